@@ -1,0 +1,1 @@
+"""The `bansweep` command: a file per verb."""

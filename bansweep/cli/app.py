@@ -1,0 +1,55 @@
+"""The command line as a whole: its verbs, its exit statuses, and how errors are told."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from bansweep import __version__
+from bansweep.cli import check, data, plan, report, run, show, status, sync, ui
+from bansweep.cli.exit_status import ExitStatus
+from bansweep.errors import BansweepError, RequestError
+
+app = typer.Typer(
+    name="bansweep",
+    help="bansweep run sweeps/quickstart.yaml: train networks that teach each other, on Ray.\n\n"
+    "A sweep file says which generations you want; each distinct one is trained once and kept in the store.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for verb in (run.run, check.check, plan.plan, status.status, report.report, show.show, data.data, sync.sync, ui.ui):
+    app.command()(verb)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Show the version."),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Entry point: every error of ours is one message and an exit status, never a traceback."""
+    try:
+        app()
+    except RequestError as error:
+        typer.echo(f"bansweep: {error}", err=True)
+        sys.exit(ExitStatus.BAD_REQUEST)
+    except BansweepError as error:
+        typer.echo(f"bansweep: {error}", err=True)
+        sys.exit(ExitStatus.FAILED)
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`); Python would complain once more while it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitStatus.DONE)

@@ -1,0 +1,95 @@
+"""What `bansweep run` shows while it runs, on stderr: a live view on a terminal, a line an event elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from bansweep.cli.sweep_state import SweepState, duration_text, metric_text
+from bansweep.plan.events import (
+    EpochFinished,
+    GenerationBlocked,
+    GenerationFailed,
+    GenerationFinished,
+    GenerationStarted,
+    SweepEvent,
+)
+
+
+class Display:
+    """Shows a sweep's state after each of its events."""
+
+    def __init__(self, state: SweepState, console: Console) -> None:
+        self._state = state
+        self._console = console
+        self._live: Live | None = None
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Keep the live view on screen meanwhile, where there is a terminal."""
+        if not self._console.is_terminal:
+            yield
+            return
+        with Live(self._view(), console=self._console, transient=True, refresh_per_second=4) as live:
+            self._live = live
+            try:
+                yield
+            finally:
+                self._live = None
+
+    def handle(self, event: SweepEvent) -> None:
+        """Show an event that the state has taken in."""
+        line = self._line(event)
+        if line is not None:
+            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+        if self._live is not None:
+            self._live.update(self._view())
+
+    def _line(self, event: SweepEvent) -> str | None:
+        """The line that stays; None for what a live view shows anyway."""
+        label = self._state.plan.label(event.generation_id)
+        match event:
+            case GenerationStarted(_, epochs_done):
+                going_on = f", goes on after epoch {epochs_done}" if epochs_done else ""
+                return None if self._live is not None else f"started   {label}{going_on}"
+            case EpochFinished(_, report):
+                if self._live is not None or not _worth_a_line(report.epoch, report.epochs):
+                    return None
+                running = self._state.running[event.generation_id]
+                left = f", {duration_text(running.time_left_s)} left" if running.time_left_s else ""
+                return f"epoch     {label}: {report.epoch}/{report.epochs}, {metric_text(report)}{left}"
+            case GenerationFinished(_, reused):
+                how = "reused, another process trained it" if reused else "finished"
+                return (
+                    f"finished  {label}: {how}; {self._state.counts}"
+                    if reused
+                    else f"finished  {label}; {self._state.counts}"
+                )
+            case GenerationFailed(_, reason):
+                return f"failed    {label}: {reason}"
+            case GenerationBlocked(_, cause):
+                return f"blocked   {label}: its ancestor {self._state.plan.label(cause)} failed"
+
+    def _view(self) -> RenderableType:
+        table = Table.grid(padding=(0, 2))
+        for generation_id, running in self._state.running.items():
+            left = running.time_left_s
+            table.add_row(
+                self._state.plan.label(generation_id),
+                ProgressBar(total=running.epochs, completed=running.epochs_done, width=20),
+                f"epoch {running.epochs_done}/{running.epochs}",
+                metric_text(running.last) if running.last else "",
+                f"{duration_text(left)} left" if left else "",
+            )
+        return Group(table, Text(self._state.counts, style="bold"))
+
+
+def _worth_a_line(epoch: int, epochs: int) -> bool:
+    """At most some ten lines a generation: the first epoch, the last, and every tenth part between."""
+    return epoch in (1, epochs) or epoch % max(1, epochs // 10) == 0

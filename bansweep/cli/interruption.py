@@ -1,0 +1,40 @@
+"""Ctrl-C and SIGTERM as one exception, with the exit status that tells them apart."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from bansweep.cli.exit_status import ExitStatus
+
+
+class Interrupted(Exception):  # noqa: N818 (it is no error)
+    """Somebody wants the command to stop; what is finished stays."""
+
+    def __init__(self, exit_status: ExitStatus) -> None:
+        super().__init__(exit_status)
+        self.exit_status = exit_status
+
+
+class _SigtermInterrupt(KeyboardInterrupt):
+    """SIGTERM, on the way out that libraries keep open for Ctrl-C."""
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Turn Ctrl-C and SIGTERM into Interrupted. Side effect: SIGTERM's handler, meanwhile."""
+
+    def terminate(_signum: int, _frame: FrameType | None) -> None:
+        raise _SigtermInterrupt
+
+    previous = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    except _SigtermInterrupt:
+        raise Interrupted(ExitStatus.TERMINATED) from None
+    except KeyboardInterrupt:
+        raise Interrupted(ExitStatus.INTERRUPTED) from None
+    finally:
+        signal.signal(signal.SIGTERM, previous)

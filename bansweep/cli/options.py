@@ -1,0 +1,39 @@
+"""Options and arguments that several verbs share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DEFAULT_STORE = Path("bansweep-store")
+
+SweepFile = Annotated[Path, typer.Argument(metavar="SWEEP", help="The sweep file (YAML).", show_default=False)]
+
+StoreFolder = Annotated[
+    Path,
+    typer.Option("--store", envvar="BANSWEEP_STORE", help="Where finished generations are kept.", metavar="FOLDER"),
+]
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="Change any field of the sweep file, such as recipe.epochs=20. May be repeated.",
+        metavar="KEY=VALUE",
+        show_default=False,
+    ),
+]
+
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--only",
+        help="Only these rows, columns or row/column pairs (* and ? match anything). May be repeated.",
+        metavar="PATTERN",
+        show_default=False,
+    ),
+]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]

@@ -1,0 +1,48 @@
+"""`bansweep status`: where a sweep stands, from any terminal."""
+
+from __future__ import annotations
+
+import json
+
+import typer
+
+from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, StoreFolder, SweepFile
+from bansweep.cli.plan import generation_states
+from bansweep.cli.planning import plan_of
+from bansweep.store.store import Store
+
+
+def status(
+    sweep: SweepFile,
+    store: StoreFolder = DEFAULT_STORE,
+    overrides: Overrides = None,
+    only: Only = None,
+    as_json: AsJson = False,
+) -> None:
+    """bansweep status sweeps/quickstart.yaml: what is finished, what has begun, what waits."""
+    _, graph = plan_of(sweep, overrides, only)
+    kept = Store(store)
+    states = generation_states(graph, kept)
+    if as_json:
+        generations = [
+            {
+                "id": generation_id,
+                "label": graph.label(generation_id),
+                "state": state,
+                "epochs_done": _epochs_done(kept, generation_id, state, graph.generations[generation_id].recipe.epochs),
+                "epochs": graph.generations[generation_id].recipe.epochs,
+            }
+            for generation_id, state in states.items()
+        ]
+        typer.echo(json.dumps({"sweep": graph.sweep, "generations": generations}, indent=2))
+        return
+    amounts = {state: sum(other == state for other in states.values()) for state in ("finished", "started", "waiting")}
+    typer.echo(f"{graph.sweep}: {', '.join(f'{amount} {state}' for state, amount in amounts.items())}")
+    for generation_id, state in states.items():
+        if state == "started":
+            epochs = graph.generations[generation_id].recipe.epochs
+            typer.echo(f"  {graph.label(generation_id)}: epoch {kept.epochs_done(generation_id)}/{epochs}")
+
+
+def _epochs_done(store: Store, generation_id: str, state: str, epochs: int) -> int:
+    return epochs if state == "finished" else store.epochs_done(generation_id)

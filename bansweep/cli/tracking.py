@@ -1,0 +1,33 @@
+"""Between the store and the tracker: what MLflow should hold is what the store holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bansweep.plan.plan import Plan
+from bansweep.store.store import Store
+from bansweep.tracking.location import tracking_uri
+from bansweep.tracking.mlflow_tracker import MlflowTracker
+from bansweep.tracking.protocol import FinishedGeneration, Tracker
+
+
+def tracker_of(store: Store, sweep: str) -> Tracker:
+    """The tracker of a sweep: `MLFLOW_TRACKING_URI`, or the store's own database."""
+    return MlflowTracker(tracking_uri(store.root), store_root=store.root, sweep=sweep)
+
+
+def finished_generations(plan: Plan, store: Store) -> Iterator[FinishedGeneration]:
+    """Everything finished of a plan, read from the store."""
+    for generation_id in plan.generations:
+        record = store.record(generation_id)
+        if record is not None:
+            yield FinishedGeneration(
+                generation_id=generation_id,
+                generation=record.generation,
+                parameters=record.parameters,
+                metrics=record.metrics,
+                history=store.history(generation_id),
+                started_at=record.started_at,
+                finished_at=record.finished_at,
+                training_seconds=record.training_seconds,
+            )

@@ -1,0 +1,59 @@
+"""What each generation takes of the cluster, and how many fit at a time. Pure arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bansweep.errors import ResourcesError
+from bansweep.spec.resources import Resources
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """`workers` 0: in the trial's own process; N: a Ray Train group. CPUs and GPUs are per worker (or that process)."""
+
+    workers: int
+    cpus: int
+    gpus: float
+    concurrency: int
+    compiled: bool
+
+    @property
+    def processes(self) -> int:
+        return max(1, self.workers)
+
+    @property
+    def per_process(self) -> dict[str, float]:
+        return {"CPU": self.cpus, "GPU": self.gpus} if self.gpus else {"CPU": self.cpus}
+
+
+def allocate(wanted: Resources, cluster: Mapping[str, float]) -> Allocation:
+    """The allocation for a cluster with these total resources, as `ray.cluster_resources()` gives them.
+
+    Raises ResourcesError when not even one generation would ever fit.
+    """
+    cpus, gpus = int(cluster.get("CPU", 0)), cluster.get("GPU", 0.0)
+    workers = wanted.workers if wanted.workers is not None else (1 if gpus else 0)
+    gpus_each = wanted.gpus_per_worker if wanted.gpus_per_worker is not None else (1.0 if gpus else 0.0)
+    processes = max(1, workers)
+    if processes * wanted.cpus_per_worker > cpus:
+        raise ResourcesError(
+            f"a generation needs {processes * wanted.cpus_per_worker} CPUs, the cluster has {cpus}",
+            remedy="lower resources.workers or resources.cpus_per_worker, or run on a larger cluster",
+        )
+    if processes * gpus_each > gpus:
+        raise ResourcesError(
+            f"a generation needs {processes * gpus_each:g} GPUs, the cluster has {gpus:g}",
+            remedy="lower resources.workers or resources.gpus_per_worker (0 trains on CPUs)",
+        )
+    fitting = cpus // (processes * wanted.cpus_per_worker)
+    if gpus_each:
+        fitting = min(fitting, int(gpus / (processes * gpus_each) + 1e-9))
+    return Allocation(
+        workers=workers,
+        cpus=wanted.cpus_per_worker,
+        gpus=gpus_each,
+        concurrency=min(fitting, wanted.concurrency or fitting),
+        compiled=wanted.compile if wanted.compile is not None else gpus_each > 0,
+    )

@@ -1,0 +1,19 @@
+"""One generation as work to be done: light enough for a driver that never imports torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bansweep.plan.generation import Generation
+from bansweep.spec.data import DataSpec
+from bansweep.spec.model import SpecModel
+
+
+class GenerationJob(SpecModel):
+    """All that a process anywhere in the cluster needs to train one generation."""
+
+    generation: Generation
+    label: str
+    data: DataSpec
+    store: Path
+    compiled: bool = False

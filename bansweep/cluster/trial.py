@@ -1,0 +1,70 @@
+"""The Tune trial of one generation. Runs in a trial's process, which later trials reuse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ray import tune
+
+from bansweep.cluster.allocation import Allocation
+from bansweep.cluster.job import GenerationJob
+from bansweep.cluster.reports import epoch_message
+from bansweep.cluster.worker_group import train_in_worker_group
+from bansweep.errors import BansweepError
+from bansweep.store.store import Store
+
+
+def generation_trial(config: dict[str, Any]) -> None:
+    """Train the generation of `config`, or use another process's result, and report how it ended.
+
+    Reports `started` with the number of epochs done before, an `epoch_report` for each epoch, and last an `outcome`:
+    `finished`, `reused`, or `failed` with a `reason`. Exceptions would be retried by Tune as if the process had died,
+    so failures are results here.
+    """
+    job = GenerationJob.model_validate_json(config["job"])
+    allocation = Allocation(**config["allocation"])
+    store = Store(job.store)
+    generation_id = job.generation.id
+
+    def is_finished() -> bool:
+        return generation_id in store.finished([generation_id])
+
+    try:
+        claim = store.claim(generation_id)
+        if is_finished() or not claim.acquire(until=is_finished):
+            tune.report({"outcome": "reused"})
+            return
+        with claim:
+            # The former owner may have published between the last look and the claim.
+            if is_finished():
+                tune.report({"outcome": "reused"})
+                return
+            tune.report({"started": store.epochs_done(generation_id)})
+            if allocation.workers == 0:
+                _train_here(job, allocation)
+            else:
+                train_in_worker_group(job, allocation)
+    except BansweepError as error:
+        tune.report({"outcome": "failed", "reason": str(error)})
+        return
+    except Exception as error:
+        tune.report({"outcome": "failed", "reason": f"{type(error).__name__}: {error}"})
+        return
+    tune.report({"outcome": "finished"})
+
+
+def _train_here(job: GenerationJob, allocation: Allocation) -> None:
+    # The driver imports this module, too, and has no use for torch.
+    import torch
+
+    from bansweep.cluster.generation import train_and_publish
+    from bansweep.training.workers import Workers, default_device
+
+    # A fixed number of threads: the order of sums, and with it the last bits of weights, depends on it.
+    torch.set_num_threads(allocation.cpus)
+    train_and_publish(
+        job,
+        workers=Workers(),
+        device=default_device(gpu=allocation.gpus > 0),
+        on_epoch=lambda report: tune.report(epoch_message(report)),
+    )

@@ -1,0 +1,91 @@
+"""One generation as a Ray Train run: a group of workers that share each batch.
+
+`train_in_worker_group` runs in the trial's process, `_worker` in every worker's.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import uuid
+import warnings
+from typing import Any
+
+from bansweep.cluster.allocation import Allocation
+from bansweep.cluster.job import GenerationJob
+from bansweep.cluster.reports import epoch_message
+from bansweep.errors import BansweepError, ClusterError, TrainingError
+from bansweep.plan.events import EpochReport
+
+# The controller looks at its workers this often; each report waits for a look. Ray's 2 s would be 2 s an epoch.
+_HEALTH_CHECK_INTERVAL_S = "0.2"
+_WORKER_RETRIES = 2
+
+
+def train_in_worker_group(job: GenerationJob, allocation: Allocation) -> None:
+    """Train a generation with `allocation.workers` workers and wait for it. Raises TrainingError or ClusterError."""
+    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", _HEALTH_CHECK_INTERVAL_S)
+    import ray.train
+    from ray.train.torch import TorchConfig, TorchTrainer
+    from ray.tune.integration.ray_train import TuneReportCallback
+
+    on_gpu = allocation.gpus > 0
+    with tempfile.TemporaryDirectory(prefix="bansweep-train-") as scratch:
+        trainer = TorchTrainer(
+            _worker,  # type: ignore[arg-type]  # Train V2 hands on what it returns
+            train_loop_config={"job": job.model_dump_json(), "on_gpu": on_gpu, "cpus": allocation.cpus},
+            torch_config=TorchConfig(backend="nccl" if on_gpu else "gloo"),
+            scaling_config=ray.train.ScalingConfig(
+                num_workers=allocation.workers, use_gpu=on_gpu, resources_per_worker=allocation.per_process
+            ),
+            run_config=ray.train.RunConfig(
+                # A name that is run again would silently return the former run's result.
+                name=f"{job.generation.id}-{uuid.uuid4().hex[:8]}",
+                storage_path=scratch,
+                failure_config=ray.train.FailureConfig(max_failures=_WORKER_RETRIES),
+                callbacks=[TuneReportCallback()],  # type: ignore[list-item]  # typed for Train V1
+            ),
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                result = trainer.fit()
+            except ray.train.TrainingFailedError as error:
+                raise _cause(error) from error
+            except ray.exceptions.RayError as error:
+                raise ClusterError(f"Ray Train gave up: {' '.join(str(error).split())}") from error
+    failure: TrainingError | None = result.return_value  # type: ignore[attr-defined]  # Train V2's result has it
+    if failure is not None:
+        raise failure
+
+
+def _worker(config: dict[str, Any]) -> TrainingError | None:
+    """The training loop of one worker; returns the error that every worker met and every retry would meet again."""
+    import ray.train
+    import torch
+
+    from bansweep.cluster.generation import train_and_publish
+    from bansweep.training.workers import Workers, default_device
+
+    torch.set_num_threads(config["cpus"])
+    job = GenerationJob.model_validate_json(config["job"])
+    workers = Workers.of_process_group()
+
+    def report_epoch(report: EpochReport) -> None:
+        ray.train.report(epoch_message(report))
+
+    try:
+        train_and_publish(job, workers=workers, device=default_device(gpu=config["on_gpu"]), on_epoch=report_epoch)
+    except TrainingError as error:
+        return error
+    return None
+
+
+def _cause(error: Exception) -> BansweepError:
+    """The error of ours that a worker raised, else the first worker's error in one line."""
+    failures: dict[int, Exception] = getattr(error, "worker_failures", {})
+    for failure in failures.values():
+        if isinstance(failure, BansweepError):
+            return failure
+    first = next(iter(failures.values()), error)
+    return TrainingError(f"a worker failed {_WORKER_RETRIES + 1} times: {type(first).__name__}: {first}")

@@ -1,0 +1,69 @@
+"""Views: which crop of the padded image, and which flip, a training image shows in an epoch."""
+
+# Shape suffixes are meant, in fields too.
+# ruff: noqa: N815
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from bansweep.data.sampling import epoch_generator
+from bansweep.errors import DataError
+from bansweep.spec.recipes import Augmentation
+
+
+@dataclass(frozen=True)
+class Views:
+    """A view of each of N images, by position in the training set.
+
+    `dy_N` and `dx_N` (int64, in [0, 2 * pad]) are the crop's offset in the padded image, of which (pad, pad) is the
+    image itself; `flip_N` (bool) mirrors the crop left to right.
+    """
+
+    dy_N: torch.Tensor
+    dx_N: torch.Tensor
+    flip_N: torch.Tensor
+    pad: int
+    fill: Literal["reflect", "zero"]
+
+    def __len__(self) -> int:
+        return len(self.flip_N)
+
+    def to(self, device: torch.device | str) -> Views:
+        """The same views on another device."""
+        return Views(self.dy_N.to(device), self.dx_N.to(device), self.flip_N.to(device), self.pad, self.fill)
+
+    @property
+    def numbers(self) -> torch.Tensor:
+        """Each view's number in [0, views_per_image), int64 (N,): with the image's index, a key for teacher targets."""
+        return (self.dy_N * (2 * self.pad + 1) + self.dx_N) * 2 + self.flip_N
+
+
+def views_per_image(augmentation: Augmentation | None) -> int:
+    """How many views an image has, as `Views.numbers` counts: 162 for a pad of 4."""
+    return 1 if augmentation is None else 2 * (2 * augmentation.pad + 1) ** 2
+
+
+def draw_views(augmentation: Augmentation, images: int, seed: int, epoch: int) -> Views:
+    """The views of all `images` training images in an epoch, on the CPU.
+
+    A function of its arguments alone: workers draw the same views whatever their number and share of the images.
+    """
+    generator = epoch_generator(seed, epoch, "views")
+    offsets = 2 * augmentation.pad + 1
+    dy_N = torch.randint(offsets, (images,), generator=generator)
+    dx_N = torch.randint(offsets, (images,), generator=generator)
+    heads_N = torch.randint(2, (images,), generator=generator).bool()
+    flip_N = heads_N if augmentation.flip else torch.zeros_like(heads_N)
+    return Views(dy_N, dx_N, flip_N, augmentation.pad, augmentation.fill)
+
+
+def check_pad(pad: int, height: int, width: int) -> None:
+    """Raises DataError where the padding is not smaller than the image: reflection ends there, and crops go empty."""
+    if pad >= min(height, width):
+        raise DataError(
+            f"augmentation.pad: {pad} is not smaller than the images, which are {height}x{width}",
+            remedy=f"set recipe.augmentation.pad to {min(height, width) - 1} or less",
+        )

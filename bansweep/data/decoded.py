@@ -1,0 +1,25 @@
+"""A data set in memory, as every source yields it."""
+
+# Shape suffixes are meant, in fields too.
+# ruff: noqa: N815
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class DecodedSet:
+    """Images (N, height, width, channels) and labels (N,) in [0, number of classes); `source` says where from."""
+
+    train_images_NHWC: Pixels
+    train_labels_N: Labels
+    test_images_NHWC: Pixels
+    test_labels_N: Labels
+    classes: tuple[str, ...]
+    source: str

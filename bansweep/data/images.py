@@ -1,0 +1,84 @@
+"""The part of a prepared set that a sweep uses, mapped into memory: nothing is read until it is touched."""
+
+# Shape suffixes are meant, in fields too.
+# ruff: noqa: N815
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bansweep.data.decoded import Labels, Pixels
+from bansweep.data.prepared import array_path, read_meta
+from bansweep.data.splits import split_ranges
+from bansweep.errors import DataError
+from bansweep.spec.data import DataSpec
+
+
+@dataclass(frozen=True)
+class ImageSplit:
+    """Images (N, height, width, channels) as uint8 and their labels (N,), read-only and in canonical order."""
+
+    images_NHWC: Pixels
+    labels_N: Labels
+
+    def __len__(self) -> int:
+        return len(self.labels_N)
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """What a sweep trains, validates and tests on. `mean` and `std`: per channel, of all training pixels in [0, 1]."""
+
+    train: ImageSplit
+    validation: ImageSplit | None
+    test: ImageSplit
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width): what a network is built for."""
+        _, height, width, channels = self.train.images_NHWC.shape
+        return channels, height, width
+
+    @property
+    def evaluation(self) -> tuple[str, ImageSplit]:
+        """The split that epochs are judged by, and its name: `validation` where there is one, else `test`."""
+        return ("test", self.test) if self.validation is None else ("validation", self.validation)
+
+
+def load_images(spec: DataSpec, folder: Path) -> ImageData:
+    """The subsets that `spec` asks for, of the set that `prepare(spec)` left in `folder`.
+
+    Raises DataError where the arrays cannot be read, or the set has too few images.
+    """
+    meta = read_meta(folder)
+    ranges = split_ranges(spec, meta.training_images, meta.test_images)
+    train_images_NHWC, train_labels_N = _map(folder, "train_images"), _map(folder, "train_labels")
+    test_images_NHWC, test_labels_N = _map(folder, "test_images"), _map(folder, "test_labels")
+    return ImageData(
+        train=_part(train_images_NHWC, train_labels_N, ranges.train),
+        validation=None if ranges.validation is None else _part(train_images_NHWC, train_labels_N, ranges.validation),
+        test=_part(test_images_NHWC, test_labels_N, ranges.test),
+        classes=meta.classes,
+        mean=meta.mean,
+        std=meta.std,
+    )
+
+
+def _map(folder: Path, name: str) -> NDArray[Any]:
+    path = array_path(folder, name)
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read: {error}", remedy=f"remove {folder}: it is made again") from None
+    return array
+
+
+def _part(images_NHWC: Pixels, labels_N: Labels, part: range) -> ImageSplit:
+    return ImageSplit(images_NHWC[part.start : part.stop], labels_N[part.start : part.stop])

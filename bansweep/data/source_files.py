@@ -1,0 +1,86 @@
+"""Which files a `parquet` or `folder` data set consists of. Lists names only; neither opens a file nor needs NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from bansweep.errors import DataError
+
+
+class LabelledFile(NamedTuple):
+    path: Path
+    label: int
+
+
+class ImageFolderFiles(NamedTuple):
+    """`classes` are the names of the folders below `train`, sorted; labels are positions among them."""
+
+    classes: tuple[str, ...]
+    train: tuple[LabelledFile, ...]
+    test: tuple[LabelledFile, ...]
+
+
+def parquet_files(path: Path) -> tuple[Path, ...]:
+    """`path` itself, or the parquet files in the folder `path`, sorted by name. Raises DataError without any."""
+    path = path.expanduser()
+    files = tuple(sorted(path.glob("*.parquet"))) if path.is_dir() else (path,) if path.is_file() else ()
+    if not files:
+        problem = "contains no *.parquet file" if path.is_dir() else "does not exist"
+        raise DataError(
+            f"{path} {problem}", remedy="data.train and data.test each name a parquet file, or a folder of them"
+        )
+    return files
+
+
+def image_folder_files(root: Path) -> ImageFolderFiles:
+    """The files of `<root>/train/<class>/*` and `<root>/test/<class>/*`; names with a leading dot are passed over.
+
+    Raises DataError where a folder is missing, empty or holds what does not belong there.
+    """
+    root = root.expanduser()
+    class_folders = _class_folders(root / "train")
+    classes = tuple(folder.name for folder in class_folders)
+    test_folders = _class_folders(root / "test")
+    for folder in test_folders:
+        if folder.name not in classes:
+            raise DataError(
+                f"{folder} is a class without training images",
+                remedy=f"the classes are the folders in {root / 'train'}: {', '.join(classes[:10])}",
+            )
+    label_of = {name: label for label, name in enumerate(classes)}
+    return ImageFolderFiles(
+        classes,
+        tuple(LabelledFile(path, label_of[folder.name]) for folder in class_folders for path in _images(folder)),
+        tuple(LabelledFile(path, label_of[folder.name]) for folder in test_folders for path in _images(folder)),
+    )
+
+
+_LAYOUT = "images lie in <root>/train/<class>/ and <root>/test/<class>/, where data.root names <root>"
+
+
+def _class_folders(split: Path) -> tuple[Path, ...]:
+    if not split.is_dir():
+        raise DataError(f"the folder {split} does not exist", remedy=_LAYOUT)
+    entries = tuple(_visible(split))
+    for entry in entries:
+        if not entry.is_dir():
+            raise DataError(f"{entry} lies beside the class folders", remedy=f"{_LAYOUT}; remove or move this file")
+    if not entries:
+        raise DataError(f"the folder {split} has no class folders", remedy=_LAYOUT)
+    return entries
+
+
+def _images(folder: Path) -> Iterator[Path]:
+    entries = tuple(_visible(folder))
+    if not entries:
+        raise DataError(f"the class folder {folder} is empty", remedy="put images into it, or remove it")
+    for entry in entries:
+        if not entry.is_file():
+            raise DataError(f"{entry} is not a file", remedy=f"{_LAYOUT}; deeper folders are not read")
+        yield entry
+
+
+def _visible(folder: Path) -> Iterator[Path]:
+    return (entry for entry in sorted(folder.iterdir()) if not entry.name.startswith("."))

@@ -1,0 +1,70 @@
+"""Encoded images (PNG, JPEG, WebP, ...) to one array of equal shape."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Iterable
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from bansweep.data.decoded import Pixels
+from bansweep.errors import DataError
+
+# Formats that are nothing but pixels: Pillow would start an interpreter for some of the others.
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "PPM")
+MODES = {"RGB": 3, "L": 1}
+# What Pillow raises for damaged files, seen by flipping and cutting bytes of valid ones.
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+
+
+def decode_image(encoded: bytes, place: str) -> Pixels:
+    """One RGB or grey image, (height, width, channels). `place` (file, row) names it in messages. Raises DataError."""
+    try:
+        with Image.open(io.BytesIO(encoded), formats=FORMATS) as image:
+            if image.mode not in MODES:
+                raise DataError(
+                    f"{place}: the image's mode is {image.mode}",
+                    remedy="convert the images to 8-bit RGB or to 8-bit grey (L)",
+                )
+            pixels_HWC = np.asarray(image).reshape(image.height, image.width, MODES[image.mode])
+    except _DAMAGE as error:
+        reason = "not an image" if isinstance(error, UnidentifiedImageError) else str(error)
+        raise DataError(
+            f"{place}: the image cannot be decoded: {reason}",
+            remedy=f"replace or remove it; accepted are {', '.join(FORMATS)}",
+        ) from None
+    return pixels_HWC
+
+
+def stack_images(placed_images: Iterable[tuple[str, Pixels]], total: int) -> Pixels:
+    """`total` images as (N, height, width, channels). Raises DataError for the first whose shape differs."""
+    images_NHWC: Pixels | None = None
+    first_place = ""
+    for index, (place, image_HWC) in enumerate(placed_images):
+        if images_NHWC is None:
+            images_NHWC, first_place = np.empty((total, *image_HWC.shape), np.uint8), place
+        elif image_HWC.shape != images_NHWC.shape[1:]:
+            raise DataError(
+                f"{place}: the image is {_size(image_HWC.shape)}, but {first_place} is {_size(images_NHWC.shape[1:])}",
+                remedy="bring all images, for training and testing, to one size and mode",
+            )
+        images_NHWC[index] = image_HWC
+    assert images_NHWC is not None, "callers refuse empty splits, whose files they can name"
+    return images_NHWC
+
+
+def require_same_shape(train_images_NHWC: Pixels, test_images_NHWC: Pixels, test_place: str) -> None:
+    """Raises DataError where test images differ in size or channels from the training images."""
+    train, test = train_images_NHWC.shape[1:], test_images_NHWC.shape[1:]
+    if train != test:
+        raise DataError(
+            f"{test_place}: the test images are {_size(test)}, the training images {_size(train)}",
+            remedy="bring all images, for training and testing, to one size and mode",
+        )
+
+
+def _size(shape_HWC: tuple[int, ...]) -> str:
+    height, width, channels = shape_HWC
+    return f"{height}x{width} {'RGB' if channels == 3 else 'grey'}"

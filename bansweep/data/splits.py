@@ -1,0 +1,41 @@
+"""Which images of a prepared set a sweep trains on, validates on and tests on, by position in the canonical order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bansweep.errors import DataError
+from bansweep.spec.data import DataSpec
+
+
+@dataclass(frozen=True)
+class SplitRanges:
+    """`train` and `validation` are ranges of the training set and never overlap; `test` is one of the test set."""
+
+    train: range
+    validation: range | None
+    test: range
+
+
+def split_ranges(spec: DataSpec, training_images: int, test_images: int) -> SplitRanges:
+    """The first `limit` training images, the last `validation` of them, and the first `test_limit` test images.
+
+    Raises DataError where the set has too few images for what `spec` asks.
+    """
+    largest_train = training_images - spec.validation
+    train = largest_train if spec.limit is None else spec.limit
+    if train > largest_train or train < 1:
+        wanted = f"limit: {train:,} and " if spec.limit is not None else ""
+        raise DataError(
+            f"{wanted}validation: {spec.validation:,} do not fit into the {training_images:,} training images of "
+            f"{spec.kind}",
+            remedy="lower data.validation or data.limit: an image is either trained on or validated on",
+        )
+    test = test_images if spec.test_limit is None else spec.test_limit
+    if test > test_images:
+        raise DataError(
+            f"test_limit: {test:,} is more than the {test_images:,} test images of {spec.kind}",
+            remedy="lower data.test_limit, or leave it out to test on all of them",
+        )
+    validation = range(training_images - spec.validation, training_images) if spec.validation else None
+    return SplitRanges(range(train), validation, range(test))

@@ -1,0 +1,29 @@
+"""Knowledge distillation: cross-entropy with the teacher's distribution, without temperature (Eqs. 2 and 3).
+
+With p = softmax(t) of the teacher's logits t, and q = softmax(z) of the student's logits z,
+
+    L = -(1/b) sum_s sum_i p_i,s log q_i,s        dL/dz_i,s = (q_i,s - p_i,s) / b        (Eq. 5)
+
+This is not the KL divergence, which is smaller by the teacher's entropy and has the same gradient.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from bansweep.losses.probabilities import at_least_float32, teacher_probabilities
+from bansweep.losses.weighted_mean import BatchSum, mean
+
+
+def cross_entropies(student_logits_BC: Tensor, probabilities_BC: Tensor) -> Tensor:
+    """-sum_i p_i log q_i in nats, a term per sample (B): summed over classes, not averaged."""
+    assert student_logits_BC.shape == probabilities_BC.shape, (
+        f"student {tuple(student_logits_BC.shape)}, teacher {tuple(probabilities_BC.shape)}"
+    )
+    log_q_BC = at_least_float32(student_logits_BC).log_softmax(dim=1)
+    return -(probabilities_BC * log_q_BC).sum(dim=1)
+
+
+def kd_loss(student_logits_BC: Tensor, teacher_logits_BC: Tensor, batch_sum: BatchSum) -> Tensor:
+    """This worker's share of the mean cross-entropy with the teacher, a scalar."""
+    return mean(cross_entropies(student_logits_BC, teacher_probabilities(teacher_logits_BC)), batch_sum)

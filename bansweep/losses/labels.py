@@ -1,0 +1,24 @@
+"""Cross-entropy with the labels: what a generation without a teacher learns from (Eq. 1).
+
+With q = softmax(z) of the student's logits z, and `*` the label's class,
+
+    L = -(1/b) sum_s log q_*,s        dL/dz_i,s = (q_i,s - y_i,s) / b        (Eq. 6, one-hot y)
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from bansweep.losses.probabilities import at_least_float32
+from bansweep.losses.weighted_mean import BatchSum, mean
+
+
+def label_cross_entropies(student_logits_BC: Tensor, labels_B: Tensor) -> Tensor:
+    """-log q_* in nats, a term per sample (B). `labels_B` holds class indices (int64)."""
+    return cross_entropy(at_least_float32(student_logits_BC), labels_B, reduction="none")
+
+
+def labels_loss(student_logits_BC: Tensor, labels_B: Tensor, batch_sum: BatchSum) -> Tensor:
+    """This worker's share of the mean cross-entropy with the labels, a scalar."""
+    return mean(label_cross_entropies(student_logits_BC, labels_B), batch_sum)

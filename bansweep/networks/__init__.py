@@ -1,0 +1,1 @@
+"""The networks that are taught and that teach: plain PyTorch, which knows nothing of teachers."""

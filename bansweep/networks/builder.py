@@ -1,0 +1,51 @@
+"""From what a sweep file says of a network to the network."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from torch import nn
+
+from bansweep.errors import DataError
+from bansweep.networks.densenet import DenseNet
+from bansweep.networks.wide_resnet import WideResNet
+from bansweep.spec import networks as spec_networks
+from bansweep.spec.networks import NetworkSpec
+
+# Two halvings leave 2x2 pixels; below that, 3x3 convolutions would see padding on every side.
+SMALLEST_SIDE = 8
+
+
+def build_network(spec: NetworkSpec, *, input_shape: tuple[int, int, int], classes: int) -> nn.Module:
+    """A new network with random weights, drawn from PyTorch's global generator: seed that first.
+
+    `input_shape` is (channels, height, width) of one image. The network takes (B, channels, height, width) and gives
+    logits (B, classes). Under `torch.device("meta")` it costs neither memory nor time.
+    Raises DataError for images smaller than 8x8 pixels.
+    """
+    channels, height, width = input_shape
+    if min(height, width) < SMALLEST_SIDE:
+        raise DataError(
+            f"{spec.name} cannot take images of {height}x{width} pixels",
+            remedy=f"images need at least {SMALLEST_SIDE}x{SMALLEST_SIDE} pixels: enlarge them in the data set",
+        )
+    match spec:
+        case spec_networks.WideResNet():
+            return WideResNet(spec.depth, spec.width, in_channels=channels, classes=classes, dropout=spec.dropout)
+        case spec_networks.DenseNet():
+            return DenseNet(
+                spec.depth,
+                spec.growth,
+                in_channels=channels,
+                classes=classes,
+                compression=spec.compression,
+                final_transition=spec.final_transition,
+                dropout=spec.dropout,
+            )
+        case _:
+            assert_never(spec)
+
+
+def count_parameters(network: nn.Module) -> int:
+    """How many numbers the network learns: its parameters, without batch normalisation's running statistics."""
+    return sum(parameter.numel() for parameter in network.parameters())

@@ -1,0 +1,65 @@
+"""A generation: one training run of one network from one seed, and the content id that names it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cached_property
+
+from bansweep.spec.losses import LossSpec
+from bansweep.spec.model import SpecModel
+from bansweep.spec.networks import NetworkSpec
+from bansweep.spec.recipes import Recipe
+from bansweep.spec.resources import Precision
+
+# Part of every id. Raise it when the meaning of a stored generation changes, or the default of an existing field:
+# fields at their defaults are left out of ids, so that options added later keep the ids of what is stored.
+IDENTITY_VERSION = 1
+
+
+class DataIdentity(SpecModel):
+    """A data set by its content: `fingerprint` is the digest of what it holds, wherever its files lie."""
+
+    kind: str
+    fingerprint: str
+    validation: int = 0
+    limit: int | None = None
+    test_limit: int | None = None
+
+
+class Generation(SpecModel):
+    """A node of the plan: all that decides what is learnt, and nothing of where, when or for whom.
+
+    `seed` is the effective seed, `teacher` the id of the generation that teaches (None: learns from labels), so that
+    ids form a Merkle chain back to a label-trained teacher.
+    """
+
+    network: NetworkSpec
+    loss: LossSpec
+    recipe: Recipe
+    data: DataIdentity
+    precision: Precision
+    seed: int
+    generation_index: int
+    teacher: str | None = None
+
+    @cached_property
+    def id(self) -> str:
+        """The first 64 bits of the SHA-256 of the canonical JSON, in hexadecimal."""
+        return hashlib.sha256(canonical_json(self).encode()).hexdigest()[:16]
+
+
+def canonical_json(generation: Generation) -> str:
+    """The text whose hash is the id: keys sorted, no spaces, fields at their defaults left out."""
+    # `generation_index` acts through the seed alone; kinds are defaults of their own and have to be named.
+    content = generation.model_dump(mode="json", exclude_defaults=True, exclude={"generation_index"})
+    content["network"]["kind"] = generation.network.kind
+    content["loss"]["kind"] = generation.loss.kind
+    content["version"] = IDENTITY_VERSION
+    return json.dumps(content, sort_keys=True, separators=(",", ":"))
+
+
+def effective_seed(replica_seed: int, column_seed: int, generation_index: int) -> int:
+    """A seed in [0, 2**63) of a generation's own: no two generations of a chain start from the same weights."""
+    text = f"{replica_seed}/{column_seed}/{generation_index}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 1

@@ -1,0 +1,60 @@
+"""The plan: the distinct generations of a sweep in an order in which teachers come first, and the cells they fill."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from bansweep.plan.generation import Generation
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One entry of the table for one replica: the generation whose figure stands there."""
+
+    row: str
+    column: str
+    replica_seed: int
+    generation_id: str
+
+
+@dataclass(frozen=True)
+class EnsembleCell:
+    """One entry of the table for one replica: the mean of several generations' probabilities."""
+
+    row: str
+    column: str
+    replica_seed: int
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep needs. `generations` maps ids to generations, every teacher before its students."""
+
+    sweep: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    generations: Mapping[str, Generation]
+    cells: tuple[Cell, ...]
+    ensembles: tuple[EnsembleCell, ...]
+
+    @cached_property
+    def cells_of(self) -> Mapping[str, tuple[Cell, ...]]:
+        """Generation id -> the cells that show it."""
+        shown: dict[str, list[Cell]] = {generation_id: [] for generation_id in self.generations}
+        for cell in self.cells:
+            shown[cell.generation_id].append(cell)
+        return {generation_id: tuple(cells) for generation_id, cells in shown.items()}
+
+    def label(self, generation_id: str) -> str:
+        """What people call a generation: `wrn-28-1 / ban`, with the replica's seed where there are several."""
+        cell = self.cells_of[generation_id][0]
+        columns = dict.fromkeys(c.column for c in self.cells_of[generation_id] if c.row == cell.row)
+        several = len({c.replica_seed for c in self.cells}) > 1
+        return f"{cell.row} / {', '.join(columns)}" + (f" (seed {cell.replica_seed})" if several else "")
+
+    def students_of(self, generation_id: str) -> Iterator[str]:
+        """The ids of the generations that learn from this one."""
+        return (other_id for other_id, other in self.generations.items() if other.teacher == generation_id)

@@ -1,0 +1,60 @@
+"""Ensembles from stored predictions (Eq. 4): no network is loaded, so no accelerator is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+from bansweep.errors import StoreError
+from bansweep.report.results import StoredPredictions
+
+
+def ensemble_error(members: Iterable[tuple[str, StoredPredictions]]) -> float:
+    """The test error, in percent, of the mean of the members' probabilities (Eq. 4).
+
+    `members` are pairs of generation id and predictions, at least one; each is read and dropped in turn. Raises
+    StoreError for members that predict different images, in number, order or classes.
+    """
+    mean_NC, labels_N = mean_probabilities(members)
+    return error_percent(mean_NC, labels_N)
+
+
+def mean_probabilities(
+    members: Iterable[tuple[str, StoredPredictions]],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """The mean of the members' probabilities (N, C), and the labels (N,) that they share. See `ensemble_error`."""
+    remaining = iter(members)
+    first_id, first = next(remaining)
+    labels_N = first.labels_N
+    # Stored as float32, summed as float64: the order of the members must not decide a close argmax.
+    sum_NC = first.probabilities_NC.astype(np.float64)
+    count = 1
+    for member_id, member in remaining:
+        _require_same_images(first_id, labels_N, sum_NC.shape[1], member_id, member)
+        sum_NC += member.probabilities_NC
+        count += 1
+    return sum_NC / count, labels_N
+
+
+def error_percent(probabilities_NC: npt.NDArray[np.floating], labels_N: npt.NDArray[np.int64]) -> float:
+    """The share of images, in percent, whose most probable class is not their label."""
+    return 100.0 * float(np.mean(probabilities_NC.argmax(axis=1) != labels_N))
+
+
+def _require_same_images(
+    first_id: str, labels_N: npt.NDArray[np.int64], classes: int, member_id: str, member: StoredPredictions
+) -> None:
+    # A plan's members share a data set by construction; what is stored under their ids need not be what was trained.
+    shape, other_shape = (len(labels_N), classes), member.probabilities_NC.shape
+    if shape != other_shape:
+        difference = f"{shape[0]} images in {shape[1]} classes against {other_shape[0]} in {other_shape[1]}"
+    elif not np.array_equal(labels_N, member.labels_N):
+        difference = f"{np.count_nonzero(labels_N != member.labels_N)} of {len(labels_N)} labels differ"
+    else:
+        return
+    raise StoreError(
+        f"generations {first_id} and {member_id} predict different test images, so they form no ensemble: {difference}",
+        remedy="move the one trained on other data out of the store's generations/; the next run trains it again",
+    )

@@ -1,0 +1,49 @@
+"""The report as a value: what Markdown, CSV, the terminal and later formats are all made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from bansweep.plan.plan import Plan
+from bansweep.report.cells import ReportCell, cells
+from bansweep.report.results import FinishedGenerations
+from bansweep.report.summary import StudentDifference, student_differences
+
+
+@dataclass(frozen=True)
+class ReportTable:
+    """A sweep's table. `rows` and `columns` are in the sweep's order; a place without a cell was skipped.
+
+    `seeds` are the replica seeds that each cell's `values` belong to; `paper` names the paper's table beside it.
+    """
+
+    sweep: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    seeds: tuple[int, ...]
+    paper: str | None
+    cells: tuple[ReportCell, ...]
+    differences: tuple[StudentDifference, ...]
+
+    @cached_property
+    def _by_place(self) -> dict[tuple[str, str], ReportCell]:
+        return {(cell.row, cell.column): cell for cell in self.cells}
+
+    def cell(self, row: str, column: str) -> ReportCell | None:
+        """The cell at a place; None where it was skipped."""
+        return self._by_place.get((row, column))
+
+
+def report_table(plan: Plan, store: FinishedGenerations, *, paper: str | None) -> ReportTable:
+    """The table of a plan from what the store holds now. Raises what `cells` raises."""
+    made = cells(plan, store, paper=paper)
+    return ReportTable(
+        sweep=plan.sweep,
+        rows=plan.rows,
+        columns=plan.columns,
+        seeds=tuple(dict.fromkeys(cell.replica_seed for cell in plan.cells)),
+        paper=paper,
+        cells=made,
+        differences=student_differences(plan, made),
+    )

@@ -1,0 +1,1 @@
+"""What a sweep file may say, and how it is read."""

@@ -1,0 +1,58 @@
+"""What a sweep file may say of its data: a name (`cifar10`), or `{kind: ...}` with options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from bansweep.spec.model import SpecModel
+
+
+class _Subsets(SpecModel):
+    """Which part of a data set is used, in number of images; the sets are kept in a fixed, shuffled order."""
+
+    validation: int = Field(default=0, ge=0, description="images taken off the end of the training set")
+    limit: int | None = Field(default=None, ge=1, description="training images used, the first ones; all by default")
+    test_limit: int | None = Field(default=None, ge=1, description="test images used, the first ones; all by default")
+
+
+class Digits(_Subsets):
+    """scikit-learn's handwritten digits: 1,797 real images of 8x8 grey pixels, 360 of them for testing."""
+
+    kind: Literal["digits"] = "digits"
+
+
+class Cifar(_Subsets):
+    """CIFAR-10 or CIFAR-100, from torchvision's files or from parquet in the hub's layout, below `root`."""
+
+    kind: Literal["cifar10", "cifar100"]
+    root: Path | None = None
+
+
+class ParquetImages(_Subsets):
+    """Any image set in the hub's parquet layout: a column of encoded images, one of integer labels."""
+
+    kind: Literal["parquet"] = "parquet"
+    train: Path
+    test: Path
+    image: str = "img"
+    label: str = "label"
+
+
+class ImageFolder(_Subsets):
+    """Images in a folder per class: `<root>/train/<class>/*` and `<root>/test/<class>/*`."""
+
+    kind: Literal["folder"] = "folder"
+    root: Path
+
+
+def _from_shorthand(value: Any) -> Any:
+    return {"kind": value} if isinstance(value, str) else value
+
+
+DataSpec = Annotated[
+    Annotated[Digits | Cifar | ParquetImages | ImageFolder, Field(discriminator="kind")],
+    BeforeValidator(_from_shorthand),
+]

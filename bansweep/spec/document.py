@@ -1,0 +1,177 @@
+"""YAML as plain values that remember their lines, read the way people mean it and refusing what can do harm.
+
+Words are words (`no` is not false), `1e-3` is a number, keys are strings; anchors, aliases, tags, repeated keys,
+deep nesting and files over a size are refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bansweep.errors import Problem, SweepFileError
+
+MAX_BYTES = 1024 * 1024
+MAX_DEPTH = 32
+
+KeyPath = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Document:
+    """A file's value, and the line (from 1) on which each key or item stands."""
+
+    file: str
+    value: Any
+    lines: dict[KeyPath, int]
+
+    def line_of(self, path: KeyPath) -> int:
+        """The line of `path`, or of its nearest part that the file does contain."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, 0)
+
+
+def read_document(path: Path) -> Document:
+    """Read a YAML file. Raises SweepFileError with everything that is wrong with it as YAML."""
+    file = str(path)
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise SweepFileError((Problem(file, 0, "", f"{size:,} bytes; a sweep file has {MAX_BYTES:,} at most"),))
+        text = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise SweepFileError((Problem(file, 0, "", f"not UTF-8 text: byte {error.start} is invalid"),)) from None
+    except OSError as error:
+        raise SweepFileError((Problem(file, 0, "", (error.strerror or str(error)).lower()),)) from None
+    return parse_document(text, file)
+
+
+def parse_document(text: str, file: str) -> Document:
+    """Parse YAML text; `file` names it in messages. Raises SweepFileError."""
+    try:
+        problems = list(_refused(text, file))
+        if problems:
+            raise SweepFileError(tuple(problems))
+        node = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        raise SweepFileError((Problem(file, line, "", f"not YAML: {error.problem or error.context}"),)) from None
+    except yaml.YAMLError as error:
+        raise SweepFileError((Problem(file, 0, "", f"not YAML: {' '.join(str(error).split())}"),)) from None
+    reader = _Reader(file)
+    value = reader.value(node, ()) if node is not None else {}
+    if reader.problems:
+        raise SweepFileError(tuple(reader.problems))
+    return Document(file, value, reader.lines)
+
+
+def parse_value(text: str) -> Any:
+    """A single value as it would be read in a sweep file: `--set key=VALUE`. Raises SweepFileError."""
+    return parse_document(text, "--set").value if text.strip() else None
+
+
+class _Loader(yaml.CSafeLoader):
+    """PyYAML's loader with YAML 1.2's idea of numbers and words instead of 1.1's."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 (PyYAML's own form)
+
+
+_RESOLVERS = {
+    "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    "bool": (r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    "int": (r"[-+]?[0-9][0-9_]*", list("-+0123456789")),
+    "float": (r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|nan)", list("-+.0123456789")),
+}
+for _name, (_pattern, _first) in _RESOLVERS.items():
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", re.compile(f"^(?:{_pattern})$"), _first)
+
+
+def _refused(text: str, file: str) -> Iterator[Problem]:
+    """What must be seen before nodes are built: PyYAML recurses, and aliases can multiply without end."""
+    depth = 0
+    documents = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        line = event.start_mark.line + 1 if event.start_mark else 0
+        if isinstance(event, yaml.AliasEvent):
+            yield Problem(file, line, "", f"aliases (*{event.anchor}) are not accepted; write the value out")
+        elif isinstance(event, yaml.DocumentStartEvent):
+            documents += 1
+            if documents > 1:
+                yield Problem(file, line, "", "a second document (---) begins here; a sweep file holds one")
+                return
+        elif isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                yield Problem(file, line, "", f"nested deeper than {MAX_DEPTH} levels")
+                return
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+
+
+@dataclass
+class _Reader:
+    file: str
+    lines: dict[KeyPath, int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def value(self, node: yaml.Node, path: KeyPath) -> Any:
+        self.lines.setdefault(path, node.start_mark.line + 1)
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
+        return self._scalar(node, path)
+
+    def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
+        mapping: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._problem(line, path, "a key must be a word, not a list or mapping")
+                continue
+            key = str(key_node.value)
+            if key in mapping:
+                self._problem(line, (*path, key), f"repeated; first given in line {self.lines[(*path, key)]}")
+                continue
+            self.lines[(*path, key)] = line
+            mapping[key] = self.value(value_node, (*path, key))
+        return mapping
+
+    def _scalar(self, node: yaml.Node, path: KeyPath) -> Any:
+        text = str(node.value)
+        match str(node.tag).removeprefix("tag:yaml.org,2002:"):
+            case "str":
+                return text
+            case "null":
+                return None
+            case "bool":
+                return text.lower() == "true"
+            case "int":
+                if len(text) > 40:
+                    self._problem(node.start_mark.line + 1, path, f"a number of {len(text)} digits")
+                    return 0
+                return int(text.replace("_", ""))
+            case "float":
+                # YAML writes `.inf` and `.nan`, Python does not know the dot.
+                digits = text.replace("_", "")
+                return float(digits.replace(".", "", 1) if digits.endswith(("inf", "nan")) else digits)
+            case _:
+                self._problem(node.start_mark.line + 1, path, f"the tag {node.tag!r} is not accepted")
+                return None
+
+    def _problem(self, line: int, path: KeyPath, message: str) -> None:
+        self.problems.append(Problem(self.file, line, key_text(path), message))
+
+
+def key_text(path: KeyPath) -> str:
+    """A path as people write it: `generations.ban.loss`, `networks[2].depth`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text

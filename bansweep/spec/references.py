@@ -1,0 +1,138 @@
+"""Whether the parts of a sweep file fit together: teachers exist, nothing teaches itself, ensembles have members.
+
+Works on the file's plain values, so that these problems are found together with those of single keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from pydantic import ValidationError
+
+from bansweep.spec.document import KeyPath
+from bansweep.spec.losses import LOSS_KINDS
+from bansweep.spec.model import nearest
+from bansweep.spec.sweep import Row, named_row
+
+PAPER_TABLES = ("table1", "table2", "table3", "table4", "table5", "table6")
+
+Finding = tuple[KeyPath, str]
+
+
+def reference_problems(sweep: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield (key path, message) for every reference that does not hold. Parts of a wrong type are passed over."""
+    rows = list(_row_names(sweep.get("networks")))
+    columns = {name: column for name, column in _mapping(sweep.get("generations")).items() if isinstance(column, dict)}
+    yield from _repeated(rows)
+    yield from _teachers(columns)
+    yield from _cycles(columns)
+    row_names = [name for _, name in rows]
+    yield from _skips(columns, row_names)
+    yield from _ensembles(_mapping(sweep.get("ensembles")), columns, row_names)
+    seeds = sweep.get("seeds")
+    if isinstance(seeds, list):
+        for index, seed in enumerate(seeds):
+            if seed in seeds[:index]:
+                yield ("seeds", index), f"{seed!r} is repeated; each seed is a replica of its own"
+    paper = sweep.get("paper")
+    if isinstance(paper, str) and paper not in PAPER_TABLES:
+        yield ("paper",), f"unknown table {paper!r}; {nearest(paper, PAPER_TABLES)}"
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _names(value: Any) -> list[str]:
+    return [name for name in value if isinstance(name, str)] if isinstance(value, list | tuple) else []
+
+
+def _row_names(networks: Any) -> Iterator[tuple[KeyPath, str]]:
+    for index, network in enumerate(networks if isinstance(networks, list) else []):
+        try:
+            row = Row.model_validate(named_row(network))
+        except (ValidationError, ValueError):
+            # Its own problem is reported elsewhere; its name still counts, lest others be called unknown.
+            name = network.get("name") if isinstance(network, dict) else network
+            if isinstance(name, str):
+                yield ("networks", index), name
+        else:
+            yield ("networks", index), row.name
+
+
+def _repeated(rows: list[tuple[KeyPath, str]]) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for path, name in rows:
+        if name in seen:
+            yield path, f"the row {name!r} is there already; give one of them another 'name'"
+        seen.add(name)
+
+
+def _loss_kind(column: Mapping[str, Any]) -> Any:
+    loss = column.get("loss")
+    return loss.get("kind") if isinstance(loss, dict) else loss
+
+
+def _teachers(columns: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
+    for name, column in columns.items():
+        teacher = column.get("teacher")
+        if _loss_kind(column) == "labels":
+            if teacher is not None:
+                yield ("generations", name, "teacher"), "a generation with the loss 'labels' has no teacher; remove it"
+        elif teacher is None and _loss_kind(column) in LOSS_KINDS:
+            yield ("generations", name), "'teacher' is missing: name the column that teaches this one"
+        elif isinstance(teacher, str) and teacher not in columns:
+            yield ("generations", name, "teacher"), f"unknown column {teacher!r}; {nearest(teacher, columns)}"
+
+
+def _cycles(columns: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
+    teachers = {
+        name: [column["teacher"]] if isinstance(column.get("teacher"), str) and column["teacher"] in columns else []
+        for name, column in columns.items()
+    }
+    try:
+        TopologicalSorter(teachers).prepare()
+    except CycleError as error:
+        cycle = list(reversed(error.args[1]))
+        yield ("generations", cycle[0], "teacher"), f"goes round in a circle: {' <- '.join(cycle)}"
+
+
+def _skips(columns: Mapping[str, Mapping[str, Any]], rows: list[str]) -> Iterator[Finding]:
+    for name, column in columns.items():
+        for index, row in enumerate(_names(column.get("skip"))):
+            if row not in rows:
+                yield ("generations", name, "skip", index), f"unknown row {row!r}; {nearest(row, rows)}"
+        teacher = _mapping(columns.get(str(column.get("teacher"))))
+        orphaned = [row for row in _names(teacher.get("skip")) if row in rows and row not in _names(column.get("skip"))]
+        for row in orphaned:
+            yield (
+                ("generations", name, "teacher"),
+                f"{column['teacher']!r} skips {row!r}, so {name!r} has no teacher there; skip it too",
+            )
+
+
+def _ensembles(
+    ensembles: Mapping[str, Any], columns: Mapping[str, Mapping[str, Any]], rows: list[str]
+) -> Iterator[Finding]:
+    for name, ensemble in ensembles.items():
+        if name in columns:
+            yield ("ensembles", name), "a generation has this name already; columns need different names"
+        whole = ensemble if isinstance(ensemble, dict) else {"members": ensemble}
+        own_rows = {row for row in whole if row != "members"}
+        for row in sorted(own_rows - set(rows)):
+            yield ("ensembles", name, row), f"unknown row {row!r}; {nearest(row, [*rows, 'members'])}"
+        for key, members in whole.items():
+            base: KeyPath = ("ensembles", name, key) if isinstance(ensemble, dict) else ("ensembles", name)
+            rows_here = [row for row in rows if row not in own_rows] if key == "members" else [key]
+            for index, member in enumerate(_names(members)):
+                if member not in columns:
+                    yield (*base, index), f"unknown column {member!r}; {nearest(member, columns)}"
+                    continue
+                skipped = set(_names(columns[member].get("skip"))).intersection(rows_here)
+                for row in sorted(skipped):
+                    yield (
+                        (*base, index),
+                        f"{member!r} is skipped in {row!r}; give that row members of its own: {row}: [...]",
+                    )

@@ -1,0 +1,93 @@
+"""The sweep file as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, StringConstraints
+
+from bansweep.spec.data import DataSpec
+from bansweep.spec.losses import LossSpec
+from bansweep.spec.model import SpecModel
+from bansweep.spec.networks import NetworkSpec
+from bansweep.spec.recipes import RecipeSpec
+from bansweep.spec.resources import Resources
+
+# Names become file names, tags and table headings: no separators, no control characters, no leading dot.
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+*_-]*$", max_length=80)]
+
+
+class Row(SpecModel):
+    """A row of the table: a network, under the name that the file gives it."""
+
+    name: Name
+    network: NetworkSpec
+
+
+class Column(SpecModel):
+    """A column of the table: how its generation learns, and the column that teaches it."""
+
+    loss: LossSpec
+    teacher: str | None = None
+    seed: int = Field(default=0, ge=0, le=2**31)
+    network: NetworkSpec | None = Field(default=None, description="a student that differs from its row's network")
+    skip: tuple[str, ...] = ()
+
+
+class Ensemble(SpecModel):
+    """A column whose prediction is the mean of its members' probabilities; rows may have members of their own."""
+
+    members: tuple[str, ...] = Field(min_length=1)
+    by_row: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+
+    def members_in(self, row: str) -> tuple[str, ...]:
+        return self.by_row.get(row, self.members)
+
+
+def named_row(value: Any) -> Any:
+    """`wrn-28-1`, or a network in full that may carry a `name` of its own."""
+    if isinstance(value, str):
+        return {"name": value, "network": value}
+    if isinstance(value, dict) and "network" not in value:
+        network = dict(value)
+        name = network.pop("name", None)
+        return {"name": name, "network": network} if name is not None else _named_after_network(network)
+    return value
+
+
+def _named_after_network(network: dict[str, Any]) -> Any:
+    row = _Unnamed.model_validate({"network": network})
+    return {"name": row.network.name, "network": row.network}
+
+
+class _Unnamed(SpecModel):
+    network: NetworkSpec
+
+
+def _ensemble_from_shorthand(value: Any) -> Any:
+    """A list of members, or `{members: [...], ROW: [...]}`."""
+    if isinstance(value, list | tuple):
+        return {"members": value}
+    if isinstance(value, dict) and "by_row" not in value:
+        return {
+            "members": value.get("members"),
+            "by_row": {row: members for row, members in value.items() if row != "members"},
+        }
+    return value
+
+
+class SweepSpec(SpecModel):
+    """Everything that a sweep file says. Cross-references between its parts are checked in `references`."""
+
+    name: Name
+    data: DataSpec
+    recipe: RecipeSpec
+    networks: tuple[Annotated[Row, BeforeValidator(named_row)], ...] = Field(min_length=1)
+    seeds: tuple[Annotated[int, Field(ge=0, le=2**31)], ...] = Field(default=(0,), min_length=1)
+    generations: Mapping[Name, Column] = Field(min_length=1)
+    ensembles: Mapping[Name, Annotated[Ensemble, BeforeValidator(_ensemble_from_shorthand)]] = Field(
+        default_factory=dict
+    )
+    paper: str | None = None
+    resources: Resources = Resources()

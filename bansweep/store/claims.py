@@ -1,0 +1,242 @@
+"""Claims: leases on training a generation, so that two sweeps that want it at the same time train it once.
+
+The claims on a generation are numbered files, `claims/<id>/1.json`, `2.json` and so on, and the highest number counts.
+It is free to follow once its owner released it, is known to be dead, or lets its heartbeat rest; to acquire is to
+create the next number with O_EXCL. Why that is free of races, among any number of waiters:
+
+1. Numbers are only ever created, each by exactly one process, and a process creates `n + 1` only after it saw `n`
+   free, or saw no number and creates 1. So whoever saw `n` free late, after another created `n + 1`, fails at
+   creating it and goes back to watching. Nobody renames or removes a claim to take it over, so nobody can
+   hit a live claim by mistake, which is what goes wrong with one file that is moved away when it is stale.
+2. Free is for good: a released claim is never used again, the dead stay dead, and an owner whose heartbeat rested
+   too long finds the next number before its next heartbeat, and stops (`lost`).
+3. Only its owner writes a number. Heartbeats and the release replace the owner's own file, so an owner that wakes
+   up late cannot overwrite its successor's.
+4. Numbers are removed only when the generation is finished, by an owner that leaves, and only up to its own. Then
+   they might be created again; but an owner asks once more, after acquiring, whether the generation is finished.
+
+What no lease can do is stop an owner that is suspended, and superseded, from believing in its claim until its next
+heartbeat. Both then do the same work, and publishing keeps the first.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bansweep.errors import StoreError
+from bansweep.store import files
+from bansweep.store.processes import ProcessIdentity
+
+_log = logging.getLogger(__name__)
+_FILE_NAME = re.compile(r"(\d+)\.json")
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class _Lease:
+    """The content of a claim's file. `owner` is drawn anew each time a claim is acquired."""
+
+    owner: str
+    process: ProcessIdentity
+    heartbeat: int = 0
+    released: bool = False
+
+    def encode(self) -> bytes:
+        return (json.dumps(asdict(self)) + "\n").encode()
+
+    @classmethod
+    def decode(cls, content: bytes) -> _Lease | None:
+        """None for what is not a lease: its writer died, or is still writing."""
+        try:
+            fields = json.loads(content)
+            return cls(**{**fields, "process": ProcessIdentity(**fields["process"])})
+        except (ValueError, KeyError, TypeError):
+            return None
+
+
+class _Watch:
+    """For how long a claim's heartbeat has rested, by this observer's own monotonic clock."""
+
+    def __init__(self, stale_s: float) -> None:
+        self._stale_s = stale_s
+        self._seen: tuple[int, bytes] | None = None
+        self._seen_at = 0.0
+        self._resting_s = 0.0
+
+    def is_stale(self, number: int, content: bytes) -> bool:
+        now = time.monotonic()
+        if self._seen != (number, content):
+            self._seen, self._resting_s = (number, content), 0.0
+        else:
+            # One look counts for a third at most: where the whole machine was suspended, owner and observer wake
+            # together, and the owner gets the time to go on with its heartbeat.
+            self._resting_s += min(now - self._seen_at, self._stale_s / 3)
+        self._seen_at = now
+        return self._resting_s >= self._stale_s
+
+
+class Claim:
+    """A lease on training one generation; `folder` is the one of its numbered claims.
+
+    While it is held a daemon thread renews it every `heartbeat_s` seconds; others take it over when this process is
+    dead, or when they saw no heartbeat for `stale_s` seconds. As a context manager it releases itself at the end;
+    entering does not acquire. `finished` says whether the generation is, in which case leaving tidies up.
+    """
+
+    def __init__(
+        self, folder: Path, *, heartbeat_s: float = 5.0, stale_s: float = 30.0, finished: Callable[[], bool] = _never
+    ) -> None:
+        self._folder = folder
+        self._heartbeat_s = heartbeat_s
+        self._finished = finished
+        self._watch = _Watch(stale_s)
+        self._number = 0
+        self._lease: _Lease | None = None
+        self._lost = False
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether this object acquired the claim and has neither released nor lost it."""
+        return self._lease is not None and not self._lost
+
+    @property
+    def lost(self) -> bool:
+        """Whether another took the claim over, as of the last heartbeat. What was trained is still worth publishing."""
+        return self._lost
+
+    def acquire(
+        self,
+        *,
+        wait: bool = True,
+        poll_s: float = 0.5,
+        on_wait: Callable[[], None] | None = None,
+        until: Callable[[], bool] = _never,
+    ) -> bool:
+        """Acquires the claim, waiting for its owner by default, and says whether it did.
+
+        False: `until()` is true (pass "the generation is finished"), or `wait` is false and somebody has the claim.
+        `until` is asked before each attempt, `poll_s` seconds apart, and after the one that succeeds; `on_wait` is
+        called once, where there is something to wait for. An owner's silence is noticed across calls with `wait`
+        false as well, given three or more of them. Raises StoreError where the store cannot be written.
+        """
+        if self.held:
+            return True
+        told = False
+        while not until():
+            if self._try_to_acquire():
+                if not until():  # it may have been finished, and its claim released, since we asked
+                    return True
+                self.release()
+                return False
+            if not wait:
+                return False
+            if on_wait is not None and not told:
+                on_wait()
+            told = True
+            time.sleep(poll_s)
+        return False
+
+    def release(self) -> None:
+        """Gives the claim up, if this object holds it; never raises: what cannot be released goes stale."""
+        lease, self._lease = self._lease, None
+        if lease is None or lease.process.pid != os.getpid():  # a forked child is not the owner
+            return
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()  # no heartbeat may follow the release
+        if self._lost:
+            return
+        try:
+            files.replace(self._path(self._number), replace(lease, released=True).encode(), durable=False)
+            if self._finished():
+                self._forget()
+        except (StoreError, FileNotFoundError) as error:
+            _log.warning("cannot release the claim %s: %s", self._path(self._number), error)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.release()
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{number}.json"
+
+    def _try_to_acquire(self) -> bool:
+        number = self._highest()
+        if number and not self._is_free(number):
+            return False
+        lease = _Lease(owner=uuid.uuid4().hex, process=ProcessIdentity.current())
+        if not files.create(self._path(number + 1), lease.encode()):
+            return False
+        self._number, self._lease, self._lost = number + 1, lease, False
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._keep_alive, args=(lease,), name="claim heartbeat", daemon=True)
+        self._thread.start()
+        return True
+
+    def _highest(self) -> int:
+        names = files.names_in(self._folder)
+        return max((int(match[1]) for name in names if (match := _FILE_NAME.fullmatch(name))), default=0)
+
+    def _is_free(self, number: int) -> bool:
+        try:
+            content = files.read(self._path(number))
+        except FileNotFoundError:  # its owner finished the generation just now
+            return False
+        lease = _Lease.decode(content)
+        if lease is not None and lease.released:
+            return True
+        owner = f"process {lease.process.pid} on {lease.process.hostname}" if lease else "a process that died at it"
+        if lease is not None and lease.process.is_known_dead():
+            _log.info("taking over claim %s: %s is dead", self._path(number), owner)
+            return True
+        if self._watch.is_stale(number, content):
+            _log.warning("taking over claim %s: %s gives no sign of life", self._path(number), owner)
+            return True
+        return False
+
+    def _keep_alive(self, lease: _Lease) -> None:
+        """The heartbeat thread, until the claim is released or lost."""
+        stop, path = self._stop, self._path(self._number)
+        while not stop.wait(self._heartbeat_s):
+            try:
+                if files.exists(self._path(self._number + 1)) or not self._is_mine(files.read(path), lease):
+                    raise FileNotFoundError
+                lease = replace(lease, heartbeat=lease.heartbeat + 1)
+                files.replace(path, lease.encode(), durable=False)
+            except FileNotFoundError:  # superseded, or somebody emptied the folder by hand
+                self._lost = True
+                _log.warning("lost claim %s: another process took it over", path)
+                return
+            except StoreError as error:  # a full disk or a network that is away: others will see us silent
+                _log.warning("cannot renew claim %s: %s", path, error.cause)
+
+    @staticmethod
+    def _is_mine(content: bytes, lease: _Lease) -> bool:
+        there = _Lease.decode(content)
+        return there is not None and there.owner == lease.owner
+
+    def _forget(self) -> None:
+        """Removes the numbers up to this one: the generation is finished, and nobody has to wait for it again."""
+        for number in range(1, self._number + 1):
+            files.remove(self._path(number))
+        files.remove_empty_folder(self._folder)

@@ -1,0 +1,73 @@
+"""Where everything lies in a store.
+
+::
+
+    <root>/
+      generations/<id>/         a finished generation: complete, or not there
+        generation.json         its record
+        weights.safetensors
+        history.parquet         a row per epoch
+        predictions.parquet     class probabilities of the test split
+      progress/<id>/            what a running generation resumes from: epoch-NNNNNN.progress
+      claims/<id>/              who trains it: 1.json, 2.json, ...; the highest number counts
+      sweeps/<name>/            the plan and the reports of a sweep
+
+Names that begin with a dot are being written, or were set aside.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from bansweep.errors import StoreError
+
+RECORD_FILE = "generation.json"
+WEIGHTS_FILE = "weights.safetensors"
+HISTORY_FILE = "history.parquet"
+PREDICTIONS_FILE = "predictions.parquet"
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
+_SWEEP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+*_-]{0,79}")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The folders of the store at `root`. Names that would lead out of it raise StoreError."""
+
+    root: Path
+
+    @property
+    def generations(self) -> Path:
+        return self.root / "generations"
+
+    def generation(self, generation_id: str) -> Path:
+        return self.generations / _checked_id(generation_id)
+
+    def record(self, generation_id: str) -> Path:
+        """The file whose presence means that the generation is finished."""
+        return self.generation(generation_id) / RECORD_FILE
+
+    def progress(self, generation_id: str) -> Path:
+        return self.root / "progress" / _checked_id(generation_id)
+
+    def claims(self, generation_id: str) -> Path:
+        return self.root / "claims" / _checked_id(generation_id)
+
+    def sweep(self, name: str) -> Path:
+        if not _SWEEP_NAME.fullmatch(name):
+            raise StoreError(
+                f"{name!r} cannot name a sweep's folder",
+                remedy="names are letters, digits and . + * _ -, and begin with a letter or digit",
+            )
+        return self.root / "sweeps" / name
+
+
+def _checked_id(generation_id: str) -> str:
+    if not _ID.fullmatch(generation_id):
+        raise StoreError(
+            f"{generation_id!r} is not a generation's id",
+            remedy="ids are 16 hexadecimal digits; bansweep plan SWEEP --json lists those of a sweep",
+        )
+    return generation_id

@@ -1,0 +1,105 @@
+"""Finished generations: written elsewhere, then moved to their place by one rename, so that they are whole or absent.
+
+Two processes may publish one generation at once. The rename refuses a name that is taken by a folder with something
+in it, so the first one's stays, and the second finds it complete and answers with it: both did the same work.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Mapping
+
+from bansweep.errors import DamagedError, StoreError
+from bansweep.store import files
+from bansweep.store.layout import RECORD_FILE, Layout
+from bansweep.store.records import GenerationRecord, decode_record, encode_record, sealed
+
+_log = logging.getLogger(__name__)
+_ATTEMPTS = 5
+
+
+def publish(layout: Layout, record: GenerationRecord, contents: Mapping[str, bytes]) -> GenerationRecord:
+    """Publishes a generation's files (name -> content) with its record, and returns the record that is now stored.
+
+    That is another's where the generation was complete before. What is there and incomplete or damaged is set aside.
+    Raises StoreError where the store cannot be written, with nothing of the generation published.
+
+    Side effects: generations/<id>; generations/.damaged-<id>-*; removes old leftovers of crashed publishers.
+    """
+    target = layout.generation(record.id)
+    files.remove_leftovers(layout.generations, prefix=".publishing-")
+    record = sealed(record, {name: files.sha256(content) for name, content in contents.items()})
+    temporary = target.with_name(f".publishing-{record.id}-{uuid.uuid4().hex}")
+    try:
+        files.write_into(temporary, {**contents, RECORD_FILE: encode_record(record)})
+        for _ in range(_ATTEMPTS):
+            if files.move_folder(temporary, target):
+                return record
+            if (existing := _complete(layout, record.id)) is not None:
+                files.remove_folder(temporary)
+                return existing
+            aside = f".damaged-{record.id}-{uuid.uuid4().hex[:8]}"
+            _log.warning("%s is incomplete or damaged: set aside as %s", target, aside)
+            files.set_aside(target, aside)
+        raise StoreError(f"cannot publish {target}: something else keeps writing there")
+    except BaseException:
+        _discard(layout, temporary.name)
+        raise
+
+
+def read_record(layout: Layout, generation_id: str) -> GenerationRecord | None:
+    """The record of a finished generation; None where it is not finished.
+
+    Raises DamagedError where it does not match its digest, StoreError where it cannot be read.
+    """
+    path = layout.record(generation_id)
+    try:
+        record = decode_record(files.read(path), path)
+    except FileNotFoundError:
+        return None
+    if record.id != generation_id:
+        raise DamagedError(f"{path} is the record of {record.id}", remedy=f"move {path.parent} to {record.id}")
+    return record
+
+
+def read_file(layout: Layout, generation_id: str, name: str) -> bytes:
+    """One file of a finished generation, its digest checked.
+
+    Raises StoreError where the generation is not finished, DamagedError where the file is not what was published.
+    """
+    record = read_record(layout, generation_id)
+    if record is None:
+        raise StoreError(
+            f"generation {generation_id} is not in the store {layout.root}",
+            remedy="train it with bansweep run, or name the store that has it with --store",
+        )
+    path = layout.generation(generation_id) / name
+    remedy = f"move {path.parent} away; the next run trains this generation again"
+    try:
+        content = files.read(path)
+    except FileNotFoundError:
+        raise DamagedError(f"{path} is missing", remedy=remedy) from None
+    recorded, actual = record.digests.get(name), files.sha256(content)
+    if recorded != actual:
+        raise DamagedError(f"{path} is damaged: its SHA-256 is {actual}, not {recorded}", remedy=remedy)
+    return content
+
+
+def _complete(layout: Layout, generation_id: str) -> GenerationRecord | None:
+    """The record of a generation whose files all match their digests; None where something is wrong with it."""
+    try:
+        record = read_record(layout, generation_id)
+        if record is not None:
+            for name in record.digests.keys() - {RECORD_FILE}:
+                read_file(layout, generation_id, name)
+    except DamagedError:
+        return None
+    return record
+
+
+def _discard(layout: Layout, name: str) -> None:
+    try:
+        files.remove_folder(layout.generations / name)
+    except StoreError as error:  # the first failure is the one to tell
+        _log.warning("%s stays behind: %s", layout.generations / name, error.cause)

@@ -1,0 +1,95 @@
+"""The record of a finished generation, and `generation.json`, the file that holds it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict, Field, ValidationError
+
+from bansweep.errors import DamagedError, StoreError
+from bansweep.plan.generation import Generation
+from bansweep.spec.model import SpecModel
+from bansweep.store.files import sha256
+from bansweep.store.layout import RECORD_FILE
+
+SCHEMA_VERSION = 1
+
+
+class GenerationRecord(SpecModel):
+    """What is known of a finished generation.
+
+    `label` is what the sweep that trained it called it; `input_shape` is channels, height, width; `teacher_digest` the
+    SHA-256 of the teacher's weights file; `metrics` the final figures (`test_error` in percent, `test_loss`,
+    `train_loss`, ...); times are Unix seconds. `digests` maps file names to their SHA-256 and is filled in when the
+    generation is published; the entry of generation.json is the digest of the record without that entry.
+    """
+
+    # A final loss that overflowed is a result too. Standard JSON has no such numbers, hence strings.
+    model_config = ConfigDict(allow_inf_nan=True, ser_json_inf_nan="strings")
+
+    schema_version: int = SCHEMA_VERSION
+    id: str
+    generation: Generation
+    label: str
+    input_shape: tuple[int, int, int]
+    classes: int
+    parameters: int
+    teacher_digest: str | None
+    metrics: Mapping[str, float]
+    training_seconds: float
+    started_at: float
+    finished_at: float
+    device: str
+    host: str
+    versions: Mapping[str, str]
+    digests: Mapping[str, str] = Field(default_factory=dict)
+
+
+def sealed(record: GenerationRecord, digests: Mapping[str, str]) -> GenerationRecord:
+    """The record with the digests of its generation's files, and its own."""
+    unsealed = record.model_copy(update={"digests": dict(digests)})
+    return unsealed.model_copy(update={"digests": {**digests, RECORD_FILE: _own_digest(_content(unsealed))}})
+
+
+def encode_record(record: GenerationRecord) -> bytes:
+    """The text of generation.json."""
+    return (json.dumps(_content(record), indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def decode_record(text: bytes, path: Path) -> GenerationRecord:
+    """The record in the text of generation.json; `path` is named in errors.
+
+    Raises DamagedError where it does not match its own digest, StoreError where another version of bansweep wrote it.
+    """
+    remedy = f"move {path.parent} away; the next run trains this generation again"
+    try:
+        content = json.loads(text)
+        recorded = content["digests"][RECORD_FILE]
+        actual = _own_digest(content)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DamagedError(f"{path} is damaged: it is not the record of a generation", remedy=remedy) from error
+    if recorded != actual:
+        raise DamagedError(f"{path} is damaged: its content has digest {actual}, not {recorded}", remedy=remedy)
+    try:
+        if content["schema_version"] > SCHEMA_VERSION:
+            raise ValueError(f"schema version {content['schema_version']}, this one reads up to {SCHEMA_VERSION}")
+        return GenerationRecord.model_validate(content)
+    except (ValidationError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"{path} was written by another version of bansweep: {error}",
+            remedy="use the newest version on this store, or another store with --store",
+        ) from error
+
+
+def _content(record: GenerationRecord) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(record.model_dump_json())
+    return content
+
+
+def _own_digest(content: dict[str, Any]) -> str:
+    """The SHA-256 of the record's canonical JSON without this digest."""
+    others = {name: digest for name, digest in content["digests"].items() if name != RECORD_FILE}
+    return sha256(json.dumps({**content, "digests": others}, sort_keys=True, separators=(",", ":")).encode())

@@ -1,0 +1,106 @@
+"""The store: finished generations, the progress of running ones, and claims on training them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from bansweep.plan.events import EpochReport
+from bansweep.store import files, publishing
+from bansweep.store.claims import Claim
+from bansweep.store.history import decode_history, encode_history
+from bansweep.store.layout import HISTORY_FILE, PREDICTIONS_FILE, WEIGHTS_FILE, Layout
+from bansweep.store.predictions import Predictions, decode_predictions, encode_predictions
+from bansweep.store.progress import Progress, clear_progress, epochs_done, load_progress, save_progress
+from bansweep.store.records import GenerationRecord
+
+
+class Store:
+    """The store in the directory `root`, which is created when something is first written to it.
+
+    Several processes and machines may use one store at once. Every method raises StoreError where the directory
+    cannot be read or written, or an id or name cannot be one.
+    """
+
+    def __init__(self, root: Path) -> None:
+        # Absolute: Ray's workers change their directory.
+        self.root = Path(root).absolute()
+        self._layout = Layout(self.root)
+
+    def __repr__(self) -> str:
+        return f"Store({str(self.root)!r})"
+
+    # Finished generations
+
+    def finished(self, generation_ids: Iterable[str]) -> frozenset[str]:
+        """Those of the generations that are finished. One look at the directory each; nothing is read."""
+        return frozenset(
+            generation_id for generation_id in generation_ids if files.exists(self._layout.record(generation_id))
+        )
+
+    def record(self, generation_id: str) -> GenerationRecord | None:
+        """The record of a finished generation; None where it is not finished.
+
+        Raises DamagedError where generation.json is not what was published.
+        """
+        return publishing.read_record(self._layout, generation_id)
+
+    def publish(
+        self, record: GenerationRecord, *, weights: bytes, history: Sequence[EpochReport], predictions: Predictions
+    ) -> GenerationRecord:
+        """Publishes a finished generation whole, and returns the record that is now stored, digests included.
+
+        `weights` is in safetensors format. A complete generation of this id stays as it is, and its record is
+        returned; an incomplete or damaged one is set aside. Raises StoreError where that cannot be written, with
+        nothing published, and ValueError where `record.id` is not its generation's. The caller clears the progress.
+        """
+        if record.id != record.generation.id:
+            raise ValueError(f"the record says {record.id!r}, its generation's id is {record.generation.id!r}")
+        contents = {
+            WEIGHTS_FILE: weights,
+            HISTORY_FILE: encode_history(history),
+            PREDICTIONS_FILE: encode_predictions(predictions),
+        }
+        return publishing.publish(self._layout, record, contents)
+
+    def weights(self, generation_id: str) -> bytes:
+        """The weights, in safetensors format. Raises DamagedError where they are not what was published."""
+        return publishing.read_file(self._layout, generation_id, WEIGHTS_FILE)
+
+    def history(self, generation_id: str) -> tuple[EpochReport, ...]:
+        """The report of each epoch. Raises DamagedError where they are not what was published."""
+        return decode_history(publishing.read_file(self._layout, generation_id, HISTORY_FILE))
+
+    def predictions(self, generation_id: str) -> Predictions:
+        """The class probabilities of the test split. Raises DamagedError where they are not what was published."""
+        return decode_predictions(publishing.read_file(self._layout, generation_id, PREDICTIONS_FILE))
+
+    # Running generations
+
+    def save_progress(self, generation_id: str, progress: Progress) -> None:
+        """Saves what the generation can resume from, durably; the last two are kept."""
+        save_progress(self._layout.progress(generation_id), progress)
+
+    def load_progress(self, generation_id: str) -> Progress | None:
+        """The newest undamaged progress, or None. What is damaged is set aside, with a warning in the log."""
+        return load_progress(self._layout.progress(generation_id))
+
+    def epochs_done(self, generation_id: str) -> int:
+        """How many epochs the newest progress has done; 0 where there is none. Nothing is read but its name."""
+        return epochs_done(self._layout.progress(generation_id))
+
+    def clear_progress(self, generation_id: str) -> None:
+        """Removes the generation's progress; nothing where there is none."""
+        clear_progress(self._layout.progress(generation_id))
+
+    def claim(self, generation_id: str) -> Claim:
+        """The claim on training the generation, not acquired yet."""
+        return Claim(self._layout.claims(generation_id), finished=lambda: bool(self.finished([generation_id])))
+
+    # Sweeps
+
+    def sweep_folder(self, sweep: str) -> Path:
+        """`<root>/sweeps/<name>`, for the plan and the reports; created where it is missing."""
+        folder = self._layout.sweep(sweep)
+        files.make_folder(folder)
+        return folder

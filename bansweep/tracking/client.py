@@ -1,0 +1,49 @@
+"""Opening MLflow's client: quietly, and with short patience. The one place that imports mlflow at run time.
+
+Side effects: imports mlflow (seconds), sets environment variables that the user has not set, adds one warning filter.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import TYPE_CHECKING
+
+from bansweep.tracking.location import without_credentials
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",  # else each new database is announced, and alembic's migrations with it
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # stdout belongs to the command's data
+    # MLflow's defaults wait 120 s, seven times. What is missed here is filled in later.
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+}
+
+
+def open_client(uri: str) -> MlflowClient:
+    """A client of the tracking server or database at `uri`; contacts nobody yet."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    # MLflow 3.17 asks SQLAlchemy 2.1 for a loader that it deprecates. `catch_warnings` is not safe in threads.
+    warnings.filterwarnings(
+        "ignore", message="The ``noload`` loader strategy is deprecated", category=DeprecationWarning
+    )
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=uri)
+
+
+def in_one_line(error: BaseException, uri: str) -> str:
+    """Why MLflow at `uri` could not be told something: the operating system's word where there is one."""
+    root = error
+    while (deeper := root.__cause__ or (None if root.__suppress_context__ else root.__context__)) is not None:
+        root = deeper
+    words = (root.strerror or str(root)) if isinstance(root, OSError) else str(error)
+    line = next((line.strip() for line in words.splitlines() if line.strip()), type(error).__name__)
+    shown = without_credentials(uri)
+    return f"MLflow at {shown}: {without_credentials(line.replace(uri, shown))[:300]}"

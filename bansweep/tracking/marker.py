@@ -1,0 +1,43 @@
+"""`tracking.json`: which generations of a sweep MLflow is known to hold completely.
+
+A cache that spares a finished sweep from asking (and importing) MLflow again. Losing it costs time and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, Field, ValidationError
+
+
+class Marker(BaseModel):
+    """`complete` maps generation ids to the digests of their descriptions, `parent` is that of the sweep's own run."""
+
+    uri: str
+    experiment_id: str = ""
+    complete: dict[str, str] = Field(default_factory=dict)
+    parent: str = ""
+
+
+def marker_path(store_root: Path, sweep: str) -> Path:
+    return store_root / "sweeps" / sweep / "tracking.json"
+
+
+def read_marker(path: Path, uri: str) -> Marker:
+    """What is known of the tracking server at `uri`: nothing, where the file is missing, damaged or of another."""
+    try:
+        marker = Marker.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return Marker(uri=uri)
+    return marker if marker.uri == uri else Marker(uri=uri)
+
+
+def write_marker(path: Path, marker: Marker) -> None:
+    """Replace the file at once. A store that cannot be written only loses the cache."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(marker.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        temporary.replace(path)

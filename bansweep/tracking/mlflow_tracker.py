@@ -1,0 +1,108 @@
+"""The tracker that tells MLflow. Importing this module does not import mlflow; only its background thread does."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from bansweep.plan.events import EpochFinished, GenerationStarted, SweepEvent
+from bansweep.plan.plan import Plan
+from bansweep.tracking import payload
+from bansweep.tracking.background import Background
+from bansweep.tracking.location import absolute_uri, tracking_uri, without_credentials
+from bansweep.tracking.outcomes import Outcomes
+from bansweep.tracking.protocol import FinishedGeneration, SweepStatus, TrackingSummary
+from bansweep.tracking.session import Ending, MlflowSession
+
+
+class MlflowTracker:
+    """Tells the MLflow at `uri` (None: wherever `tracking_uri` says) of one sweep of the store at `store_root`.
+
+    Side effects: a daemon thread from the first event on, and `<store_root>/sweeps/<sweep>/tracking.json`, a cache.
+    Nothing that MLflow does or fails to do reaches the caller, but as the summary's `error`.
+    """
+
+    def __init__(self, uri: str | None, *, store_root: Path, sweep: str) -> None:
+        self.uri = absolute_uri(uri) if uri else tracking_uri(store_root)
+        self._session = MlflowSession(self.uri, store_root, sweep)
+        self._plan: Plan | None = None
+        self._sweep_text = ""
+        self._outcomes = Outcomes()
+        self._background: Background | None = None
+
+    def start(self, plan: Plan, sweep_text: str) -> None:
+        self._plan = plan
+        self._sweep_text = sweep_text
+        self._session.recall(plan)
+
+    def handle(self, event: SweepEvent) -> None:
+        if self._plan is None or event.generation_id not in self._plan.generations:
+            return
+        self._outcomes.note(event)
+        if isinstance(event, GenerationStarted | EpochFinished):
+            self._session.sent.discard(event.generation_id)  # where it was complete, its files were lost since
+        # A process that cannot start another thread goes on without live events.
+        with contextlib.suppress(RuntimeError):
+            self._background = self._background or self._begin(self._plan)
+            self._background.put(event)
+
+    def finish(
+        self,
+        finished: Callable[[], Iterable[FinishedGeneration]],
+        reports: Mapping[str, str],
+        status: SweepStatus,
+        timeout_s: float,
+    ) -> TrackingSummary:
+        assert self._plan is not None, "finish() before start()"
+        deadline = time.monotonic() + timeout_s
+        plan = self._plan
+        everything = tuple(plan.generations)
+        if self._nothing_to_send(everything, self._ending(plan, everything, reports, status, time.time())):
+            return self._summary(everything, "")
+        try:
+            items = tuple(item for item in finished() if item.generation_id in plan.generations)
+            ids = tuple(item.generation_id for item in items)
+            store_error = ""
+        except Exception as error:
+            items, ids = (), tuple(self._session.sent)
+            store_error = f"finished generations could not be listed: {error}"
+        ended_at = time.time() if self._background else max((item.finished_at for item in items), default=time.time())
+        ending = self._ending(plan, ids, reports, status, ended_at)
+        if self._nothing_to_send(ids, ending):
+            return self._summary(ids, store_error)
+        background = self._background or self._begin(plan)
+        self._background = None
+        in_time = background.close(
+            lambda abandoned: self._session.fill_in(plan, items, ending, abandoned), deadline - time.monotonic()
+        )
+        too_late = "" if in_time else f"MLflow at {without_credentials(self.uri)}: not done within {timeout_s:g} s"
+        return self._summary(ids, store_error or self._session.error or too_late)
+
+    def _nothing_to_send(self, finished_ids: Sequence[str], ending: Ending) -> bool:
+        return self._background is None and self._session.sent.issuperset(finished_ids) and self._session.knows(ending)
+
+    def _begin(self, plan: Plan) -> Background:
+        return Background(lambda events: self._session.send_live(plan, events))
+
+    def _ending(
+        self,
+        plan: Plan,
+        finished_ids: Sequence[str],
+        reports: Mapping[str, str],
+        status: SweepStatus,
+        ended_at: float,
+    ) -> Ending:
+        return Ending(
+            documents={payload.SWEEP_FILE: self._sweep_text, **reports},
+            tags=payload.sweep_tags(plan, frozenset(finished_ids), self._outcomes),
+            status=status,
+            ended_at=ended_at,
+            failed={one: why for one, why in self._outcomes.failed.items() if one not in finished_ids},
+            killed=frozenset(self._outcomes.running.difference(finished_ids)),
+        )
+
+    def _summary(self, finished_ids: Sequence[str], error: str) -> TrackingSummary:
+        unsent = tuple(generation_id for generation_id in finished_ids if generation_id not in self._session.sent)
+        return TrackingSummary(without_credentials(self.uri), len(finished_ids) - len(unsent), unsent, error)

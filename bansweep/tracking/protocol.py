@@ -1,0 +1,73 @@
+"""The small protocol between a sweep and whatever keeps track of it. Light: imports no tracking library.
+
+The store is the truth. Live events are sent as far as that costs training nothing; what was missed is filled in by
+`finish`, at the end of the run, of the next one, or by `bansweep sync`, and filling in twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from bansweep.plan.events import EpochReport, SweepEvent
+from bansweep.plan.generation import Generation
+from bansweep.plan.plan import Plan
+
+SweepStatus = Literal["FINISHED", "FAILED", "KILLED"]
+
+
+@dataclass(frozen=True)
+class FinishedGeneration:
+    """All that a tracker should hold about one finished generation; built by the caller from the store.
+
+    `parameters` counts the network's parameters; `metrics` are the final figures (errors in percent). `started_at`
+    and `finished_at` are Unix times in seconds, `training_seconds` is the time spent training between them.
+    """
+
+    generation_id: str
+    generation: Generation
+    parameters: int
+    metrics: Mapping[str, float]
+    history: tuple[EpochReport, ...]
+    started_at: float
+    finished_at: float
+    training_seconds: float
+
+
+@dataclass(frozen=True)
+class TrackingSummary:
+    """What a tracker holds at the end.
+
+    `uri` shows no credentials. `sent` counts the generations that are complete there, `unsent` names the finished ones
+    that are not yet. `error` says in one line why something is missing; it can be the reports alone.
+    """
+
+    uri: str
+    sent: int
+    unsent: tuple[str, ...]
+    error: str = ""
+
+
+class Tracker(Protocol):
+    """Hears of every step of one sweep. Nothing that goes wrong in it may reach, stop or slow the sweep."""
+
+    def start(self, plan: Plan, sweep_text: str) -> None:
+        """Learn what the sweep is; `sweep_text` is its file. Returns at once and contacts nobody."""
+
+    def handle(self, event: SweepEvent) -> None:
+        """Hear of one step. Returns at once and never raises."""
+
+    def finish(
+        self,
+        finished: Callable[[], Iterable[FinishedGeneration]],
+        reports: Mapping[str, str],
+        status: SweepStatus,
+        timeout_s: float,
+    ) -> TrackingSummary:
+        """Fill in what is missing, add `reports` (file name -> text), and end the sweep with `status`.
+
+        `finished` lists the finished generations of the plan; it is called in the caller's thread, and not at all
+        where everything is known to be complete. Waits at most `timeout_s`. Whatever goes wrong on the way is not
+        raised: the summary says it. May be called again.
+        """

@@ -1,0 +1,167 @@
+"""A sweep's experiment and runs in MLflow: found by their tags, created where they are missing, never twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from bansweep.plan.generation import DataIdentity
+from bansweep.tracking import payload
+from bansweep.tracking.payload import Point, RunDescription
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import DatasetInput, RunTag
+
+PARENT = "mlflow.parentRunId"
+_METRICS_A_BATCH = 1000  # MLflow's limit
+_DIGEST_LENGTH = 36  # MLflow's limit
+
+RunStatus = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
+
+
+class SweepRuns:
+    """One sweep in MLflow: an experiment, a parent run, and a run below it for each generation.
+
+    Every method talks to MLflow at once and may raise whatever its client raises. Each may be repeated: points that
+    are there already are not stored again, since key, value, time and step together are their key.
+    """
+
+    def __init__(self, client: MlflowClient, experiment_id: str, parent_id: str) -> None:
+        self.experiment_id = experiment_id
+        self.parent_id = parent_id
+        self._client = client
+        self._run_ids: dict[str, str] = {}
+
+    def begin(self, description: RunDescription, started_at: float) -> None:
+        """A generation is being trained; `started_at` in Unix seconds counts for a new run only."""
+        run_id = self._run_of(description, started_at)
+        if self._client.get_run(run_id).info.status != "RUNNING":
+            self._client.update_run(run_id, "RUNNING")
+
+    def add_points(self, description: RunDescription, points: Sequence[Point], started_at: float) -> None:
+        """Add to a generation's metrics."""
+        from mlflow.entities import Metric
+
+        run_id = self._run_of(description, started_at)
+        metrics = [Metric(point.key, point.value, point.timestamp_ms, point.step) for point in points]
+        for first in range(0, len(metrics), _METRICS_A_BATCH):
+            self._client.log_batch(run_id, metrics=metrics[first : first + _METRICS_A_BATCH])
+
+    def end(self, description: RunDescription, status: RunStatus, ended_at: float, tags: Mapping[str, str]) -> None:
+        """A generation's training has ended, at `ended_at` in Unix seconds; an end that is known keeps its time."""
+        run_id = self._run_of(description, ended_at)
+        run = self._client.get_run(run_id)
+        if status != "FAILED" and payload.REASON in run.data.tags:
+            self._client.delete_tag(run_id, payload.REASON)
+        if run.info.status == status and all(run.data.tags.get(key) == value for key, value in tags.items()):
+            return
+        if tags:
+            self._client.log_batch(run_id, tags=_run_tags(tags))
+        self._client.set_terminated(run_id, status, payload.milliseconds(ended_at))
+
+    def complete(
+        self, description: RunDescription, points: Sequence[Point], started_at: float, ended_at: float, note: str
+    ) -> None:
+        """Everything about a finished generation, whatever of it is there already."""
+        self.add_points(description, points, started_at)
+        self.end(description, "FINISHED", ended_at, {payload.NOTE: note})
+
+    def begin_sweep(self) -> None:
+        """The sweep is being worked on."""
+        self._client.update_run(self.parent_id, "RUNNING")
+
+    def end_sweep(
+        self, documents: Mapping[str, str], tags: Mapping[str, str], status: RunStatus, ended_at: float
+    ) -> None:
+        """The sweep has ended: its documents (file name -> text) become artifacts of the parent run."""
+        for name, text in documents.items():
+            self._client.log_text(self.parent_id, text, name)
+        self._client.log_batch(self.parent_id, tags=_run_tags(tags))
+        self._client.set_terminated(self.parent_id, status, payload.milliseconds(ended_at))
+
+    def _run_of(self, description: RunDescription, started_at: float) -> str:
+        """The generation's run, described; found or created once, then remembered."""
+        generation_id = description.generation_id
+        if generation_id in self._run_ids:
+            return self._run_ids[generation_id]
+        found = _find(self._client, self.experiment_id, payload.GENERATION, generation_id)
+        run_id = found or _create(
+            self._client,
+            self.experiment_id,
+            {PARENT: self.parent_id, payload.GENERATION: generation_id},
+            name=description.tags[payload.RUN_NAME],
+            started_at=started_at,
+        )
+        self._describe(run_id, description)
+        self._run_ids[generation_id] = run_id
+        return run_id
+
+    def _describe(self, run_id: str, description: RunDescription) -> None:
+        from mlflow.entities import Param
+
+        self._client.log_batch(
+            run_id,
+            params=[Param(key, value) for key, value in description.params.items()],
+            tags=_run_tags({PARENT: self.parent_id, **description.tags}),
+        )
+        self._client.log_inputs(run_id, datasets=[_dataset(description.data)])
+
+
+def open_runs(client: MlflowClient, sweep: str, artifact_location: str | None, started_at: float) -> SweepRuns:
+    """The experiment and the parent run of `sweep`; a deleted experiment of its name is restored."""
+    experiment_id = _experiment(client, sweep, artifact_location)
+    parent_id = _find(client, experiment_id, payload.SWEEP, sweep)
+    parent_id = parent_id or _create(client, experiment_id, {payload.SWEEP: sweep}, name=sweep, started_at=started_at)
+    return SweepRuns(client, experiment_id, parent_id)
+
+
+def _experiment(client: MlflowClient, name: str, artifact_location: str | None) -> str:
+    from mlflow.exceptions import MlflowException
+
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        try:
+            return str(client.create_experiment(name, artifact_location))
+        except MlflowException:
+            # Another sweep of this name may have created it just now.
+            experiment = client.get_experiment_by_name(name)
+            if experiment is None:
+                raise
+    if experiment.lifecycle_stage == "deleted":
+        client.restore_experiment(experiment.experiment_id)
+    return str(experiment.experiment_id)
+
+
+def _find(client: MlflowClient, experiment_id: str, tag: str, value: str) -> str | None:
+    """The oldest run that carries the tag."""
+    runs = client.search_runs(
+        [experiment_id], f"tags.`{tag}` = '{value}'", max_results=1, order_by=["attributes.start_time ASC"]
+    )
+    return str(runs[0].info.run_id) if runs else None
+
+
+def _create(client: MlflowClient, experiment_id: str, tags: Mapping[str, str], *, name: str, started_at: float) -> str:
+    run = client.create_run(experiment_id, payload.milliseconds(started_at), dict(tags), name)
+    return str(run.info.run_id)
+
+
+def _run_tags(tags: Mapping[str, str]) -> list[RunTag]:
+    from mlflow.entities import RunTag
+
+    return [RunTag(key, value) for key, value in tags.items()]
+
+
+def _dataset(data: DataIdentity) -> DatasetInput:
+    """The data set by its content: where its files lie is not known here, and decides nothing."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    dataset = Dataset(
+        name=data.kind,
+        digest=data.fingerprint[:_DIGEST_LENGTH],
+        source_type="bansweep",
+        source=json.dumps({"kind": data.kind, "fingerprint": data.fingerprint}),
+        profile=json.dumps(data.model_dump(mode="json", exclude={"kind", "fingerprint"}, exclude_none=True)),
+    )
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])

@@ -1,0 +1,158 @@
+"""What the tracker's background thread does: connects to MLflow, sends live events, fills in what is missing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bansweep.plan.events import SweepEvent
+from bansweep.plan.plan import Plan
+from bansweep.tracking import client, payload
+from bansweep.tracking.live import send_live
+from bansweep.tracking.location import artifact_location, database_file, without_credentials
+from bansweep.tracking.marker import Marker, marker_path, read_marker, write_marker
+from bansweep.tracking.protocol import FinishedGeneration, SweepStatus
+from bansweep.tracking.runs import SweepRuns, open_runs
+
+_PAUSE_S = 1.0  # between live batches: a batch a second is live enough, and epochs can take milliseconds
+_BACKOFF_S = 10.0  # after a live batch that failed
+_RETRIES_S = (2.0, 8.0)  # pauses before filling in again, where the server has answered before
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a sweep ended: `documents` maps file names to text, `failed` and `killed` say what was not finished.
+
+    `ended_at` is a Unix time in seconds.
+    """
+
+    documents: Mapping[str, str]
+    tags: Mapping[str, str]
+    status: SweepStatus
+    ended_at: float
+    failed: Mapping[str, str]
+    killed: frozenset[str]
+
+    @property
+    def digest(self) -> str:
+        """Changes with what the parent run shows."""
+        return payload.digest_of([dict(self.documents), dict(self.tags), self.status])
+
+
+class MlflowSession:
+    """One sweep's dealings with the MLflow at `uri`. `send_live` and `fill_in` are for one thread, and never raise.
+
+    `sent` holds the ids of the generations that MLflow holds completely, `error` why the last attempt failed; both
+    may be read from any thread.
+    """
+
+    def __init__(self, uri: str, store_root: Path, sweep: str) -> None:
+        self.uri = uri
+        self.sent: set[str] = set()
+        self.error = ""
+        self._artifact_location = artifact_location(uri, store_root)
+        self._sweep = sweep
+        self._marker_path = marker_path(store_root, sweep)
+        self._marker = Marker(uri=without_credentials(uri))
+        self._runs: SweepRuns | None = None
+        self._has_answered = False
+
+    def recall(self, plan: Plan) -> None:
+        """Read which of the plan's generations were completed by earlier sessions, as they are described now."""
+        file = database_file(self.uri)
+        if file is not None and not file.exists():
+            return
+        self._marker = read_marker(self._marker_path, without_credentials(self.uri))
+        self.sent = {
+            generation_id
+            for generation_id in plan.generations.keys() & self._marker.complete.keys()
+            if self._marker.complete[generation_id] == payload.describe(plan, generation_id).digest
+        }
+
+    def knows(self, ending: Ending) -> bool:
+        """Whether the parent run shows this ending already."""
+        return self._marker.parent == ending.digest
+
+    def send_live(self, plan: Plan, events: Sequence[SweepEvent]) -> float:
+        """Send a batch of events; the seconds to wait before the next one."""
+        try:
+            send_live(self._connected(time.time()), plan, events)
+        except Exception as error:
+            # This batch is lost here and filled in from the store. Later ones wait meanwhile.
+            self._note(error)
+            return _BACKOFF_S
+        return _PAUSE_S
+
+    def fill_in(
+        self, plan: Plan, items: Sequence[FinishedGeneration], ending: Ending, abandoned: threading.Event
+    ) -> None:
+        """Complete `items`, then end the sweep. Stops early once `abandoned` is set."""
+        for pause_s in (0.0, *_RETRIES_S):
+            if abandoned.wait(pause_s):
+                return
+            self.error = ""
+            self._attempt(plan, items, ending, abandoned)
+            # A server that has never answered is down or wrong; one that has is probably coming back.
+            if not self.error or not self._has_answered:
+                return
+
+    def _attempt(
+        self, plan: Plan, items: Sequence[FinishedGeneration], ending: Ending, abandoned: threading.Event
+    ) -> None:
+        begun_at = min((item.started_at for item in items), default=ending.ended_at)
+        try:
+            self._connected(begun_at)
+        except Exception as error:
+            self._note(error)
+            return
+        for item in items:
+            if abandoned.is_set():
+                return
+            try:
+                self._complete(self._connected(begun_at), plan, item)
+            except Exception as error:
+                # One generation that MLflow refuses must not keep the others from it.
+                self._note(error)
+        try:
+            self._end(self._connected(begun_at), plan, ending)
+        except Exception as error:
+            self._note(error)
+
+    def _complete(self, runs: SweepRuns, plan: Plan, item: FinishedGeneration) -> None:
+        if item.generation_id in self.sent:
+            return
+        description = payload.describe(plan, item.generation_id)
+        note = payload.finished_note(plan, item)
+        runs.complete(description, payload.all_points(item), item.started_at, item.finished_at, note)
+        self._marker.complete[item.generation_id] = description.digest
+        write_marker(self._marker_path, self._marker)
+        self.sent.add(item.generation_id)
+
+    def _end(self, runs: SweepRuns, plan: Plan, ending: Ending) -> None:
+        for failed, reason in ending.failed.items():
+            runs.end(payload.describe(plan, failed), "FAILED", ending.ended_at, payload.failure_tags(reason))
+        for killed in ending.killed:
+            runs.end(payload.describe(plan, killed), "KILLED", ending.ended_at, {})
+        runs.end_sweep(ending.documents, ending.tags, ending.status, ending.ended_at)
+        self._marker.parent = ending.digest
+        write_marker(self._marker_path, self._marker)
+
+    def _connected(self, begun_at: float) -> SweepRuns:
+        """The sweep's runs; after an error they are looked up anew, whatever has become of the server."""
+        if self._runs is None:
+            runs = open_runs(client.open_client(self.uri), self._sweep, self._artifact_location, begun_at)
+            self._has_answered = True
+            runs.begin_sweep()
+            if self._marker.experiment_id != runs.experiment_id:
+                # Not the database that was filled before.
+                self._marker = Marker(uri=without_credentials(self.uri), experiment_id=runs.experiment_id)
+                self.sent.clear()
+            self._runs = runs
+        return self._runs
+
+    def _note(self, error: Exception) -> None:
+        self._runs = None
+        self.error = client.in_one_line(error, self.uri)

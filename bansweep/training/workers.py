@@ -1,0 +1,46 @@
+"""The workers that share a generation's batches: who takes which samples, and sums over all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Workers:
+    """This process's place among the workers of one generation; alone by default.
+
+    The global batch is the recipe's, however many workers share it, so that their number cannot change what is learnt
+    (but for the order in which floating-point numbers are added).
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    def share(self, batch: Tensor) -> Tensor:
+        """This worker's samples of a global batch (first dimension); shares differ by one sample at most."""
+        return batch[self.rank :: self.size]
+
+    def sum(self, value: Tensor) -> Tensor:
+        """The sum of `value` over all workers, on each of them; without gradient."""
+        if self.size == 1:
+            return value
+        total = value.detach().clone()
+        dist.all_reduce(total)
+        return total
+
+    @classmethod
+    def of_process_group(cls) -> Workers:
+        """The workers of torch.distributed's default group, which has to be initialised."""
+        return cls(rank=dist.get_rank(), size=dist.get_world_size())
+
+
+ALONE = Workers()
+
+
+def default_device(*, gpu: bool) -> torch.device:
+    """The device of this process: the accelerator that it was given, or the CPU."""
+    return torch.device("cuda", torch.cuda.current_device()) if gpu else torch.device("cpu")

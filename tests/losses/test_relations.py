@@ -1,0 +1,98 @@
+"""How the losses relate to each other, for any logits."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from bansweep.losses.cwtm import cwtm_loss
+from bansweep.losses.dkpp import dkpp_loss
+from bansweep.losses.kd import kd_loss
+from bansweep.losses.kd_labels import kd_labels_loss
+from bansweep.losses.labels import labels_loss
+from bansweep.losses.weighted_mean import local_batch
+
+any_batch = given(
+    samples=st.integers(1, 6), classes=st.integers(2, 8), scale=st.floats(0.01, 20.0), seed=st.integers(0, 2**31)
+)
+quickly = settings(deadline=None, max_examples=40)
+
+
+def random_batch(samples: int, classes: int, scale: float, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Student's logits, teacher's logits, labels, keys."""
+    generator = torch.Generator().manual_seed(seed)
+    student_BC = scale * torch.randn(samples, classes, generator=generator, dtype=torch.float64)
+    teacher_BC = scale * torch.randn(samples, classes, generator=generator, dtype=torch.float64)
+    labels_B = torch.randint(classes, (samples,), generator=generator)
+    return student_BC, teacher_BC, labels_B, torch.rand(samples, classes, generator=generator)
+
+
+@quickly
+@any_batch
+def test_no_student_does_better_than_one_that_equals_its_teacher(
+    samples: int, classes: int, scale: float, seed: int
+) -> None:
+    student_BC, teacher_BC, _, _ = random_batch(samples, classes, scale, seed)
+    copy_BC = teacher_BC.clone().requires_grad_()
+
+    smallest = kd_loss(copy_BC, teacher_BC, local_batch)
+    smallest.backward()
+
+    assert copy_BC.grad is not None
+    assert copy_BC.grad.abs().max().item() < 1e-12
+    assert kd_loss(student_BC, teacher_BC, local_batch).item() >= smallest.item() - 1e-12
+
+
+@quickly
+@any_batch
+def test_a_teacher_that_is_certain_of_the_label_teaches_the_label(
+    samples: int, classes: int, scale: float, seed: int
+) -> None:
+    student_BC, _, labels_B, keys_BC = random_batch(samples, classes, scale, seed)
+    certain_BC = 1000.0 * torch.eye(classes, dtype=torch.float64)[labels_B]
+
+    expected = pytest.approx(labels_loss(student_BC, labels_B, local_batch).item())
+
+    assert kd_loss(student_BC, certain_BC, local_batch).item() == expected
+    assert cwtm_loss(student_BC, certain_BC, labels_B, local_batch).item() == expected
+    assert dkpp_loss(student_BC, certain_BC, keys_BC, local_batch).item() == expected
+
+
+@quickly
+@any_batch
+def test_kd_with_labels_is_the_sum_of_its_parts(samples: int, classes: int, scale: float, seed: int) -> None:
+    student_BC, teacher_BC, labels_B, _ = random_batch(samples, classes, scale, seed)
+
+    parts = kd_loss(student_BC, teacher_BC, local_batch) + labels_loss(student_BC, labels_B, local_batch)
+
+    assert kd_labels_loss(student_BC, teacher_BC, labels_B, local_batch).item() == pytest.approx(parts.item())
+
+
+@quickly
+@any_batch
+def test_cwtm_weighs_by_confidence_whatever_the_class(samples: int, classes: int, scale: float, seed: int) -> None:
+    student_BC, teacher_BC, labels_B, _ = random_batch(samples, classes, scale, seed)
+
+    # A teacher with its classes in another order is as confident as before; one of no opinion weighs all alike.
+    rolled = cwtm_loss(student_BC, teacher_BC.roll(1, dims=1), labels_B, local_batch)
+    indifferent = cwtm_loss(student_BC, torch.zeros_like(teacher_BC), labels_B, local_batch)
+
+    assert cwtm_loss(student_BC, teacher_BC, labels_B, local_batch).item() == pytest.approx(rolled.item())
+    assert indifferent.item() == pytest.approx(labels_loss(student_BC, labels_B, local_batch).item())
+
+
+@quickly
+@any_batch
+def test_dkpp_is_kd_where_there_is_nothing_to_permute(samples: int, classes: int, scale: float, seed: int) -> None:
+    student_BC, teacher_BC, _, keys_BC = random_batch(samples, classes, scale, seed)
+    two = slice(0, 2)
+    rising_keys_BC = torch.linspace(0.0, 0.9, classes).expand(samples, classes)
+
+    with_two_classes = dkpp_loss(student_BC[:, two], teacher_BC[:, two], keys_BC[:, two], local_batch)
+    kept_in_order = dkpp_loss(student_BC, teacher_BC, rising_keys_BC, local_batch)
+
+    assert with_two_classes.item() == pytest.approx(kd_loss(student_BC[:, two], teacher_BC[:, two], local_batch).item())
+    assert kept_in_order.item() == pytest.approx(kd_loss(student_BC, teacher_BC, local_batch).item())

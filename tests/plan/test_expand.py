@@ -1,0 +1,166 @@
+"""Sweep files become graphs in which each distinct generation stands once."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from bansweep.plan.expand import expand
+from bansweep.plan.generation import DataIdentity, Generation, canonical_json, effective_seed
+from bansweep.plan.plan import Plan
+from bansweep.spec.reading import parse_sweep
+
+DATA = DataIdentity(kind="cifar100", fingerprint="0123abcd")
+
+# Table 2 of the paper.
+TABLE2 = """\
+name: table2
+data: cifar100
+recipe: wide-resnet
+networks: [densenet-112-33, densenet-90-60, densenet-80-80, densenet-80-120]
+generations:
+  teacher: {loss: labels}
+  ban:     {loss: kd, teacher: teacher}
+  ban+l:   {loss: kd+labels, teacher: teacher}
+  cwtm:    {loss: cwtm, teacher: teacher}
+  dkpp:    {loss: dkpp, teacher: teacher}
+  ban-1:   {loss: kd, teacher: teacher, seed: 1}
+  ban-2:   {loss: kd, teacher: ban-1}
+  ban-3:   {loss: kd, teacher: ban-2, skip: [densenet-80-120]}
+ensembles:
+  ens*2: [ban-1, ban-2]
+  ens*3: {members: [ban-1, ban-2, ban-3], densenet-80-120: [teacher, ban-1, ban-2]}
+"""
+
+
+def plan_of(text: str, *overrides: str) -> Plan:
+    return expand(parse_sweep(text, overrides), DATA)
+
+
+def generation_in(plan: Plan, row: str, column: str, replica_seed: int = 0) -> Generation:
+    (cell,) = (c for c in plan.cells if (c.row, c.column, c.replica_seed) == (row, column, replica_seed))
+    return plan.generations[cell.generation_id]
+
+
+def test_table_2_has_31_distinct_generations() -> None:
+    plan = plan_of(TABLE2)
+    assert len(plan.generations) == 31
+    assert Counter(g.generation_index for g in plan.generations.values()) == {0: 4, 1: 20, 2: 4, 3: 3}
+    assert len(plan.cells) == 31
+    assert len(plan.ensembles) == 8
+
+
+def test_teachers_come_first_and_ids_are_their_own() -> None:
+    plan = plan_of(TABLE2)
+    seen: set[str] = set()
+    for generation_id, generation in plan.generations.items():
+        assert generation.id == generation_id
+        assert generation.teacher is None or generation.teacher in seen
+        seen.add(generation_id)
+
+
+def test_a_chain_links_each_generation_to_the_one_before() -> None:
+    plan = plan_of(TABLE2)
+    chain = [generation_in(plan, "densenet-80-80", column) for column in ("teacher", "ban-1", "ban-2", "ban-3")]
+    assert [g.generation_index for g in chain] == [0, 1, 2, 3]
+    assert [g.teacher for g in chain] == [None, chain[0].id, chain[1].id, chain[2].id]
+    assert len({g.seed for g in chain}) == 4, "every generation starts from a fresh seed"
+
+
+def test_ban_and_ban_1_differ_in_their_seed_only() -> None:
+    plan = plan_of(TABLE2)
+    ban, ban_1 = generation_in(plan, "densenet-90-60", "ban"), generation_in(plan, "densenet-90-60", "ban-1")
+    assert ban.id != ban_1.id
+    assert ban.model_copy(update={"seed": ban_1.seed}) == ban_1
+
+
+def test_equal_columns_are_one_generation() -> None:
+    plan = plan_of(TABLE2 + "paper: table2\n", "generations.ban-1.seed=0")
+    assert generation_in(plan, "densenet-90-60", "ban").id == generation_in(plan, "densenet-90-60", "ban-1").id
+    assert len(plan.generations) == 31 - 4
+    assert plan.label(generation_in(plan, "densenet-90-60", "ban").id) == "densenet-90-60 / ban, ban-1"
+
+
+def test_replicas_share_nothing() -> None:
+    plan = plan_of(TABLE2, "seeds=[0, 1, 2]")
+    assert len(plan.generations) == 3 * 31
+    assert "(seed 1)" in plan.label(generation_in(plan, "densenet-90-60", "ban", 1).id)
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["name=other", "resources.workers=2", "resources.concurrency=3", "resources.compile=false", "paper=table3"],
+)
+def test_ids_ignore_what_cannot_change_the_result(override: str) -> None:
+    assert list(plan_of(TABLE2, override).generations) == list(plan_of(TABLE2).generations)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "recipe.epochs=199",
+        "recipe.learning_rate=0.05",
+        "recipe.augmentation.flip=false",
+        "recipe.augmentation=null",
+        "resources.precision=bf16",
+        "seeds=[1]",
+    ],
+)
+def test_ids_change_with_whatever_can(override: str) -> None:
+    assert not set(plan_of(TABLE2, override).generations) & set(plan_of(TABLE2).generations)
+
+
+def test_a_changed_teacher_changes_its_descendants_only() -> None:
+    before, after = plan_of(TABLE2), plan_of(TABLE2, "generations.ban-1.loss=cwtm")
+    changed = {c.column for c in after.cells if c.generation_id not in before.generations}
+    assert changed == {"ban-1", "ban-2", "ban-3"}
+
+
+def test_data_is_part_of_the_identity() -> None:
+    sweep = parse_sweep(TABLE2)
+    for other in (DATA.model_copy(update={"fingerprint": "x"}), DATA.model_copy(update={"validation": 5000})):
+        assert not set(expand(sweep, other).generations) & set(expand(sweep, DATA).generations)
+
+
+def test_the_identity_is_pinned() -> None:
+    """Stores outlive versions: a change here orphans every stored generation and needs a new IDENTITY_VERSION."""
+    teacher = generation_in(plan_of(TABLE2), "densenet-90-60", "teacher")
+    assert canonical_json(teacher) == (
+        '{"data":{"fingerprint":"0123abcd","kind":"cifar100"},"loss":{"kind":"labels"},'
+        '"network":{"depth":90,"growth":60,"kind":"densenet"},"precision":"fp32",'
+        '"recipe":{"augmentation":{},"batch_size":128,"decay_at":[0.3,0.6,0.8],"decay_factor":0.2,"epochs":200,'
+        '"learning_rate":0.1,"momentum":0.9,"nesterov":true,"weight_decay":0.0005},'
+        f'"seed":{effective_seed(0, 0, 0)},"version":1}}'
+    )
+    assert effective_seed(0, 0, 0) == 3051931488724851722
+    assert teacher.id == "cb55f4bfe0e76b01"
+
+
+def test_defaults_that_ids_leave_out_are_pinned() -> None:
+    """A changed default would silently give old results for new settings: raise IDENTITY_VERSION with it."""
+    from bansweep.spec.losses import DkppLoss
+    from bansweep.spec.networks import DenseNet, WideResNet
+    from bansweep.spec.recipes import Augmentation
+
+    assert WideResNet(depth=10, width=1).model_dump() == {
+        "kind": "wide-resnet",
+        "depth": 10,
+        "width": 1,
+        "dropout": 0.0,
+    }
+    assert DenseNet(depth=10, growth=1).model_dump() == {
+        "kind": "densenet",
+        "depth": 10,
+        "growth": 1,
+        "compression": 0.5,
+        "final_transition": True,
+        "dropout": 0.0,
+    }
+    assert DkppLoss().model_dump() == {"kind": "dkpp", "permutation": "fresh"}
+    assert Augmentation().model_dump() == {"pad": 4, "fill": "reflect", "flip": True}
+    assert DataIdentity(kind="k", fingerprint="f").model_dump(exclude={"kind", "fingerprint"}) == {
+        "validation": 0,
+        "limit": None,
+        "test_limit": None,
+    }

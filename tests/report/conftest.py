@@ -1,0 +1,88 @@
+"""A plan with everything that a table can hold, and finished generations in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from bansweep.plan.expand import expand
+from bansweep.plan.generation import DataIdentity
+from bansweep.plan.plan import Plan
+from bansweep.spec.reading import parse_sweep
+
+SWEEP = """
+name: example
+data: digits
+recipe: wide-resnet
+networks: [densenet-80-80, densenet-80-120]
+seeds: [3, 1, 2]
+generations:
+  teacher: {loss: labels}
+  ban: {loss: kd, teacher: teacher}
+  ban-2: {loss: kd, teacher: ban, skip: [densenet-80-120]}
+ensembles:
+  ens*2: {members: [ban, ban-2], densenet-80-120: [teacher, ban]}
+"""
+
+
+@dataclass(frozen=True)
+class Record:
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    probabilities_NC: npt.NDArray[np.float32]  # noqa: N815
+    labels_N: npt.NDArray[np.int64]  # noqa: N815
+
+
+@dataclass
+class Memory:
+    """Satisfies FinishedGenerations; filled by the place in the table that a generation has."""
+
+    plan: Plan
+    records: dict[str, Record] = field(default_factory=dict)
+    stored: dict[str, Predictions] = field(default_factory=dict)
+
+    def record(self, generation_id: str, /) -> Record | None:
+        return self.records.get(generation_id)
+
+    def predictions(self, generation_id: str, /) -> Predictions:
+        return self.stored[generation_id]
+
+    def id_at(self, row: str, column: str, seed: int) -> str:
+        place = (row, column, seed)
+        return next(c.generation_id for c in self.plan.cells if (c.row, c.column, c.replica_seed) == place)
+
+    def put(self, row: str, column: str, seed: int, test_error: float, predicted: Iterable[int] = (0, 1, 2, 1)) -> None:
+        """A finished generation that is sure of the classes `predicted` where 0, 1, 2, 1 are right."""
+        generation_id = self.id_at(row, column, seed)
+        probabilities_NC = np.eye(3, dtype=np.float32)[list(predicted)] * np.float32(0.7) + np.float32(0.1)
+        self.records[generation_id] = Record({"test_error": test_error, "test_loss": 0.5})
+        self.stored[generation_id] = Predictions(probabilities_NC, np.array([0, 1, 2, 1]))
+
+
+@pytest.fixture
+def plan() -> Plan:
+    return expand(parse_sweep(SWEEP), DataIdentity(kind="digits", fingerprint="f"))
+
+
+@pytest.fixture
+def empty(plan: Plan) -> Memory:
+    return Memory(plan)
+
+
+@pytest.fixture
+def memory(plan: Plan) -> Memory:
+    """densenet-80-80 lacks `ban-2` of its last seed; densenet-80-120 has nothing but its first teacher."""
+    memory = Memory(plan)
+    for seed, errors in {3: (18.0, 17.0, 16.5), 1: (17.5, 17.1, 16.4), 2: (17.0, 16.3, None)}.items():
+        for column, error in zip(("teacher", "ban", "ban-2"), errors, strict=True):
+            if error is not None:
+                memory.put("densenet-80-80", column, seed, error, predicted=(0, 1, 0, 0))
+    memory.put("densenet-80-120", "teacher", 3, 16.875)
+    return memory

@@ -1,0 +1,63 @@
+"""The JSON document, exactly."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from bansweep.plan.plan import Plan
+from bansweep.report.cells import cells
+from bansweep.report.document import Outcome, report_document
+
+
+def test_document_exactly(plan: Plan, memory: Any) -> None:
+    teacher = memory.id_at("densenet-80-80", "teacher", 3)
+    other = memory.id_at("densenet-80-120", "teacher", 3)
+    failed = memory.id_at("densenet-80-120", "teacher", 1)
+    blocked = memory.id_at("densenet-80-120", "ban", 1)
+    found = [
+        cell
+        for cell in cells(plan, memory, paper="table2")
+        if (cell.row, cell.column) in {("densenet-80-80", "ens*2"), ("densenet-80-120", "teacher")}
+    ]
+    document = report_document(
+        plan,
+        found,
+        Outcome(trained=(teacher,), reused=(other,), failed={failed: "the loss became nan"}, blocked={blocked: failed}),
+    )
+    assert document == {
+        "trained": [teacher],
+        "reused": [other],
+        "failed": [{"id": failed, "label": "densenet-80-120 / teacher (seed 1)", "reason": "the loss became nan"}],
+        "blocked": [{"id": blocked, "label": "densenet-80-120 / ban (seed 1)", "cause": failed}],
+        "cells": [
+            {
+                "row": "densenet-80-80",
+                "column": "ens*2",
+                "values": [50.0, 50.0, None],
+                "mean": 50.0,
+                "sd": 0.0,
+                "paper": 15.46,
+            },
+            {
+                "row": "densenet-80-120",
+                "column": "teacher",
+                "values": [16.875, None, None],
+                "mean": 16.875,
+                "sd": None,
+                "paper": 16.87,
+            },
+        ],
+    }
+    assert list(document) == ["trained", "reused", "failed", "blocked", "cells"]
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+
+
+def test_nothing_happened(plan: Plan) -> None:
+    assert report_document(plan, (), Outcome()) == {
+        "trained": [],
+        "reused": [],
+        "failed": [],
+        "blocked": [],
+        "cells": [],
+    }

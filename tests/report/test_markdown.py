@@ -1,0 +1,84 @@
+"""Markdown against golden text, and read back."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from bansweep.plan.plan import Plan
+from bansweep.plan.selection import select
+from bansweep.report.markdown import markdown
+from bansweep.report.table import report_table
+
+GOLDEN = r"""# example
+
+Test error, %: mean ± standard deviation over 3 seeds; in brackets the paper's (table 2).
+
+Paper: CIFAR-100: DenseNets by distillation loss, by generation, and as ensembles.
+
+| network         |              teacher |                  ban |                ban-2 |               ens\*2 |
+| --------------- | -------------------: | -------------------: | -------------------: | -------------------: |
+| densenet-80-80  | 17.50 ± 0.50 (17.16) | 16.80 ± 0.44 (16.36) | 16.45 ± 0.07 (16.30) | 50.00 ± 0.00 (15.46) |
+| densenet-80-120 |        16.88 (16.87) |            – (16.00) |                      |            – (15.13) |
+
+- –: not finished (2 of 7 cells)
+- over 1 of 3 seeds so far: densenet-80-120 / teacher
+- over 2 of 3 seeds so far: densenet-80-80 / ban-2, densenet-80-80 / ens\*2
+- empty: not part of the sweep
+
+## Student minus teacher
+
+Percentage points, negative where the student is better: mean ± standard deviation of each student's difference \
+from its own teacher.
+
+| network         | ban − teacher |  ban-2 − ban |
+| --------------- | ------------: | -----------: |
+| densenet-80-80  |  -0.70 ± 0.30 | -0.60 ± 0.14 |
+| densenet-80-120 |             – |              |
+""".replace("\\\n", "")
+
+
+def tables(text: str) -> list[list[list[str]]]:
+    """Every pipe table in the text as rows of unescaped cells, without its rule."""
+    found: list[list[list[str]]] = []
+    for block in text.split("\n\n"):
+        if block.startswith("|"):
+            rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in block.strip().splitlines()]
+            found.append([[re.sub(r"\\(.)", r"\1", cell.strip()) for cell in row] for row in (rows[0], *rows[2:])])
+    return found
+
+
+def test_golden(plan: Plan, memory: Any) -> None:
+    assert markdown(report_table(plan, memory, paper="table2")) == GOLDEN
+
+
+def test_reads_back(plan: Plan, memory: Any) -> None:
+    table = report_table(plan, memory, paper="table2")
+    (header, *rows), _ = tables(markdown(table))
+    assert header == ["network", *table.columns]
+    assert [row[0] for row in rows] == list(table.rows)
+    for row in rows:
+        assert len(row) == len(header)
+        for column, text in zip(header[1:], row[1:], strict=True):
+            cell = table.cell(row[0], column)
+            figures = [float(figure) for figure in re.findall(r"\d+\.\d+", text)]
+            expected = [] if cell is None else [f for f in (cell.mean, cell.sd, cell.paper) if f is not None]
+            assert len(figures) == len(expected)
+            assert all(abs(figure - value) <= 0.005 + 1e-9 for figure, value in zip(figures, expected, strict=True))
+
+
+def test_one_seed_has_no_spread_and_no_paper_no_brackets(plan: Plan, memory: Any) -> None:
+    part = select(plan, ["densenet-80-80"])
+    single = type(part)(
+        part.sweep,
+        part.rows,
+        part.columns,
+        part.generations,
+        tuple(cell for cell in part.cells if cell.replica_seed == 3),
+        tuple(cell for cell in part.ensembles if cell.replica_seed == 3),
+    )
+    text = markdown(report_table(single, memory, paper=None))
+    assert text.startswith("# example\n\nTest error, %: one seed (3).\n\n| network        | teacher |")
+    assert "| densenet-80-80 |   18.00 | 17.00 | 16.50 |  50.00 |" in text
+    assert "±" not in text
+    assert "(1" not in text

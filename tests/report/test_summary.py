@@ -1,0 +1,73 @@
+"""Student minus teacher: paired by seed, with the column that really teaches."""
+
+from __future__ import annotations
+
+import statistics
+from typing import Any
+
+import pytest
+
+from bansweep.plan.expand import expand
+from bansweep.plan.generation import DataIdentity
+from bansweep.plan.plan import Plan
+from bansweep.report.cells import cells
+from bansweep.report.summary import student_differences
+from bansweep.spec.reading import parse_sweep
+
+
+def test_differences_by_hand(plan: Plan, memory: Any) -> None:
+    ban, ban_2, other = student_differences(plan, cells(plan, memory, paper=None))
+    assert (ban.row, ban.column, ban.teacher) == ("densenet-80-80", "ban", "teacher")
+    assert ban.values == pytest.approx((-1.0, -0.4, -0.7))
+    assert ban.mean == pytest.approx(-0.7)
+    assert ban.sd == pytest.approx(statistics.stdev([-1.0, -0.4, -0.7]))
+    assert (ban_2.column, ban_2.teacher) == ("ban-2", "ban")
+    assert ban_2.values[:2] == pytest.approx((-0.5, -0.7))
+    assert ban_2.values[2] is None
+    # ban has no result in densenet-80-120, so there is nothing to compare.
+    assert (other.row, other.column, other.values, other.mean, other.sd) == (
+        "densenet-80-120",
+        "ban",
+        (None, None, None),
+        None,
+        None,
+    )
+
+
+def test_the_mean_difference_is_the_difference_of_means(plan: Plan, memory: Any) -> None:
+    found = cells(plan, memory, paper=None)
+    means = {(cell.row, cell.column): cell.mean for cell in found}
+    ban = student_differences(plan, found)[0]
+    assert ban.mean == pytest.approx(means["densenet-80-80", "ban"] - means["densenet-80-80", "teacher"])
+
+
+def test_a_teacher_of_several_names_has_the_one_that_holds_in_every_row(empty: Any) -> None:
+    # In wrn-10-1 the columns `small` and `teacher` are one generation, in wrn-16-1 they are not; `small` teaches.
+    sweep = parse_sweep(
+        """
+        name: names
+        data: digits
+        recipe: wide-resnet
+        networks: [wrn-10-1, wrn-16-1]
+        generations:
+          teacher: {loss: labels}
+          small: {loss: labels, network: wrn-10-1}
+          student: {loss: kd, teacher: small}
+        """
+    )
+    plan = expand(sweep, DataIdentity(kind="digits", fingerprint="f"))
+    memory = type(empty)(plan)
+    memory.put("wrn-10-1", "small", 0, 10.0)
+    memory.put("wrn-16-1", "teacher", 0, 5.0)
+    memory.put("wrn-10-1", "student", 0, 9.0)
+    memory.put("wrn-16-1", "student", 0, 8.0)
+    differences = student_differences(plan, cells(plan, memory, paper=None))
+    assert [(d.row, d.column, d.teacher, d.mean) for d in differences] == [
+        ("wrn-10-1", "student", "small", -1.0),
+        ("wrn-16-1", "student", "small", -2.0),
+    ]
+
+
+def test_no_students_no_differences(plan: Plan, memory: Any) -> None:
+    only_teachers = [cell for cell in cells(plan, memory, paper=None) if cell.column in ("teacher", "ens*2")]
+    assert student_differences(plan, only_teachers) == ()

@@ -1,0 +1,160 @@
+"""The terminal's table at several widths: it fits, and no figure is lost."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections import Counter
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
+
+from bansweep.plan.expand import expand
+from bansweep.plan.generation import DataIdentity
+from bansweep.plan.plan import Plan
+from bansweep.report.table import ReportTable, report_table
+from bansweep.report.terminal import TerminalReport, terminal_table
+from bansweep.spec.reading import parse_sweep
+
+QUICKSTART = """
+name: quickstart
+data: digits
+recipe: wide-resnet
+networks: [{network}]
+seeds: {seeds}
+generations:
+  teacher: {{loss: labels}}
+  ban: {{loss: kd, teacher: teacher}}
+  ban+l: {{loss: kd+labels, teacher: teacher}}
+  cwtm: {{loss: cwtm, teacher: teacher}}
+  dkpp: {{loss: dkpp, teacher: teacher}}
+  ban-2: {{loss: kd, teacher: ban}}
+ensembles:
+  ens*2: [ban, ban-2]
+"""
+
+
+def quickstart(empty: Any, network: str, seeds: list[int], paper: str | None) -> ReportTable:
+    """Seven columns, all finished, each with a figure of its own."""
+    sweep = parse_sweep(QUICKSTART.format(network=network, seeds=seeds))
+    plan = expand(sweep, DataIdentity(kind="digits", fingerprint="f"))
+    memory = type(empty)(plan)
+    for index, cell in enumerate(plan.cells):
+        memory.put(cell.row, cell.column, cell.replica_seed, 10.0 + 1.37 * index, predicted=(0, 1, 2, 0))
+    return report_table(plan, memory, paper=paper)
+
+
+def rendered(report: RenderableType, width: int) -> list[str]:
+    console = Console(width=width, record=True, file=io.StringIO(), color_system=None)
+    console.print(report)
+    return console.export_text().splitlines()
+
+
+def figures_of(table: ReportTable) -> Counter[str]:
+    return Counter(
+        f"{figure:.2f}" for cell in table.cells for figure in (cell.mean, cell.sd, cell.paper) if figure is not None
+    )
+
+
+def figures_in(lines: list[str]) -> Counter[str]:
+    return Counter(re.findall(r"\d+\.\d\d", "\n".join(lines)))
+
+
+@pytest.mark.parametrize("width", [200, 80, 40])
+@pytest.mark.parametrize(
+    ("network", "seeds", "paper"),
+    [
+        ("wrn-10-1", [0], None),
+        ("wrn-10-1", [0, 1, 2], None),
+        ("densenet-90-60", [0], "table2"),
+        ("densenet-90-60", [0, 1, 2], "table2"),
+    ],
+)
+def test_all_figures_at_every_width(empty: Any, network: str, seeds: list[int], paper: str | None, width: int) -> None:
+    table = quickstart(empty, network, seeds, paper)
+    lines = rendered(TerminalReport(table), width)
+    assert max(cell_len(line) for line in lines) <= width
+    assert figures_in(lines) == figures_of(table)
+    text = "\n".join(lines)
+    assert "…" not in text
+    for name in (network, *table.columns):
+        assert name in text
+
+
+def test_quickstart_is_a_line_per_network_at_80(empty: Any) -> None:
+    lines = rendered(terminal_table(quickstart(empty, "wrn-10-1", [0], None), width=80), 80)
+    assert [line.split() for line in lines if line.strip(" ─")] == [
+        ["network", "teacher", "ban", "ban+l", "cwtm", "dkpp", "ban-2", "ens*2"],
+        ["wrn-10-1", "10.00", "11.37", "12.74", "14.11", "15.48", "16.85", "25.00"],
+    ]
+
+
+def test_quickstart_over_three_seeds_has_the_spread_below_at_80(empty: Any) -> None:
+    lines = rendered(terminal_table(quickstart(empty, "wrn-10-1", [0, 1, 2], None), width=80), 80)
+    spoken = [line.split() for line in lines if line.strip(" ─")]
+    assert spoken[0] == ["network", "teacher", "ban", "ban+l", "cwtm", "dkpp", "ban-2", "ens*2"]
+    assert spoken[1][:2] == ["wrn-10-1", "18.22"]
+    assert len(spoken[1]) == 8
+    assert spoken[2] == ["±", "8.22"] * 6 + ["±", "0.00"]
+    assert len(spoken) == 3
+
+
+def test_a_wide_terminal_has_the_papers_figure_in_the_line(plan: Plan, memory: Any) -> None:
+    lines = rendered(TerminalReport(report_table(plan, memory, paper="table2")), 160)
+    assert lines[1] == "Test error, %: mean ± standard deviation over 3 seeds; in brackets the paper's (table 2)"
+    (line,) = [line for line in lines if line.startswith("densenet-80-80 ")]
+    assert "17.50 ± 0.50  (paper 17.16)" in line
+    assert "16.80 ± 0.44  (paper 16.36)" in line
+    (line,) = [line for line in lines if line.startswith("densenet-80-120 ")]
+    assert "–  (paper 16.00)" in line
+
+
+def test_narrower_terminals_put_it_below_then_turn_the_table(plan: Plan, memory: Any) -> None:
+    table = report_table(plan, memory, paper="table2")
+    below = rendered(terminal_table(table, width=80), 80)
+    row = next(index for index, line in enumerate(below) if line.startswith("densenet-80-80 "))
+    assert re.findall(r"\d+\.\d\d ± \d+\.\d\d", below[row]) == [
+        "17.50 ± 0.50",
+        "16.80 ± 0.44",
+        "16.45 ± 0.07",
+        "50.00 ± 0.00",
+    ]
+    assert below[row + 1].split() == ["(17.16)", "(16.36)", "(16.30)", "(15.46)"]
+    turned = rendered(terminal_table(table, width=44), 44)
+    assert any(line.split() == ["densenet-80-80", "densenet-80-120"] for line in turned)
+    assert any(line.startswith("ban-2 ") for line in turned)
+
+
+def test_the_narrowest_have_a_line_per_cell(plan: Plan, memory: Any) -> None:
+    table = report_table(plan, memory, paper="table2")
+    lines = [line.rstrip() for line in rendered(terminal_table(table, width=32), 32)]
+    assert lines == [
+        "densenet-80-80",
+        "  teacher  17.50 ± 0.50 (17.16)",
+        "  ban      16.80 ± 0.44 (16.36)",
+        "  ban-2    16.45 ± 0.07 (16.30)",
+        "  ens*2    50.00 ± 0.00 (15.46)",
+        "densenet-80-120",
+        "  teacher  16.88 (16.87)",
+        "  ban      – (16.00)",
+        "  ens*2    – (15.13)",
+    ]
+    squeezed = rendered(terminal_table(table, width=20), 20)
+    assert max(cell_len(line) for line in squeezed) <= 20
+    assert figures_in(squeezed) == figures_of(table)
+
+
+def test_notes_say_what_is_missing(plan: Plan, memory: Any) -> None:
+    text = " ".join(" ".join(rendered(TerminalReport(report_table(plan, memory, paper=None)), 80)).split())
+    assert "–: not finished (2 of 7 cells)" in text
+    assert "over 1 of 3 seeds so far: densenet-80-120 / teacher" in text
+    assert "over 2 of 3 seeds so far: densenet-80-80 / ban-2, densenet-80-80 / ens*2" in text
+    assert "empty: not part of the sweep" in text
+
+
+def test_a_whole_table_needs_no_notes(empty: Any) -> None:
+    lines = rendered(TerminalReport(quickstart(empty, "wrn-10-1", [0], None)), 80)
+    assert "Test error, %: one seed (0)" in lines
+    assert not any(word in "\n".join(lines) for word in ("not finished", "so far", "empty"))

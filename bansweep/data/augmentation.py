@@ -1,7 +1,5 @@
 """Views: which crop of the padded image, and which flip, a training image shows in an epoch."""
 
-# Shape suffixes are meant, in fields too.
-# ruff: noqa: N815
 from __future__ import annotations
 
 from dataclasses import dataclass

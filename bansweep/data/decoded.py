@@ -1,7 +1,5 @@
 """A data set in memory, as every source yields it."""
 
-# Shape suffixes are meant, in fields too.
-# ruff: noqa: N815
 from __future__ import annotations
 
 from dataclasses import dataclass

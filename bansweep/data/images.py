@@ -1,7 +1,5 @@
 """The part of a prepared set that a sweep uses, mapped into memory: nothing is read until it is touched."""
 
-# Shape suffixes are meant, in fields too.
-# ruff: noqa: N815
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -45,14 +45,15 @@ def prepare(spec: DataSpec, cache: Path | None = None, *, verify: bool = False) 
     cache = cache or cache_folder()
     fingerprint = source_fingerprint(spec, cache)
     folder = cache / "prepared" / fingerprint
-    if _is_intact(folder, fingerprint, verify):
+    if _problem(folder, fingerprint, verify) is None:
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(f"{fingerprint}.lock")):
             # Whoever waited for the lock finds the set prepared by its former holder.
-            if not _is_intact(folder, fingerprint, verify):
-                _set_aside(folder, fingerprint, verify)
+            problem = _problem(folder, fingerprint, verify)
+            if problem is not None:
+                _set_aside(folder, problem)
                 _write(folder, decode(spec, cache), spec.kind, fingerprint)
     except OSError as error:
         raise DataError(
@@ -62,22 +63,19 @@ def prepare(spec: DataSpec, cache: Path | None = None, *, verify: bool = False) 
     return folder
 
 
-def _is_intact(folder: Path, fingerprint: str, verify: bool) -> bool:
-    try:
-        check_prepared(folder, fingerprint, digests=verify)
-    except DataError:
-        return False
-    return True
-
-
-def _set_aside(folder: Path, fingerprint: str, verify: bool) -> None:
-    if not folder.exists():
-        return
-    damaged = folder.with_name(f"{fingerprint}.damaged")
+def _problem(folder: Path, fingerprint: str, verify: bool) -> str | None:
     try:
         check_prepared(folder, fingerprint, digests=verify)
     except DataError as error:
-        logger.warning("%s; set aside as %s and made again", error.cause, damaged)
+        return error.cause
+    return None
+
+
+def _set_aside(folder: Path, problem: str) -> None:
+    if not folder.exists():
+        return
+    damaged = folder.with_name(f"{folder.name}.damaged")
+    logger.warning("%s; set aside as %s and made again", problem, damaged)
     shutil.rmtree(damaged, ignore_errors=True)
     folder.replace(damaged)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import torch
+
+from bansweep.plan.seeds import derived_seed
 
 
 def epoch_order(images: int, seed: int, epoch: int) -> torch.Tensor:
@@ -14,5 +14,4 @@ def epoch_order(images: int, seed: int, epoch: int) -> torch.Tensor:
 
 def epoch_generator(seed: int, epoch: int, purpose: str) -> torch.Generator:
     """A CPU generator of its own for each (seed, epoch, purpose), so that no use of chance shifts another."""
-    digest = hashlib.sha256(f"{seed}/{epoch}/{purpose}".encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:8]) >> 1)
+    return torch.Generator().manual_seed(derived_seed(seed, epoch, purpose))

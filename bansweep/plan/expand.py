@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from graphlib import TopologicalSorter
 
-from bansweep.plan.generation import DataIdentity, Generation, effective_seed
+from bansweep.plan.generation import DataIdentity, Generation
 from bansweep.plan.plan import Cell, EnsembleCell, Plan
+from bansweep.plan.seeds import effective_seed
 from bansweep.spec.sweep import Column, Row, SweepSpec
 
 

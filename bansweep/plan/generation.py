@@ -57,9 +57,3 @@ def canonical_json(generation: Generation) -> str:
     content["loss"]["kind"] = generation.loss.kind
     content["version"] = IDENTITY_VERSION
     return json.dumps(content, sort_keys=True, separators=(",", ":"))
-
-
-def effective_seed(replica_seed: int, column_seed: int, generation_index: int) -> int:
-    """A seed in [0, 2**63) of a generation's own: no two generations of a chain start from the same weights."""
-    text = f"{replica_seed}/{column_seed}/{generation_index}"
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 1

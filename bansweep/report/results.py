@@ -20,10 +20,10 @@ class StoredPredictions(Protocol):
     """A generation's predictions for the test set of N images in C classes, in the data set's order."""
 
     @property
-    def probabilities_NC(self) -> npt.NDArray[np.float32]: ...  # noqa: N802 (shape suffix)
+    def probabilities_NC(self) -> npt.NDArray[np.float32]: ...
 
     @property
-    def labels_N(self) -> npt.NDArray[np.int64]: ...  # noqa: N802 (shape suffix)
+    def labels_N(self) -> npt.NDArray[np.int64]: ...
 
 
 class FinishedGenerations(Protocol):

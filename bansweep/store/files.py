@@ -22,6 +22,11 @@ from bansweep.errors import StoreError
 # What a crashed writer left is removed after this time, far longer than any file takes to write.
 LEFTOVER_AGE_S = 3600.0
 
+# How the names of folders begin that are being removed.
+REMOVED = ".removed-"
+
+_ATTEMPTS = 5
+
 _REMEDIES = {
     errno.ENOSPC: "free some space on its disk, or choose another store with --store",
     errno.EDQUOT: "free some of your quota, or choose another store with --store",
@@ -70,7 +75,7 @@ def names_in(folder: Path) -> list[str]:
     """The names in a folder, sorted; none where it does not exist."""
     with _explained("list", folder):
         try:
-            return sorted(os.listdir(folder))  # noqa: PTH208 - names are all that is asked for
+            return sorted(os.listdir(folder))
         except FileNotFoundError:
             return []
 
@@ -153,10 +158,19 @@ def remove(path: Path) -> None:
 
 def remove_folder(folder: Path) -> None:
     """Removes a folder at once, with all that is in it: it gets another name first. Nothing where there is none."""
-    doomed = folder.with_name(f".removed-{folder.name}-{uuid.uuid4().hex}")
+    doomed = folder.with_name(f"{REMOVED}{folder.name}-{uuid.uuid4().hex}")
     set_aside(folder, doomed.name)
-    with _explained("remove", folder), suppress(FileNotFoundError):
-        shutil.rmtree(doomed)
+    # A writer that was just opening a file may still create it under the new name; one that holds a file open can
+    # keep a network filesystem from removing it, and then the rest is a leftover.
+    for _ in range(_ATTEMPTS):
+        with _explained("remove", folder):
+            try:
+                shutil.rmtree(doomed)
+            except OSError as error:
+                if error.errno not in (errno.ENOENT, errno.ENOTEMPTY):
+                    raise
+        if not exists(doomed):
+            return
 
 
 def remove_empty_folder(folder: Path) -> None:
@@ -165,12 +179,9 @@ def remove_empty_folder(folder: Path) -> None:
         folder.rmdir()
 
 
-def remove_leftovers(folder: Path, prefix: str = ".", suffix: str = "") -> None:
-    """Removes what writers that crashed more than an hour ago left in a folder under such names."""
-    for name in names_in(folder):
-        path = folder / name
-        if not (name.startswith(prefix) and name.endswith(suffix)):
-            continue
+def remove_leftovers(folder: Path, *prefixes: str) -> None:
+    """Removes what writers that crashed more than an hour ago left in a folder under names that begin so."""
+    for path in (folder / name for name in names_in(folder) if name.startswith(prefixes)):
         # Best effort: others may be tidying up too, and a leftover harms nobody.
         with suppress(OSError):
             if time.time() - path.stat().st_mtime > LEFTOVER_AGE_S:

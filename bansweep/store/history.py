@@ -27,8 +27,7 @@ def encode_history(history: Sequence[EpochReport]) -> bytes:
     columns |= {name: pa.array([getattr(report, name) for report in history], pa.float64()) for name in _TIMES}
     columns |= {name: pa.array([report.metrics.get(name) for report in history], pa.float64()) for name in metrics}
     sink = pa.BufferOutputStream()
-    # A dictionary would store equal numbers once, and take NaNs with different bits for equal.
-    pq.write_table(pa.table(columns), sink, use_dictionary=False)
+    pq.write_table(pa.table(columns), sink)
     encoded: bytes = sink.getvalue().to_pybytes()
     return encoded
 

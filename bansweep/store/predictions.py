@@ -19,8 +19,8 @@ class Predictions:
     Raises ValueError where shapes or dtypes are others.
     """
 
-    probabilities_NC: npt.NDArray[np.float32]  # noqa: N815
-    labels_N: npt.NDArray[np.int64]  # noqa: N815
+    probabilities_NC: npt.NDArray[np.float32]
+    labels_N: npt.NDArray[np.int64]
 
     def __post_init__(self) -> None:
         probabilities_NC, labels_N = self.probabilities_NC, self.labels_N

@@ -58,7 +58,7 @@ def save_progress(folder: Path, progress: Progress) -> None:
         raise StoreError(f"cannot write {path}: its folder keeps being removed")
     for epochs_done in _saved_epochs(folder)[:-_KEPT]:
         files.remove(_path(folder, epochs_done))
-    files.remove_leftovers(folder, suffix=".tmp")
+    files.remove_leftovers(folder, ".epoch-")
 
 
 def load_progress(folder: Path) -> Progress | None:
@@ -87,6 +87,7 @@ def epochs_done(folder: Path) -> int:
 def clear_progress(folder: Path) -> None:
     """Removes all progress, damaged files as well; nothing where there is none."""
     files.remove_folder(folder)
+    files.remove_leftovers(folder.parent, files.REMOVED)
 
 
 def _path(folder: Path, epochs_done: int) -> Path:

@@ -28,7 +28,7 @@ def publish(layout: Layout, record: GenerationRecord, contents: Mapping[str, byt
     Side effects: generations/<id>; generations/.damaged-<id>-*; removes old leftovers of crashed publishers.
     """
     target = layout.generation(record.id)
-    files.remove_leftovers(layout.generations, prefix=".publishing-")
+    files.remove_leftovers(layout.generations, ".publishing-", files.REMOVED)
     record = sealed(record, {name: files.sha256(content) for name, content in contents.items()})
     temporary = target.with_name(f".publishing-{record.id}-{uuid.uuid4().hex}")
     try:

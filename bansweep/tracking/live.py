@@ -1,4 +1,8 @@
-"""Telling MLflow what happens while it happens."""
+"""Telling MLflow what happens while it happens.
+
+An epoch that is trained again after a crash leaves two points at its step, the later one counting as the metric's
+value: MLflow can remove whole runs, but no point.
+"""
 
 from __future__ import annotations
 

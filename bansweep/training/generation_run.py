@@ -18,11 +18,12 @@ from bansweep.losses.builder import build_loss, needs_keys
 from bansweep.networks.builder import build_network, count_parameters
 from bansweep.plan.events import EpochReport
 from bansweep.plan.generation import Generation
+from bansweep.plan.seeds import derived_seed
 from bansweep.spec.losses import DkppLoss
 from bansweep.training.batch_norm import with_global_batch_norm
 from bansweep.training.evaluation import error_and_loss, predict
 from bansweep.training.optimizer import build_optimizer, learning_rate, set_learning_rate
-from bansweep.training.randomness import PermutationKeys, derived_seed
+from bansweep.training.permutation_keys import PermutationKeys
 from bansweep.training.snapshot import load_snapshot, snapshot_bytes, weights_bytes
 from bansweep.training.step import TrainingStep, distributed_forward
 from bansweep.training.teacher import FrozenTeacher

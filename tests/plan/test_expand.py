@@ -7,8 +7,9 @@ from collections import Counter
 import pytest
 
 from bansweep.plan.expand import expand
-from bansweep.plan.generation import DataIdentity, Generation, canonical_json, effective_seed
+from bansweep.plan.generation import DataIdentity, Generation, canonical_json
 from bansweep.plan.plan import Plan
+from bansweep.plan.seeds import effective_seed
 from bansweep.spec.reading import parse_sweep
 
 DATA = DataIdentity(kind="cifar100", fingerprint="0123abcd")

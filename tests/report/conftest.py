@@ -36,8 +36,8 @@ class Record:
 
 @dataclass(frozen=True)
 class Predictions:
-    probabilities_NC: npt.NDArray[np.float32]  # noqa: N815
-    labels_N: npt.NDArray[np.int64]  # noqa: N815
+    probabilities_NC: npt.NDArray[np.float32]
+    labels_N: npt.NDArray[np.int64]
 
 
 @dataclass

@@ -17,8 +17,8 @@ from bansweep.report.ensemble import ensemble_error, error_percent, mean_probabi
 
 @dataclass(frozen=True)
 class Predicted:
-    probabilities_NC: npt.NDArray[np.float32]  # noqa: N815
-    labels_N: npt.NDArray[np.int64]  # noqa: N815
+    probabilities_NC: npt.NDArray[np.float32]
+    labels_N: npt.NDArray[np.int64]
 
 
 def predicted(rows: list[list[float]], labels: list[int]) -> Predicted:

@@ -229,7 +229,10 @@ def test_emptying_the_folder_by_hand_is_losing_the_claim(folder: Path) -> None:
     while not claim.lost and time.monotonic() < deadline:
         time.sleep(0.01)
     assert claim.lost
-    claim.release()
+    with Claim(folder) as other:
+        assert other.acquire(wait=False)
+        claim.release()
+        assert not Claim(folder).acquire(wait=False)
 
 
 CONTENDER = """

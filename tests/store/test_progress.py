@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -96,11 +97,11 @@ from bansweep.store.store import Store
 
 store, writer = Store(Path(sys.argv[1])), sys.argv[2].encode()
 sys.stdin.readline()
-for epochs in range(1, 41):
-    store.save_progress(sys.argv[3], Progress(epochs, writer * 50_000, ()))
-    if epochs % 10 == 0:
+for attempt in range(200):
+    store.save_progress(sys.argv[3], Progress(1 + attempt // 50, writer * 100_000, ()))
+    if attempt % 50 == 49:
         store.clear_progress(sys.argv[3])
-store.save_progress(sys.argv[3], Progress(41, writer * 50_000, ()))
+store.save_progress(sys.argv[3], Progress(41, writer * 100_000, ()))
 print("done")
 """
 
@@ -116,9 +117,10 @@ def test_two_writers_at_once_corrupt_nothing(
     loaded = 0
     with caplog.at_level(logging.WARNING, logger="bansweep.store"):
         while any(writer.poll() is None for writer in writers):
+            time.sleep(0.002)
             if (progress := store.load_progress(ID)) is not None:
                 loaded += 1
-                assert progress.tensors in (b"a" * 50_000, b"b" * 50_000)
+                assert progress.tensors in (b"a" * 100_000, b"b" * 100_000)
     assert [writer.communicate()[0] for writer in writers] == ["done\n", "done\n"]
     assert loaded > 10
     assert caplog.text == ""

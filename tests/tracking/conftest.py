@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -168,9 +168,3 @@ def read_mlflow(uri: str, sweep: str) -> Held:
 @pytest.fixture
 def mlflow_holds(sweep: Sweep) -> Callable[[str], Held]:
     return lambda uri: read_mlflow(uri, sweep.plan.sweep)
-
-
-def renamed(sweep: Sweep, column: str) -> Sweep:
-    """The same generations under another column."""
-    cells = tuple(replace(cell, column=column) if cell.column == "ban" else cell for cell in sweep.plan.cells)
-    return replace(sweep, plan=replace(sweep.plan, cells=cells))

@@ -180,4 +180,4 @@ def test_handle_returns_at_once(subject: Subject, sweep: Any) -> None:
         seconds.append(time.perf_counter() - begun)
     subject.tracker.finish(lambda: sweep.finished, {}, "FINISHED", TIMEOUT_S)
 
-    assert max(seconds) < 0.05
+    assert sum(one > 0.05 for one in seconds) <= 2  # of 100: a busy machine may pause any of them

@@ -11,7 +11,6 @@ import shutil
 import tarfile
 import tempfile
 import urllib.request
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,11 +27,8 @@ DOWNLOAD_TIMEOUT_S = 30.0
 def decode_batches(root: Path, dataset: type[CIFAR10], source: str) -> DecodedSet:
     """The batches in `<root>/<dataset.base_folder>`. Raises DataError where a file is not as published."""
     try:
-        with warnings.catch_warnings():
-            # The pickles, written in 2009, describe their dtype in a way that NumPy 2.4 calls obsolete.
-            warnings.simplefilter("ignore", np.exceptions.VisibleDeprecationWarning)
-            train = dataset(root, train=True)
-            test = dataset(root, train=False)
+        train = dataset(root, train=True)
+        test = dataset(root, train=False)
     except RuntimeError:
         raise DataError(
             f"{root / dataset.base_folder} is incomplete or damaged: {', '.join(_wrong_files(root, dataset))}",

@@ -4,8 +4,6 @@ An image is bytes, or a struct with a field `bytes`. Class names are read from t
 with commas between), or the hub's own description of the label column; without either, classes are numbered.
 """
 
-# Shape suffixes are meant, in fields too.
-# ruff: noqa: N815
 from __future__ import annotations
 
 import json

@@ -1,17 +1,11 @@
-"""Random numbers as functions of (seed, epoch, purpose): nothing to save for a resume, nothing shared between uses."""
+"""The random keys of DKPP, as functions of seed, epoch and step."""
 
 from __future__ import annotations
-
-import hashlib
 
 import torch
 from torch import Tensor
 
-
-def derived_seed(seed: int, *purpose: object) -> int:
-    """A seed in [0, 2**63) of its own for each purpose, such as (`"dropout"`, epoch, rank)."""
-    text = "/".join(str(part) for part in (seed, *purpose))
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 1
+from bansweep.plan.seeds import derived_seed
 
 
 class PermutationKeys:

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bansweep.data.builder import decode
+from bansweep.data.canonical import canonical_order
+from bansweep.data.decoded import DecodedSet
+from bansweep.errors import DataError
+from bansweep.spec.data import ParquetImages
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (6, 5, 4, 3), dtype=np.uint8)
+LABELS = [0, 1, 2, 0, 1, 2]
+
+Write = Callable[..., Path]
+
+
+def _decode(train: Path, test: Path | None = None, **options: str) -> DecodedSet:
+    return decode(ParquetImages(train=train, test=test or train, **options), train.parent)
+
+
+@pytest.mark.parametrize("struct", [True, False])
+def test_images_and_labels_come_back(struct: bool, tmp_path: Path, write_parquet: Write) -> None:
+    decoded = _decode(write_parquet(tmp_path / "a.parquet", IMAGES, LABELS, struct=struct))
+    order = canonical_order(IMAGES, np.array(LABELS))
+    assert np.array_equal(decoded.train_images_NHWC, IMAGES[order])
+    assert decoded.train_labels_N.tolist() == [LABELS[index] for index in order]
+    assert decoded.train_images_NHWC.dtype == np.uint8
+    assert decoded.train_labels_N.dtype == np.int64
+
+
+def test_grey_images_have_one_channel(tmp_path: Path, write_parquet: Write) -> None:
+    decoded = _decode(write_parquet(tmp_path / "a.parquet", IMAGES[..., :1], LABELS))
+    assert decoded.train_images_NHWC.shape == (6, 5, 4, 1)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "classes"),
+    [
+        (None, ("0", "1", "2")),
+        ({"classes": "ant,bee,cow,dog"}, ("ant", "bee", "cow", "dog")),
+        (
+            {"huggingface": json.dumps({"info": {"features": {"label": {"names": ["x", "y", "z"]}}}})},
+            ("x", "y", "z"),
+        ),
+        ({"huggingface": "{}"}, ("0", "1", "2")),
+    ],
+)
+def test_classes_are_named_by_the_schema(
+    metadata: dict[str, str] | None, classes: tuple[str, ...], tmp_path: Path, write_parquet: Write
+) -> None:
+    path = write_parquet(tmp_path / "a.parquet", IMAGES, LABELS, metadata=metadata)
+    assert _decode(path).classes == classes
+
+
+def test_a_folder_of_shards_is_one_split(tmp_path: Path, write_parquet: Write) -> None:
+    whole = write_parquet(tmp_path / "whole.parquet", IMAGES, LABELS)
+    write_parquet(tmp_path / "shards" / "0.parquet", IMAGES[:4], LABELS[:4])
+    write_parquet(tmp_path / "shards" / "1.parquet", IMAGES[4:], LABELS[4:])
+    one, other = _decode(whole), _decode(tmp_path / "shards", whole)
+    assert np.array_equal(one.train_images_NHWC, other.train_images_NHWC)
+    assert np.array_equal(one.train_labels_N, other.train_labels_N)
+
+
+def test_a_bad_row_of_a_shard_is_counted_within_it(tmp_path: Path, write_parquet: Write) -> None:
+    write_parquet(tmp_path / "shards" / "0.parquet", IMAGES, LABELS)
+    write_parquet(tmp_path / "shards" / "1.parquet", IMAGES, [0, 1, 2, -1, 1, 2], metadata={"classes": "a,b,c"})
+    test = write_parquet(tmp_path / "test.parquet", IMAGES, LABELS)
+    write_parquet(tmp_path / "shards" / "0.parquet", IMAGES, LABELS, metadata={"classes": "a,b,c"})
+    with pytest.raises(DataError, match=r"1\.parquet, row 3: the label is -1"):
+        _decode(tmp_path / "shards", test)
+
+
+def test_columns_may_have_other_names(tmp_path: Path, write_parquet: Write) -> None:
+    path = write_parquet(tmp_path / "a.parquet", IMAGES, LABELS, image="picture", label="kind")
+    assert len(_decode(path, image="picture", label="kind").train_labels_N) == 6
+    with pytest.raises(DataError, match=r"no column 'img'; its columns are picture, kind\n.*--set data\.image=NAME"):
+        _decode(path)
+    with pytest.raises(DataError, match=r"no column 'label'"):
+        _decode(path, image="picture")
+    with pytest.raises(DataError, match=r"holds int64, not encoded images"):
+        _decode(path, image="kind", label="kind")
+    with pytest.raises(DataError, match=r"not integers"):
+        _decode(path, image="picture", label="picture")
+
+
+def test_bad_images_are_named_by_file_and_row(
+    tmp_path: Path, write_parquet: Write, encode: Callable[..., bytes]
+) -> None:
+    whole = encode(IMAGES[0])
+    larger = encode(np.zeros((7, 4, 3), np.uint8))
+    translucent = encode(np.zeros((5, 4, 4), np.uint8))
+    for content, problem in [
+        (whole[:60], "the image cannot be decoded"),
+        (b"hello", "cannot be decoded: not an image"),
+        (b"", "cannot be decoded: not an image"),
+        (None, "the image is missing"),
+        (larger, "the image is 7x4 RGB, but .*a.parquet, row 0 is 5x4 RGB"),
+        (translucent, "mode is RGBA"),
+    ]:
+        path = write_parquet(tmp_path / "a.parquet", IMAGES, LABELS, rows={4: content})
+        with pytest.raises(DataError, match=rf"a\.parquet, row 4: .*{problem}") as caught:
+            _decode(path)
+        assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("labels", "problem"),
+    [
+        ([0, 1, None, 0, 1, 2], "row 2: the label is missing"),
+        ([0, 1, 2, 0, 1, 5], "the label 3 has no training image, but 5 has"),
+        ([1, 1, 2, 2, 1, 2], "the label 0 has no training image, but 1 has"),
+        ([0, 1, 2, 0, 1, 10**15], "the label 3 has no training image"),
+    ],
+)
+def test_bad_labels_are_refused(labels: list[int | None], problem: str, tmp_path: Path, write_parquet: Write) -> None:
+    with pytest.raises(DataError, match=problem):
+        _decode(write_parquet(tmp_path / "a.parquet", IMAGES, labels))
+
+
+def test_test_labels_are_among_the_training_labels(tmp_path: Path, write_parquet: Write) -> None:
+    train = write_parquet(tmp_path / "train.parquet", IMAGES, LABELS)
+    test = write_parquet(tmp_path / "test.parquet", IMAGES, [0, 1, 2, 3, 0, 0])
+    with pytest.raises(DataError, match=r"test\.parquet, row 3: the label is 3\n.*0\.\.2"):
+        _decode(train, test)
+
+
+def test_test_images_have_the_size_of_the_training_images(tmp_path: Path, write_parquet: Write) -> None:
+    train = write_parquet(tmp_path / "train.parquet", IMAGES, LABELS)
+    test = write_parquet(tmp_path / "test.parquet", IMAGES[..., :1], LABELS)
+    with pytest.raises(DataError, match=r"test\.parquet: the test images are 5x4 grey, the training images 5x4 RGB"):
+        _decode(train, test)
+
+
+def test_unreadable_files_are_named(tmp_path: Path, write_parquet: Write) -> None:
+    good = write_parquet(tmp_path / "good.parquet", IMAGES, LABELS)
+    cut = tmp_path / "cut.parquet"
+    cut.write_bytes(good.read_bytes()[:-30])
+    with pytest.raises(DataError, match=r"cut\.parquet cannot be read as parquet"):
+        _decode(cut)
+    damaged = tmp_path / "damaged.parquet"
+    content = bytearray(good.read_bytes())
+    content[4:400] = bytes(396)
+    damaged.write_bytes(content)
+    with pytest.raises(DataError, match=r"damaged\.parquet"):
+        _decode(damaged)
+    with pytest.raises(DataError, match="does not exist"):
+        _decode(tmp_path / "nowhere.parquet")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=r"contains no \*\.parquet"):
+        _decode(tmp_path / "empty")
+
+
+def test_an_empty_split_is_refused(tmp_path: Path, write_parquet: Write) -> None:
+    train = write_parquet(tmp_path / "train.parquet", IMAGES, LABELS)
+    test = write_parquet(tmp_path / "test.parquet", [], [])
+    with pytest.raises(DataError, match=r"test\.parquet holds no images"):
+        _decode(train, test)

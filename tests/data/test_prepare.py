@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bansweep.data.builder import decode
+from bansweep.data.images import load_images
+from bansweep.data.prepare import channel_statistics, prepare
+from bansweep.errors import DataError
+from bansweep.spec.data import ImageFolder
+
+
+@pytest.fixture
+def spec(image_folder: Path) -> ImageFolder:
+    return ImageFolder(root=image_folder)
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+def test_a_prepared_set_is_the_decoded_one(spec: ImageFolder, cache: Path) -> None:
+    folder = prepare(spec, cache)
+    decoded = decode(spec, cache)
+    data = load_images(spec, folder)
+    assert np.array_equal(data.train.images_NHWC, decoded.train_images_NHWC)
+    assert np.array_equal(data.train.labels_N, decoded.train_labels_N)
+    assert np.array_equal(data.test.images_NHWC, decoded.test_images_NHWC)
+    assert np.array_equal(data.test.labels_N, decoded.test_labels_N)
+    assert data.classes == ("cat", "dog")
+    assert data.input_shape == (3, 6, 5)
+    assert data.train.images_NHWC.dtype == np.uint8
+    assert isinstance(data.train.images_NHWC, np.memmap)
+    meta = json.loads((folder / "meta.json").read_text())
+    assert (meta["kind"], meta["fingerprint"], meta["source"]) == ("folder", folder.name, str(spec.root))
+
+
+def test_subsets_and_what_epochs_are_judged_by(spec: ImageFolder, cache: Path) -> None:
+    folder = prepare(spec, cache)
+    whole = load_images(spec, folder)
+    assert whole.evaluation == ("test", whole.test)
+    part = load_images(spec.model_copy(update={"limit": 3, "validation": 2, "test_limit": 1}), folder)
+    assert part.validation is not None
+    assert part.evaluation == ("validation", part.validation)
+    assert (len(part.train), len(part.validation), len(part.test)) == (3, 2, 1)
+    assert np.array_equal(part.train.images_NHWC, whole.train.images_NHWC[:3])
+    assert np.array_equal(part.validation.images_NHWC, whole.train.images_NHWC[-2:])
+    assert np.array_equal(part.validation.labels_N, whole.train.labels_N[-2:])
+    assert part.mean == whole.mean
+
+
+def test_statistics_are_those_of_the_pixels() -> None:
+    images_NHWC = np.random.default_rng(0).integers(0, 256, (7, 5, 4, 3), dtype=np.uint8)
+    images_NHWC[..., 2] = 51
+    mean, std = channel_statistics(images_NHWC)
+    assert mean == pytest.approx((images_NHWC / 255).mean((0, 1, 2)))
+    assert std[:2] == pytest.approx((images_NHWC / 255).std((0, 1, 2))[:2])
+    assert mean[2] == pytest.approx(0.2)
+    assert std[2] == 1.0
+
+
+def test_what_is_prepared_is_not_decoded_again(spec: ImageFolder, cache: Path) -> None:
+    unreadable = spec.root / "train" / "cat" / "0.png"
+    size = unreadable.stat().st_size
+    os.utime(unreadable, (1_000_000, 1_000_000))
+    folder = prepare(spec, cache)
+    # Size and time still vouch for the remembered digest, while decoding the file would fail.
+    unreadable.write_bytes(bytes(size))
+    os.utime(unreadable, (1_000_000, 1_000_000))
+    with pytest.raises(DataError):
+        decode(spec, cache)
+    assert prepare(spec, cache) == folder
+
+
+def _cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def _flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["train_images.npy", "test_labels.npy", "meta.json"])
+def test_what_is_cut_short_is_set_aside_and_made_again(
+    name: str, spec: ImageFolder, cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = prepare(spec, cache)
+    whole = (folder / name).read_bytes()
+    for _ in range(2):
+        _cut_short(folder / name)
+        with caplog.at_level(logging.WARNING):
+            assert prepare(spec, cache) == folder
+        assert (folder / name).read_bytes() == whole
+    assert name in caplog.text
+    kept = {path.suffix for path in folder.parent.iterdir()}
+    assert kept == {"", ".lock", ".damaged"}
+
+
+def test_changed_bits_are_found_on_demand(spec: ImageFolder, cache: Path) -> None:
+    folder = prepare(spec, cache)
+    whole = (folder / "train_images.npy").read_bytes()
+    _flip_a_bit(folder / "train_images.npy")
+    prepare(spec, cache)
+    assert (folder / "train_images.npy").read_bytes() != whole
+    prepare(spec, cache, verify=True)
+    assert (folder / "train_images.npy").read_bytes() == whole
+
+
+def test_a_preparation_that_was_killed_leaves_nothing_behind(spec: ImageFolder, cache: Path) -> None:
+    folder = prepare(spec, cache)
+    partial = folder.with_name(f"{folder.name}.partial")
+    folder.rename(partial)
+    (partial / "meta.json").unlink()
+    assert prepare(spec, cache) == folder
+    assert not partial.exists()
+
+
+def test_an_unwritable_cache_is_named(spec: ImageFolder, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataError, match="BANSWEEP_CACHE"):
+        prepare(spec, tmp_path / "file")
+
+
+def test_a_damaged_description_is_an_error_where_it_is_read(spec: ImageFolder, cache: Path) -> None:
+    folder = prepare(spec, cache)
+    (folder / "train_labels.npy").write_bytes(b"\x93NUMPY but no more")
+    with pytest.raises(DataError, match=r"train_labels\.npy cannot be read"):
+        load_images(spec, folder)
+    (folder / "meta.json").write_text("{}")
+    with pytest.raises(DataError, match=r"meta\.json is damaged"):
+        load_images(spec, folder)
+
+
+TWO_AT_ONCE = """
+import sys, time
+from pathlib import Path
+import bansweep.data.prepare as module
+from bansweep.spec.data import ImageFolder
+
+root, cache, own, other, log = map(Path, sys.argv[1:])
+decode = module.decode
+
+def slow_decode(*arguments):
+    with log.open("a") as file:
+        file.write("decoded\\n")
+    time.sleep(0.5)
+    return decode(*arguments)
+
+module.decode = slow_decode
+own.touch()
+while not other.exists():
+    time.sleep(0.01)
+print(module.prepare(ImageFolder(root=root), cache))
+"""
+
+
+def test_two_processes_decode_once(spec: ImageFolder, cache: Path, tmp_path: Path) -> None:
+    log, signs = tmp_path / "log", (tmp_path / "a", tmp_path / "b")
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", TWO_AT_ONCE, str(spec.root), str(cache), str(own), str(other), str(log)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for own, other in (signs, signs[::-1])
+    ]
+    outputs = {process.communicate(timeout=60)[0].strip() for process in processes}
+    assert [process.returncode for process in processes] == [0, 0]
+    assert log.read_text() == "decoded\n"
+    (folder,) = outputs
+    assert len(load_images(spec, Path(folder)).train) == 6

@@ -1,0 +1,172 @@
+"""One generation: it learns, resumes bit for bit, and leaves its teacher alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from bansweep.data.images import ImageData
+from bansweep.errors import DivergedError
+from bansweep.plan.generation import Generation
+from bansweep.plan.seeds import effective_seed
+from bansweep.training.generation_run import GenerationRun
+from bansweep.training.teacher import FrozenTeacher
+
+Make = Callable[..., Generation]
+
+WITH_TEACHER = ["kd", "kd+labels", "cwtm", "dkpp", {"kind": "dkpp", "permutation": "fixed"}]
+
+
+def finish(run: GenerationRun) -> dict[str, torch.Tensor]:
+    for _ in run.epochs():
+        pass
+    return {name: tensor.clone() for name, tensor in run.network.state_dict().items()}
+
+
+def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_it_learns_the_digits(make_generation: Make, digits: ImageData) -> None:
+    run = GenerationRun(make_generation(epochs=12), digits)
+    reports = list(run.epochs())
+    assert [report.epoch for report in reports] == list(range(1, 13))
+    assert reports[0].metrics["train_loss"] == pytest.approx(math.log(10), abs=0.6), "it begins by guessing"
+    assert reports[-1].metrics["test_error"] < 35, "guessing is wrong in 90 % of all cases"
+
+
+@pytest.mark.parametrize("loss", WITH_TEACHER, ids=str)
+def test_every_loss_pulls_the_student_towards_its_teacher(
+    loss: object, make_generation: Make, digits: ImageData, teacher: FrozenTeacher
+) -> None:
+    run = GenerationRun(make_generation(loss=loss, teacher="t", epochs=6, seed=5), digits, teacher=teacher)
+    losses = [report.metrics["train_loss"] for report in run.epochs()]
+    assert losses[-1] < losses[0] - 0.2
+
+
+@pytest.mark.parametrize("loss", WITH_TEACHER, ids=str)
+def test_the_teacher_is_left_alone(
+    loss: object, make_generation: Make, digits: ImageData, teacher: FrozenTeacher
+) -> None:
+    before = {name: tensor.clone() for name, tensor in teacher.network.state_dict().items()}
+    run = GenerationRun(make_generation(loss=loss, teacher="t", epochs=1), digits, teacher=teacher)
+    finish(run)
+    assert equal(before, teacher.network.state_dict()), "its weights and batch statistics"
+    assert not any(module.training for module in teacher.network.modules())
+    assert all(p.grad is None and not p.requires_grad for p in teacher.network.parameters())
+    shared = {p.data_ptr() for p in teacher.network.parameters()} & {p.data_ptr() for p in run.network.parameters()}
+    assert not shared
+    assert teacher.network is not run.network
+
+
+def test_the_teacher_answers_as_an_evaluated_network_without_gradient(
+    digits: ImageData, teacher: FrozenTeacher
+) -> None:
+    images = torch.randn(3, 1, 8, 8)
+    logits = teacher.logits(images, bf16=False)
+    assert not logits.requires_grad
+    assert not logits.is_inference(), "autograd may keep it as a constant"
+    alone = torch.cat([teacher.logits(image[None], bf16=False) for image in images])
+    torch.testing.assert_close(logits, alone, rtol=1e-5, atol=1e-5)
+
+
+def test_two_generations_of_a_chain_start_from_different_weights(make_generation: Make, digits: ImageData) -> None:
+    starts = [
+        GenerationRun(make_generation(seed=effective_seed(0, 0, index)), digits).network.state_dict()
+        for index in range(3)
+    ]
+    for one, other in [(0, 1), (1, 2), (0, 2)]:
+        for name, tensor in starts[one].items():
+            if name.endswith("weight") and tensor.dim() == 4:
+                assert not torch.equal(tensor, starts[other][name]), name
+    again = GenerationRun(make_generation(seed=effective_seed(0, 0, 1)), digits).network.state_dict()
+    assert equal(starts[1], again)
+
+
+def test_the_loss_decides_nothing_about_the_start(
+    make_generation: Make, digits: ImageData, teacher: FrozenTeacher
+) -> None:
+    one = GenerationRun(make_generation(), digits).network.state_dict()
+    other = GenerationRun(make_generation(loss="kd", teacher="t"), digits, teacher=teacher).network.state_dict()
+    assert equal(one, other)
+
+
+@pytest.mark.parametrize("loss", ["labels", "dkpp", {"kind": "dkpp", "permutation": "fixed"}], ids=str)
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_a_resumed_run_ends_in_the_same_bits(
+    loss: object, dropout: float, make_generation: Make, digits: ImageData, teacher: FrozenTeacher
+) -> None:
+    network = {"kind": "wide-resnet", "depth": 10, "width": 1, "dropout": dropout}
+    learns_from_labels = loss == "labels"
+    generation = make_generation(
+        network=network, loss=loss, teacher=None if learns_from_labels else "t", epochs=5, decay_at=(0.5,)
+    )
+    given = None if learns_from_labels else teacher
+
+    undisturbed = GenerationRun(generation, digits, teacher=given)
+    expected = finish(undisturbed)
+
+    interrupted = GenerationRun(generation, digits, teacher=given)
+    epochs = interrupted.epochs()
+    next(epochs)
+    next(epochs)
+    snapshot, history = interrupted.snapshot(), list(interrupted.history)
+    next(epochs)  # more was done than was saved
+    torch.manual_seed(99)
+    resumed = GenerationRun(generation, digits, teacher=given)
+    resumed.resume(snapshot, history)
+    assert equal(finish(resumed), expected)
+    assert [r.metrics for r in resumed.history] == [r.metrics for r in undisturbed.history]
+    assert np.array_equal(resumed.result().probabilities_NC, undisturbed.result().probabilities_NC)
+
+
+def test_a_run_interrupted_after_its_last_epoch_only_has_to_be_published(
+    make_generation: Make, digits: ImageData
+) -> None:
+    run = GenerationRun(make_generation(), digits)
+    expected = finish(run)
+    resumed = GenerationRun(make_generation(), digits)
+    resumed.resume(run.snapshot(), run.history)
+    assert list(resumed.epochs()) == []
+    assert equal(resumed.network.state_dict(), expected)
+    assert resumed.result().metrics == run.result().metrics
+
+
+def test_the_result_is_what_the_last_epoch_measured(make_generation: Make, digits: ImageData) -> None:
+    run = GenerationRun(make_generation(), digits)
+    finish(run)
+    result = run.result()
+    assert result.metrics == run.history[-1].metrics
+    assert result.probabilities_NC.shape == (100, 10)
+    np.testing.assert_allclose(result.probabilities_NC.sum(axis=1), 1, rtol=1e-5)
+    wrong = (result.probabilities_NC.argmax(axis=1) != result.labels_N).mean()
+    assert result.metrics["test_error"] == pytest.approx(100 * wrong)
+
+
+def test_divergence_is_told_with_its_epoch_and_step(make_generation: Make, digits: ImageData) -> None:
+    run = GenerationRun(make_generation(learning_rate=1e30), digits)
+    with pytest.raises(DivergedError, match="epoch 1, step 2") as caught:
+        finish(run)
+    assert (caught.value.epoch, caught.value.step) == (1, 2)
+    assert "recipe.learning_rate" in caught.value.remedy
+
+
+def test_bf16_follows_fp32_at_its_own_precision(make_generation: Make, digits: ImageData) -> None:
+    runs = [GenerationRun(make_generation(precision=precision), digits) for precision in ("fp32", "bf16")]
+    fp32, bf16 = (next(run.epochs()).metrics["train_loss"] for run in runs)
+    assert fp32 != bf16
+    assert bf16 == pytest.approx(fp32, abs=0.1)
+
+
+def test_a_golden_curve(make_generation: Make, digits: ImageData) -> None:
+    """Training as it was when every part had been checked: a change here is a change of what is learnt."""
+    run = GenerationRun(make_generation(epochs=3), digits)
+    losses = [report.metrics["train_loss"] for report in run.epochs()]
+    assert losses == pytest.approx(GOLDEN, abs=2e-3)
+
+
+GOLDEN = [0.0, 0.0, 0.0]

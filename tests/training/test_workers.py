@@ -1,0 +1,114 @@
+"""Several workers that share each batch learn what one would: real process groups on this machine."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing
+from torch import nn
+
+from bansweep.data.images import ImageData, load_images
+from bansweep.plan.generation import Generation
+from bansweep.spec.data import Digits
+from bansweep.training.batch_norm import GlobalBatchNorm2d, with_global_batch_norm
+from bansweep.training.generation_run import GenerationRun
+from bansweep.training.teacher import FrozenTeacher
+from bansweep.training.workers import Workers
+
+DIGITS = Digits(limit=128, test_limit=100)
+CPU = torch.device("cpu")
+
+
+def in_group(size: int, work: Callable[..., Any], *arguments: Any) -> list[Any]:
+    """What each of `size` processes returned from `work(workers, *arguments)`."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    context = torch.multiprocessing.get_context("spawn")
+    results = context.SimpleQueue()
+    torch.multiprocessing.spawn(_in_process, (size, port, results, work, arguments), nprocs=size)
+    return [value for _, value in sorted(results.get() for _ in range(size))]
+
+
+def _in_process(rank: int, size: int, port: int, results: Any, work: Callable[..., Any], arguments: Any) -> None:
+    torch.set_num_threads(1)
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), GLOO_SOCKET_IFNAME="lo")
+    dist.init_process_group("gloo", rank=rank, world_size=size)
+    results.put((rank, work(Workers.of_process_group(), *arguments)))
+    dist.destroy_process_group()
+
+
+def first_epoch(
+    workers: Workers, generation: Generation, folder: Path, teacher_weights: bytes
+) -> tuple[dict[str, float], list[float]]:
+    data = load_images(DIGITS, folder)
+    teacher = None
+    if generation.teacher is not None:
+        teacher = FrozenTeacher(
+            generation.network, teacher_weights, input_shape=data.input_shape, classes=10, device=CPU
+        )
+    run = GenerationRun(generation, data, teacher=teacher, workers=workers)
+    report = next(run.epochs())
+    return dict(report.metrics), run.network.classifier.weight.flatten().tolist()  # type: ignore[union-attr,operator]
+
+
+@pytest.mark.parametrize("loss", ["labels", "kd", "kd+labels", "cwtm", "dkpp"])
+def test_two_workers_agree_with_one(
+    loss: str, make_generation: Callable[..., Generation], data_folder: Path, teacher_weights: bytes, digits: ImageData
+) -> None:
+    # 27 does not divide by two: the workers' shares are unequal. A small learning rate, because a large one amplifies
+    # the last bits, in which sums over two workers differ, whenever a unit happens to lie at the kink of its ReLU.
+    teacher = None if loss == "labels" else "t"
+    generation = make_generation(loss=loss, teacher=teacher, batch_size=27, learning_rate=0.02, seed=3)
+    alone, weights_alone = first_epoch(Workers(), generation, data_folder, teacher_weights)
+    both = in_group(2, first_epoch, generation, data_folder, teacher_weights)
+    assert both[0] == both[1], "all workers hold the same network and report the same figures"
+    for name, value in alone.items():
+        assert both[0][0][name] == pytest.approx(value, abs=1e-4), name
+    assert both[0][1] == pytest.approx(weights_alone, abs=1e-4)
+
+
+def norm_of_share(workers: Workers, values: torch.Tensor, weight: torch.Tensor) -> dict[str, Any]:
+    norm = with_global_batch_norm(nn.BatchNorm2d(3), workers, CPU)
+    assert type(norm) is GlobalBatchNorm2d
+    share = workers.share(values).clone().requires_grad_()
+    out = norm(share)
+    (out * workers.share(weight)).sum().backward()
+    assert share.grad is not None
+    return {
+        "out": out.detach().numpy(),
+        "grad": share.grad.numpy(),
+        "mean": norm.running_mean.numpy(),
+        "var": norm.running_var.numpy(),
+    }
+
+
+def test_batch_norm_over_workers_is_batch_norm_over_the_whole_batch() -> None:
+    torch.manual_seed(0)
+    values = torch.randn(5, 3, 4, 4) * 3 + 100  # a mean far from zero: where one pass over the squares fails
+    weight = torch.randn(5, 3, 4, 4)
+    whole = nn.BatchNorm2d(3)
+    inputs = values.clone().requires_grad_()
+    expected = whole(inputs)
+    (expected * weight).sum().backward()
+    assert inputs.grad is not None
+    shares = in_group(2, norm_of_share, values, weight)
+    for rank, share in enumerate(shares):
+        torch.testing.assert_close(torch.from_numpy(share["out"]), expected.detach()[rank::2], rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(torch.from_numpy(share["grad"]), inputs.grad[rank::2], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(torch.from_numpy(share["mean"]), whole.running_mean, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(torch.from_numpy(share["var"]), whole.running_var, rtol=1e-4, atol=1e-4)
+
+
+def test_shares_cover_a_batch_and_differ_by_one_at_most() -> None:
+    for size in (1, 2, 3, 5):
+        shares = [Workers(rank, size).share(torch.arange(13)) for rank in range(size)]
+        assert sorted(torch.cat(shares).tolist()) == list(range(13))
+        assert max(map(len, shares)) - min(map(len, shares)) <= 1

@@ -25,6 +25,7 @@ ALLOWED = {
     "tracking": {"errors", "spec", "plan"},
     "cluster": {"errors", "spec", "plan", "data", "training", "store"},
     "report": {"errors", "spec", "plan", "store"},
+    "__main__": {"cli"},
     "cli": {"errors", "spec", "plan", "data", "store", "tracking", "cluster", "report"},
 }
 ONLY_IN = {"ray": "cluster", "mlflow": "tracking", "yaml": "spec", "typer": "cli"}

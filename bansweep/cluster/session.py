@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,6 +41,7 @@ def ray_session(address: str | None = None) -> Iterator[dict[str, float]]:
         import ray
     address = address or os.environ.get("RAY_ADDRESS")
     logging.getLogger("ray").setLevel(logging.ERROR)
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
             address=address or "local",
@@ -54,6 +56,8 @@ def ray_session(address: str | None = None) -> Iterator[dict[str, float]]:
             f"cannot {where}: {' '.join(str(error).split())}",
             remedy="check the address (RAY_ADDRESS), or leave it out to start a cluster here",
         ) from error
+    # Ray has put a handler of its own in place, which ends the process before anyone can say goodbye.
+    signal.signal(signal.SIGTERM, on_sigterm)
     try:
         yield dict(ray.cluster_resources())
     finally:

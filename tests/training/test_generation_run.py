@@ -63,9 +63,7 @@ def test_the_teacher_is_left_alone(
     assert teacher.network is not run.network
 
 
-def test_the_teacher_answers_as_an_evaluated_network_without_gradient(
-    digits: ImageData, teacher: FrozenTeacher
-) -> None:
+def test_the_teacher_answers_as_an_evaluated_network_without_gradient(teacher: FrozenTeacher) -> None:
     images = torch.randn(3, 1, 8, 8)
     logits = teacher.logits(images, bf16=False)
     assert not logits.requires_grad

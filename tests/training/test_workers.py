@@ -14,7 +14,7 @@ import torch.distributed as dist
 import torch.multiprocessing
 from torch import nn
 
-from bansweep.data.images import ImageData, load_images
+from bansweep.data.images import load_images
 from bansweep.plan.generation import Generation
 from bansweep.spec.data import Digits
 from bansweep.training.batch_norm import GlobalBatchNorm2d, with_global_batch_norm
@@ -61,7 +61,7 @@ def first_epoch(
 
 @pytest.mark.parametrize("loss", ["labels", "kd", "kd+labels", "cwtm", "dkpp"])
 def test_two_workers_agree_with_one(
-    loss: str, make_generation: Callable[..., Generation], data_folder: Path, teacher_weights: bytes, digits: ImageData
+    loss: str, make_generation: Callable[..., Generation], data_folder: Path, teacher_weights: bytes
 ) -> None:
     # 27 does not divide by two: the workers' shares are unequal. A small learning rate, because a large one amplifies
     # the last bits, in which sums over two workers differ, whenever a unit happens to lie at the kink of its ReLU.

@@ -1,0 +1,63 @@
+"""What a generation takes, and how many fit."""
+
+from __future__ import annotations
+
+import pytest
+
+from bansweep.cluster.allocation import Allocation, allocate
+from bansweep.errors import ResourcesError
+from bansweep.spec.resources import Resources
+
+LAPTOP = {"CPU": 4.0, "memory": 1e9}
+GPU_BOX = {"CPU": 16.0, "GPU": 4.0}
+
+
+def allocated(cluster: dict[str, float], **wanted: object) -> Allocation:
+    return allocate(Resources.model_validate(wanted), cluster)
+
+
+def test_on_a_cpu_a_generation_trains_in_its_trial() -> None:
+    assert allocated(LAPTOP) == Allocation(workers=0, cpus=1, gpus=0, concurrency=4, compiled=False)
+
+
+def test_on_gpus_it_is_a_group_of_one_with_a_gpu() -> None:
+    assert allocated(GPU_BOX) == Allocation(workers=1, cpus=1, gpus=1, concurrency=4, compiled=True)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "wanted", "concurrency"),
+    [
+        (LAPTOP, {"workers": 2}, 2),
+        (LAPTOP, {"workers": 3}, 1),
+        (LAPTOP, {"cpus_per_worker": 2}, 2),
+        (LAPTOP, {"concurrency": 3}, 3),
+        (LAPTOP, {"concurrency": 9}, 4),
+        (GPU_BOX, {"workers": 2}, 2),
+        (GPU_BOX, {"gpus_per_worker": 0.25}, 16),
+        (GPU_BOX, {"gpus_per_worker": 0.1}, 16),
+        (GPU_BOX, {"gpus_per_worker": 0, "workers": 0}, 16),
+        (GPU_BOX, {"cpus_per_worker": 8}, 2),
+    ],
+)
+def test_how_many_fit(cluster: dict[str, float], wanted: dict[str, object], concurrency: int) -> None:
+    assert allocated(cluster, **wanted).concurrency == concurrency
+
+
+@pytest.mark.parametrize(
+    ("cluster", "wanted", "message"),
+    [
+        (LAPTOP, {"workers": 5}, "needs 5 CPUs, the cluster has 4"),
+        (LAPTOP, {"gpus_per_worker": 1}, "needs 1 GPUs, the cluster has 0"),
+        (GPU_BOX, {"workers": 5}, "needs 5 GPUs, the cluster has 4"),
+    ],
+)
+def test_what_can_never_fit_is_refused_at_once(
+    cluster: dict[str, float], wanted: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ResourcesError, match=message):
+        allocated(cluster, **wanted)
+
+
+def test_compile_can_be_switched() -> None:
+    assert not allocated(GPU_BOX, compile=False).compiled
+    assert allocated(LAPTOP, compile=True).compiled

@@ -1,0 +1,163 @@
+"""Whole sweeps on a real Ray cluster, run, interrupted and killed by the command that users have."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from demo_sweep import SWEEP, Command, ended, ids_of, plan_of, wait_until
+
+from bansweep.store.store import Store
+
+pytestmark = pytest.mark.ray
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A sweep that nothing disturbed: its file, its store, what the command printed."""
+
+    sweep_file: Path
+    store: Store
+    document: dict[str, Any]
+    messages: str
+
+
+@pytest.fixture(scope="module")
+def undisturbed(start: Command, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    sweep_file = folder / "demo.yaml"
+    sweep_file.write_text(SWEEP)
+    out, err = ended(start("run", sweep_file, "--store", folder / "store", "--json"))
+    return Finished(sweep_file, Store(folder / "store"), json.loads(out), err)
+
+
+def weights_in(store: Store, sweep_file: Path) -> dict[str, bytes]:
+    return {column: store.weights(one) for column, one in ids_of(plan_of(sweep_file)).items()}
+
+
+def test_a_sweep_trains_each_generation_once(undisturbed: Finished) -> None:
+    ids = ids_of(plan_of(undisturbed.sweep_file))
+    document = undisturbed.document
+    assert sorted(document["trained"]) == sorted(ids.values())
+    assert {cell["column"] for cell in document["cells"]} == {"teacher", "ban", "cwtm", "ban-2", "ens*2"}
+    assert all(0 <= cell["mean"] <= 100 for cell in document["cells"])
+    assert "4 of 4 generations done" in undisturbed.messages
+
+    store = undisturbed.store
+    ban, teacher = store.record(ids["ban"]), store.record(ids["teacher"])
+    assert ban is not None
+    assert teacher is not None
+    assert ban.teacher_digest == teacher.digests["weights.safetensors"], "the student names its teacher's weights"
+    assert len(store.history(ids["ban"])) == 4
+    assert store.epochs_done(ids["ban"]) == 0, "progress is removed once it is published"
+
+
+def test_run_again_it_trains_nothing(undisturbed: Finished, start: Command) -> None:
+    out, err = ended(start("run", undisturbed.sweep_file, "--store", undisturbed.store.root, "--json"))
+    again = json.loads(out)
+    assert again["trained"] == []
+    assert sorted(again["reused"]) == sorted(undisturbed.document["trained"])
+    assert again["cells"] == undisturbed.document["cells"]
+    assert "0 trained, 4 reused" in err
+
+
+def test_another_sweep_on_the_store_trains_only_what_is_new(
+    undisturbed: Finished, start: Command, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text(SWEEP.replace("name: demo", "name: other").replace("loss: cwtm", "loss: dkpp"))
+    out, _ = ended(start("run", other, "--store", undisturbed.store.root, "--json"))
+    assert json.loads(out)["trained"] == [ids_of(plan_of(other))["cwtm"]]
+
+
+def test_a_killed_driver_costs_at_most_an_epoch_and_no_bit(
+    start: Command, sweep_file: Path, tmp_path: Path, undisturbed: Finished
+) -> None:
+    kept = Store(tmp_path / "store")
+    ids = ids_of(plan_of(sweep_file))
+    driver = start("run", sweep_file, "--store", kept.root)
+    wait_until(lambda: ids["teacher"] in kept.finished([ids["teacher"]]) and kept.epochs_done(ids["ban"]) >= 1)
+    os.kill(driver.pid, signal.SIGKILL)
+    driver.communicate()
+    finished = kept.finished(ids.values())
+    assert ids["ban"] not in finished, "it was to be killed in the middle of this one"
+    records = {one: (kept.root / "generations" / one / "generation.json").stat().st_mtime_ns for one in finished}
+    saved = kept.epochs_done(ids["ban"])
+
+    out, err = ended(start("run", sweep_file, "--store", kept.root, "--json"))
+    document = json.loads(out)
+    assert not set(document["trained"]) & finished
+    for one, written in records.items():
+        assert (kept.root / "generations" / one / "generation.json").stat().st_mtime_ns == written
+    assert "wrn-10-1 / ban, goes on after epoch" in err
+    assert saved >= 1
+    assert weights_in(kept, sweep_file) == weights_in(undisturbed.store, sweep_file)
+
+
+def test_interruptions_leave_with_their_status_and_the_same_command_goes_on(
+    start: Command, sweep_file: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    kept = Store(store)
+    teacher = ids_of(plan_of(sweep_file))["teacher"]
+    for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 75)):
+        driver = start("run", sweep_file, "--store", store, "--set", f"seeds=[{status}]")
+        seeded = ids_of(plan_of(sweep_file, f"seeds=[{status}]"))["teacher"]
+        wait_until(lambda seeded=seeded: kept.epochs_done(seeded) >= 1)
+        driver.send_signal(number)
+        _, err = ended(driver, status)
+        assert "interrupted; the same command goes on" in err
+    assert teacher not in kept.finished([teacher])
+
+
+def test_two_sweeps_that_want_the_same_generations_train_each_once(
+    start: Command, sweep_file: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "twin.yaml"
+    other.write_text(SWEEP.replace("name: demo", "name: twin"))
+    store = tmp_path / "store"
+    both = [start("run", path, "--store", store, "--json") for path in (sweep_file, other)]
+    documents = [json.loads(ended(process)[0]) for process in both]
+    trained = [one for document in documents for one in document["trained"]]
+    assert sorted(trained) == sorted(ids_of(plan_of(sweep_file)).values())
+    assert documents[0]["cells"] == documents[1]["cells"]
+
+
+def test_a_failed_generation_blocks_its_descendants_only(start: Command, sweep_file: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    ids = ids_of(plan_of(sweep_file))
+    ended(start("run", sweep_file, "--store", store, "--only", "ban"))
+    weights = store / "generations" / ids["ban"] / "weights.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    out, err = ended(start("run", sweep_file, "--store", store, "--json"), status=1)
+    document = json.loads(out)
+    assert document["trained"] == [ids["cwtm"]], "what does not descend from the damaged one is trained"
+    assert [one["id"] for one in document["failed"]] == [ids["ban-2"]]
+    assert "weights.safetensors" in document["failed"][0]["reason"]
+    assert "failed    wrn-10-1 / ban-2" in err
+    cells = {cell["column"]: cell["mean"] for cell in document["cells"]}
+    assert cells["ban-2"] is None
+    assert cells["cwtm"] is not None
+
+
+def test_a_group_of_two_workers_learns_what_one_process_learns(
+    start: Command, sweep_file: Path, tmp_path: Path
+) -> None:
+    kept = Store(tmp_path / "store")
+    alone = Store(tmp_path / "alone")
+    teacher = ids_of(plan_of(sweep_file))["teacher"]
+    common = ["--only", "teacher", "--set", "recipe.epochs=1"]
+    one_epoch = ids_of(plan_of(sweep_file, "recipe.epochs=1"))["teacher"]
+    assert teacher != one_epoch
+    ended(start("run", sweep_file, "--store", kept.root, *common, "--set", "resources.workers=2"))
+    ended(start("run", sweep_file, "--store", alone.root, *common))
+    (in_group,), (by_itself,) = kept.history(one_epoch), alone.history(one_epoch)
+    for name, value in by_itself.metrics.items():
+        assert in_group.metrics[name] == pytest.approx(value, abs=1e-4), name

@@ -1,0 +1,110 @@
+"""The searcher between Tune and the frontier, called as Tune calls it; Ray is not started."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+from demo_sweep import ids_of, plan_of
+from ray.tune.search import Searcher
+
+from bansweep.cluster.reports import epoch_message
+from bansweep.cluster.searcher import PlanSearcher
+from bansweep.plan.events import (
+    EpochFinished,
+    EpochReport,
+    GenerationBlocked,
+    GenerationFailed,
+    GenerationFinished,
+    GenerationStarted,
+    SweepEvent,
+)
+from bansweep.plan.frontier import Frontier
+
+
+@pytest.fixture
+def ids(sweep_file: Path) -> dict[str, str]:
+    return ids_of(plan_of(sweep_file))
+
+
+@pytest.fixture
+def events() -> list[SweepEvent]:
+    return []
+
+
+@pytest.fixture
+def searcher(sweep_file: Path, events: list[SweepEvent]) -> PlanSearcher:
+    return PlanSearcher(Frontier(plan_of(sweep_file)), lambda one: {"generation": one}, events.append)
+
+
+def test_students_are_suggested_when_their_teacher_is_finished(searcher: PlanSearcher, ids: dict[str, str]) -> None:
+    assert searcher.suggest("t1") == {"generation": ids["teacher"]}
+    assert searcher.suggest("t2") is None, "Tune is to ask again"
+    searcher.on_trial_complete("t1", {"outcome": "finished"})
+    assert searcher.suggest("t3") == {"generation": ids["ban"]}, "the longer chain first"
+    assert searcher.suggest("t4") == {"generation": ids["cwtm"]}
+    searcher.on_trial_complete("t4", {"outcome": "reused"})
+    searcher.on_trial_complete("t3", {"outcome": "finished"})
+    assert searcher.suggest("t5") == {"generation": ids["ban-2"]}
+    assert searcher.suggest("t6") is None
+    searcher.on_trial_complete("t5", {"outcome": "finished"})
+    assert searcher.suggest("t7") == Searcher.FINISHED, "None would hang Tune for ever"
+
+
+def test_what_trials_report_becomes_events(
+    searcher: PlanSearcher, ids: dict[str, str], events: list[SweepEvent]
+) -> None:
+    report = EpochReport(1, 4, 0.1 + 0.2, 1e9 / 3, {"train_loss": float("inf"), "test_error": 1 / 3})
+    searcher.suggest("t1")
+    searcher.on_trial_result("t1", {"started": 2})
+    searcher.on_trial_result("t1", {"config/job": "x", **epoch_message(report)})
+    searcher.on_trial_complete("t1", {"outcome": "finished"})
+    teacher = ids["teacher"]
+    assert events == [
+        GenerationStarted(teacher, epochs_done=2),
+        EpochFinished(teacher, report),
+        GenerationFinished(teacher),
+    ]
+
+
+def test_an_outcome_that_came_with_a_result_counts_too(searcher: PlanSearcher, events: list[SweepEvent]) -> None:
+    searcher.suggest("t1")
+    searcher.on_trial_result("t1", {"outcome": "finished"})
+    searcher.on_trial_complete("t1", None)
+    assert isinstance(events[-1], GenerationFinished)
+
+
+@pytest.mark.parametrize(
+    ("result", "error", "reason"),
+    [
+        ({"outcome": "failed", "reason": "the loss became nan"}, False, "the loss became nan"),
+        (None, True, "its process was lost"),
+        ({"started": 0}, True, "its process was lost"),
+    ],
+)
+def test_a_failure_blocks_the_descendants_and_nothing_else(
+    result: dict[str, object] | None,
+    error: bool,
+    reason: str,
+    searcher: PlanSearcher,
+    ids: dict[str, str],
+    events: list[SweepEvent],
+) -> None:
+    searcher.suggest("t1")
+    searcher.on_trial_complete("t1", {"outcome": "finished"})
+    searcher.suggest("t2")
+    searcher.suggest("t3")
+    searcher.on_trial_complete("t2", result, error=error)
+    failed, blocked = events[-2:]
+    assert isinstance(failed, GenerationFailed)
+    assert failed.generation_id == ids["ban"]
+    assert reason in failed.reason
+    assert blocked == GenerationBlocked(ids["ban-2"], cause=ids["ban"])
+    assert searcher.suggest("t4") is None, "cwtm still runs"
+    searcher.on_trial_complete("t3", {"outcome": "finished"})
+    assert searcher.suggest("t5") == Searcher.FINISHED
+
+
+def test_tune_may_pickle_it(searcher: PlanSearcher) -> None:
+    pickle.dumps(searcher)

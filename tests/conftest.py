@@ -1,0 +1,48 @@
+"""Commands as users run them: in processes of their own, with settings of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from demo_sweep import SWEEP, Command
+
+from bansweep.data.prepare import prepare
+from bansweep.spec.data import Digits
+
+SETTINGS_OF_USERS = ("MLFLOW_TRACKING_URI", "RAY_ADDRESS", "BANSWEEP_STORE", "BANSWEEP_DATA")
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Without the settings of whoever runs the tests, and with decoded data outside their cache."""
+    cache = tmp_path_factory.mktemp("cache")
+    prepare(Digits(), cache)
+    kept = {name: value for name, value in os.environ.items() if name not in SETTINGS_OF_USERS}
+    return {**kept, "BANSWEEP_CACHE": str(cache)}
+
+
+@pytest.fixture(scope="session")
+def start(environment: dict[str, str]) -> Command:
+    """Start `bansweep ARGUMENTS`, with its output to be read; `env` adds to its environment."""
+
+    def run(*arguments: object, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "bansweep", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**environment, **(env or {})},
+        )
+
+    return run
+
+
+@pytest.fixture
+def sweep_file(tmp_path: Path) -> Path:
+    path = tmp_path / "demo.yaml"
+    path.write_text(SWEEP)
+    return path

@@ -10,6 +10,7 @@ apart. Absolute seconds mean little on a busy machine; the load average is print
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -59,7 +60,7 @@ def measure(generations: int, workers: int) -> dict[str, Any]:
         ended = time.perf_counter()
         training = {one: record.training_seconds for one in plan.generations if (record := store.record(one))}
     ids = list(plan.generations)
-    beyond = [finished_at[one] - finished_at[before] - training[one] for before, one in zip(ids, ids[1:], strict=False)]
+    beyond = [finished_at[one] - finished_at[before] - training[one] for before, one in itertools.pairwise(ids)]
     return {
         "mode": f"group of {workers}" if workers else "trial's process",
         "generations": generations,

@@ -43,6 +43,7 @@ def run(
 
     from bansweep.cli.display import Display
     from bansweep.cli.interruption import Interrupted, interruptible
+    from bansweep.cli.library_output import stdout_to
     from bansweep.cli.sweep_state import SweepState
     from bansweep.cli.tracking import finished_generations, tracker_of
     from bansweep.report.document import Outcome, report_document
@@ -64,7 +65,7 @@ def run(
     tracker.start(graph, sweep.read_text(encoding="utf-8"))
     if len(state.reused) < len(graph.generations):
         try:
-            with interruptible(), display.shown():
+            with interruptible(), stdout_to(kept.sweep_folder(spec.name) / "run.log"), display.shown():
                 _train(spec, graph, kept, emit, address)
         except Interrupted as signal:
             interruption = signal

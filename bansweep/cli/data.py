@@ -7,11 +7,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from bansweep.cli.options import AsJson
 from bansweep.errors import RequestError
 from bansweep.spec.data import DataSpec
+from bansweep.spec.model import SpecModel
+
+
+class _Request(SpecModel):
+    data: DataSpec
 
 
 def data(
@@ -24,9 +29,9 @@ def data(
     """bansweep data cifar10 --root ~/datasets: decode a data set once, check it, and say where it is."""
     fields = {"kind": name} if root is None else {"kind": name, "root": root.absolute()}
     try:
-        spec: DataSpec = TypeAdapter(DataSpec).validate_python(fields)
+        spec = _Request.model_validate({"data": fields}).data
     except ValidationError as error:
-        raise RequestError("; ".join(line["msg"] for line in error.errors())) from None
+        raise RequestError(f"bansweep data {name}: {'; '.join(line['msg'] for line in error.errors())}") from None
     from bansweep.data.images import load_images
     from bansweep.data.prepare import prepare
 

@@ -21,6 +21,8 @@ from bansweep.plan.events import (
     SweepEvent,
 )
 
+SECONDS_BETWEEN_LINES = 10.0
+
 
 class Display:
     """Shows a sweep's state after each of its events."""
@@ -29,6 +31,7 @@ class Display:
         self._state = state
         self._console = console
         self._live: Live | None = None
+        self._printed_at: dict[str, float] = {}
 
     @contextmanager
     def shown(self) -> Iterator[None]:
@@ -59,22 +62,26 @@ class Display:
                 going_on = f", goes on after epoch {epochs_done}" if epochs_done else ""
                 return None if self._live is not None else f"started   {label}{going_on}"
             case EpochFinished(_, report):
-                if self._live is not None or not _worth_a_line(report.epoch, report.epochs):
+                if self._live is not None or not self._is_due(event.generation_id, report.finished_at):
                     return None
                 running = self._state.running[event.generation_id]
                 left = f", {duration_text(running.time_left_s)} left" if running.time_left_s else ""
                 return f"epoch     {label}: {report.epoch}/{report.epochs}, {metric_text(report)}{left}"
             case GenerationFinished(_, reused):
-                how = "reused, another process trained it" if reused else "finished"
-                return (
-                    f"finished  {label}: {how}; {self._state.counts}"
-                    if reused
-                    else f"finished  {label}; {self._state.counts}"
-                )
+                last = self._state.last_reports.get(event.generation_id)
+                result = ", trained by another process" if reused else f", {metric_text(last)}" if last else ""
+                return f"finished  {label}{result}; {self._state.counts}"
             case GenerationFailed(_, reason):
                 return f"failed    {label}: {reason}"
             case GenerationBlocked(_, cause):
                 return f"blocked   {label}: its ancestor {self._state.plan.label(cause)} failed"
+
+    def _is_due(self, generation_id: str, now: float) -> bool:
+        """Whether a generation's next line is worth printing: not more often than every few seconds."""
+        if now - self._printed_at.get(generation_id, 0.0) < SECONDS_BETWEEN_LINES:
+            return False
+        self._printed_at[generation_id] = now
+        return True
 
     def _view(self) -> RenderableType:
         table = Table.grid(padding=(0, 2))
@@ -84,12 +91,7 @@ class Display:
                 self._state.plan.label(generation_id),
                 ProgressBar(total=running.epochs, completed=running.epochs_done, width=20),
                 f"epoch {running.epochs_done}/{running.epochs}",
-                metric_text(running.last) if running.last else "",
+                metric_text(last) if (last := self._state.last_reports.get(generation_id)) else "",
                 f"{duration_text(left)} left" if left else "",
             )
         return Group(table, Text(self._state.counts, style="bold"))
-
-
-def _worth_a_line(epoch: int, epochs: int) -> bool:
-    """At most some ten lines a generation: the first epoch, the last, and every tenth part between."""
-    return epoch in (1, epochs) or epoch % max(1, epochs // 10) == 0

@@ -18,11 +18,10 @@ from bansweep.plan.plan import Plan
 
 @dataclass
 class RunningGeneration:
-    """A generation in training: the last report, and how long its epochs take."""
+    """A generation in training: how far it is, and how long its epochs take."""
 
     epochs_done: int
     epochs: int
-    last: EpochReport | None = None
     seconds: list[float] = field(default_factory=list)
 
     @property
@@ -43,6 +42,7 @@ class SweepState:
         self.failed: dict[str, str] = {}
         self.blocked: dict[str, str] = {}
         self.running: dict[str, RunningGeneration] = {}
+        self.last_reports: dict[str, EpochReport] = {}
 
     def handle(self, event: SweepEvent) -> None:
         match event:
@@ -52,7 +52,7 @@ class SweepState:
             case EpochFinished(generation_id, report):
                 running = self.running.setdefault(generation_id, RunningGeneration(0, report.epochs))
                 running.epochs_done = report.epoch
-                running.last = report
+                self.last_reports[generation_id] = report
                 running.seconds.append(report.seconds)
             case GenerationFinished(generation_id, reused):
                 self.running.pop(generation_id, None)

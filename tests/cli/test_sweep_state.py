@@ -1,0 +1,108 @@
+"""Events become a state, and the state becomes lines."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from demo_sweep import ids_of, plan_of
+from rich.console import Console
+
+from bansweep.cli.display import Display
+from bansweep.cli.sweep_state import SweepState, duration_text
+from bansweep.plan.events import (
+    EpochFinished,
+    EpochReport,
+    GenerationBlocked,
+    GenerationFailed,
+    GenerationFinished,
+    GenerationStarted,
+    SweepEvent,
+)
+
+
+def report(epoch: int, *, seconds: float = 2.0, at: float = 0.0) -> EpochReport:
+    return EpochReport(epoch, 4, seconds, at, {"train_loss": 1.0, "test_error": 12.345, "test_loss": 0.5})
+
+
+@pytest.fixture
+def ids(sweep_file: Path) -> dict[str, str]:
+    return ids_of(plan_of(sweep_file))
+
+
+@pytest.fixture
+def state(sweep_file: Path) -> SweepState:
+    return SweepState(plan_of(sweep_file), frozenset())
+
+
+def test_counts_follow_the_events(state: SweepState, ids: dict[str, str]) -> None:
+    assert state.counts == "0 of 4 generations done, 4 waiting"
+    state.handle(GenerationStarted(ids["teacher"]))
+    state.handle(EpochFinished(ids["teacher"], report(1)))
+    assert state.counts == "0 of 4 generations done, 1 running, 3 waiting"
+    state.handle(GenerationFinished(ids["teacher"]))
+    state.handle(GenerationStarted(ids["ban"]))
+    state.handle(GenerationFailed(ids["ban"], "the loss became nan"))
+    state.handle(GenerationBlocked(ids["ban-2"], ids["ban"]))
+    assert state.counts == "1 of 4 generations done, 1 waiting, 1 failed, 1 blocked"
+    state.handle(GenerationFinished(ids["cwtm"], reused=True))
+    assert state.closing == "1 trained, 1 reused, 1 failed, 1 blocked"
+
+
+def test_time_left_is_the_median_epoch_times_those_left(state: SweepState, ids: dict[str, str]) -> None:
+    state.handle(GenerationStarted(ids["teacher"]))
+    assert state.running[ids["teacher"]].time_left_s is None
+    state.handle(EpochFinished(ids["teacher"], report(1, seconds=50)))
+    state.handle(EpochFinished(ids["teacher"], report(2, seconds=3)))
+    state.handle(EpochFinished(ids["teacher"], report(3, seconds=2)))
+    assert state.running[ids["teacher"]].time_left_s == 3
+
+
+def test_a_process_that_starts_again_goes_on_from_its_epoch(state: SweepState, ids: dict[str, str]) -> None:
+    state.handle(GenerationStarted(ids["teacher"]))
+    state.handle(EpochFinished(ids["teacher"], report(1)))
+    state.handle(GenerationStarted(ids["teacher"], epochs_done=1))
+    assert len(state.running) == 1
+    assert state.running[ids["teacher"]].epochs_done == 1
+
+
+def printed(state: SweepState, *events: SweepEvent) -> list[str]:
+    console = Console(file=io.StringIO(), width=40)
+    display = Display(state, console)
+    with display.shown():
+        for event in events:
+            state.handle(event)
+            display.handle(event)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue().splitlines()
+
+
+def test_a_line_an_event_outside_a_terminal(state: SweepState, ids: dict[str, str]) -> None:
+    lines = printed(
+        state,
+        GenerationStarted(ids["teacher"], epochs_done=1),
+        EpochFinished(ids["teacher"], report(2, at=100)),
+        EpochFinished(ids["teacher"], report(3, at=105)),
+        EpochFinished(ids["teacher"], report(4, at=110)),
+        GenerationFinished(ids["teacher"]),
+        GenerationFailed(ids["ban"], "[red]no[/red] memory"),
+        GenerationBlocked(ids["ban-2"], ids["ban"]),
+        GenerationFinished(ids["cwtm"], reused=True),
+    )
+    assert lines == [
+        "started   wrn-10-1 / teacher, goes on after epoch 1",
+        "epoch     wrn-10-1 / teacher: 2/4, test error 12.35 %, 4 s left",
+        "epoch     wrn-10-1 / teacher: 4/4, test error 12.35 %",
+        "finished  wrn-10-1 / teacher, test error 12.35 %; 1 of 4 generations done, 3 waiting",
+        "failed    wrn-10-1 / ban: [red]no[/red] memory",
+        "blocked   wrn-10-1 / ban-2: its ancestor wrn-10-1 / ban failed",
+        "finished  wrn-10-1 / cwtm, trained by another process; 2 of 4 generations done, 1 failed, 1 blocked",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (99, "99 s"), (100, "2 min"), (5940, "99 min"), (6000, "1 h 40 min")]
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration_text(seconds) == text

@@ -1,0 +1,37 @@
+"""What the documentation promises to be complete is complete."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bansweep.spec.data import Digits, ImageFolder, ParquetImages
+from bansweep.spec.losses import LOSS_KINDS
+from bansweep.spec.model import SpecModel
+from bansweep.spec.networks import DenseNet, WideResNet
+from bansweep.spec.recipes import Augmentation, Recipe
+from bansweep.spec.resources import Resources
+from bansweep.spec.sweep import Column, SweepSpec
+
+ROOT = Path(__file__).parent.parent
+MODELS = (SweepSpec, Column, Recipe, Augmentation, Resources, WideResNet, DenseNet, Digits, ParquetImages, ImageFolder)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_every_key_is_documented(model: type[SpecModel]) -> None:
+    text = (ROOT / "docs" / "sweep-file.md").read_text(encoding="utf-8")
+    missing = [name for name in model.model_fields if f"`{name}" not in text and f"{name}:" not in text]
+    assert not missing
+
+
+def test_every_loss_is_documented() -> None:
+    text = (ROOT / "docs" / "sweep-file.md").read_text(encoding="utf-8")
+    assert all(f"`{kind}`" in text for kind in LOSS_KINDS)
+
+
+def test_ci_runs_the_readmes_test_command() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    command = readme.split("<!-- test command -->")[1].split("```sh\n")[1].split("```")[0]
+    assert "pytest" in command
+    assert "README.md" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")

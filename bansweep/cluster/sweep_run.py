@@ -11,6 +11,7 @@ from typing import Any
 from bansweep.cluster.allocation import Allocation, allocate
 from bansweep.cluster.job import GenerationJob
 from bansweep.cluster.session import ray_session
+from bansweep.errors import ClusterError
 from bansweep.plan.events import SweepEvent
 from bansweep.plan.frontier import Frontier
 from bansweep.plan.plan import Plan
@@ -53,6 +54,7 @@ def _tune(
     emit: Callable[[SweepEvent], None],
 ) -> None:
     from ray import tune
+    from ray.exceptions import RayError
 
     from bansweep.cluster.searcher import PlanSearcher
     from bansweep.cluster.trial import generation_trial
@@ -86,7 +88,14 @@ def _tune(
                 failure_config=tune.FailureConfig(max_failures=_PROCESS_RETRIES),
             ),
         )
-        tuner.fit()
+        try:
+            tuner.fit()
+        except (tune.TuneError, RayError) as error:
+            # What a generation does wrong never comes this far: this is Ray itself.
+            raise ClusterError(
+                f"Ray gave up: {str(error).strip().splitlines()[-1]}",
+                remedy="run the same command again: finished generations and saved epochs are kept",
+            ) from error
 
 
 def _trial_resources(allocation: Allocation) -> Any:

@@ -66,6 +66,22 @@ def test_run_again_it_trains_nothing(undisturbed: Finished, start: Command) -> N
     assert "0 trained, 4 reused" in err
 
 
+def test_tracking_that_fails_stops_nothing_and_is_filled_in_afterwards(
+    undisturbed: Finished, start: Command, tmp_path: Path
+) -> None:
+    arguments = (undisturbed.sweep_file, "--store", undisturbed.store.root)
+    dead = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
+    _, err = ended(start("run", *arguments, env=dead))
+    assert "MLflow lacks 4 generations" in err
+    assert f"bansweep sync {undisturbed.sweep_file}" in err
+    _, err = ended(start("sync", *arguments, "--timeout", 5, env=dead), status=1)
+    there = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path / 'elsewhere.db'}"}
+    for _ in range(2):
+        out, _ = ended(start("sync", *arguments, env=there))
+        assert "4 generations" in out
+        assert "0 missing" in out
+
+
 def test_another_sweep_on_the_store_trains_only_what_is_new(
     undisturbed: Finished, start: Command, tmp_path: Path
 ) -> None:

@@ -20,17 +20,37 @@ from bansweep.plan.events import EpochReport
 # The controller looks at its workers this often; each report waits for a look. Ray's 2 s would be 2 s an epoch.
 _HEALTH_CHECK_INTERVAL_S = "0.2"
 _WORKER_RETRIES = 2
+_CONTROLLER_RETRIES = 1
 
 
 def train_in_worker_group(job: GenerationJob, allocation: Allocation) -> None:
-    """Train a generation with `allocation.workers` workers and wait for it. Raises TrainingError or ClusterError."""
+    """Train a generation with `allocation.workers` workers and wait for it. Raises BansweepError."""
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", _HEALTH_CHECK_INTERVAL_S)
+    import ray.train
+
+    for attempts_left in reversed(range(_CONTROLLER_RETRIES + 1)):
+        try:
+            failure = _fit(job, allocation)
+            break
+        except ray.train.WorkerGroupError as error:
+            raise _cause(error) from error
+        except (ray.train.TrainingFailedError, ray.exceptions.RayError) as error:
+            # Ray retries workers, but not the controller that watches them. Another group goes on from the progress.
+            if not attempts_left:
+                raise ClusterError(f"Ray Train gave up: {' '.join(str(error).split())}") from error
+    if failure is not None:
+        raise failure
+
+
+def _fit(job: GenerationJob, allocation: Allocation) -> TrainingError | None:
+    """One Ray Train run; returns what `_worker` returns."""
     import ray.train
     from ray.train.torch import TorchConfig, TorchTrainer
     from ray.tune.integration.ray_train import TuneReportCallback
 
     on_gpu = allocation.gpus > 0
-    with tempfile.TemporaryDirectory(prefix="bansweep-train-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="bansweep-train-") as scratch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         trainer = TorchTrainer(
             _worker,  # type: ignore[arg-type]  # Train V2 hands on what it returns
             train_loop_config={"job": job.model_dump_json(), "on_gpu": on_gpu, "cpus": allocation.cpus},
@@ -46,17 +66,8 @@ def train_in_worker_group(job: GenerationJob, allocation: Allocation) -> None:
                 callbacks=[TuneReportCallback()],  # type: ignore[list-item]  # typed for Train V1
             ),
         )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                result = trainer.fit()
-            except ray.train.TrainingFailedError as error:
-                raise _cause(error) from error
-            except ray.exceptions.RayError as error:
-                raise ClusterError(f"Ray Train gave up: {' '.join(str(error).split())}") from error
-    failure: TrainingError | None = result.return_value  # type: ignore[attr-defined]  # Train V2's result has it
-    if failure is not None:
-        raise failure
+        failure: TrainingError | None = trainer.fit().return_value  # type: ignore[attr-defined]  # Train V2's result
+    return failure
 
 
 def _worker(config: dict[str, Any]) -> TrainingError | None:

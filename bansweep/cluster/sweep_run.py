@@ -15,6 +15,7 @@ from bansweep.errors import ClusterError
 from bansweep.plan.events import SweepEvent
 from bansweep.plan.frontier import Frontier
 from bansweep.plan.plan import Plan
+from bansweep.spec.data import with_absolute_paths
 from bansweep.spec.sweep import SweepSpec
 from bansweep.store.store import Store
 
@@ -63,8 +64,8 @@ def _tune(
         job = GenerationJob(
             generation=plan.generations[generation_id],
             label=plan.label(generation_id),
-            data=sweep.data,
-            store=store.root.absolute(),
+            data=with_absolute_paths(sweep.data),
+            store=store.root,
             compiled=allocation.compiled,
         )
         return {"job": job.model_dump_json(), "allocation": dataclasses.asdict(allocation)}

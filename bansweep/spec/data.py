@@ -56,3 +56,9 @@ DataSpec = Annotated[
     Annotated[Digits | Cifar | ParquetImages | ImageFolder, Field(discriminator="kind")],
     BeforeValidator(_from_shorthand),
 ]
+
+
+def with_absolute_paths(spec: DataSpec) -> DataSpec:
+    """The same data for processes that may run in another folder than the one in which the sweep was started."""
+    paths = {name: path.expanduser().absolute() for name, path in spec if isinstance(path, Path)}
+    return spec.model_copy(update=paths)

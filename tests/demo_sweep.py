@@ -47,8 +47,10 @@ def ids_of(plan: Plan) -> dict[str, str]:
     return {cell.column: cell.generation_id for cell in plan.cells}
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float = 120) -> None:
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str], timeout_s: float = 120) -> None:
+    """Until something is so that `process` brings about."""
     deadline = time.monotonic() + timeout_s
     while not condition():
+        assert process.poll() is None, f"it ended early\n{process.communicate()}"
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)

@@ -10,6 +10,7 @@ from bansweep.spec.data import Digits, ImageFolder, ParquetImages
 from bansweep.spec.losses import LOSS_KINDS
 from bansweep.spec.model import SpecModel
 from bansweep.spec.networks import DenseNet, WideResNet
+from bansweep.spec.reading import parse_sweep, read_sweep
 from bansweep.spec.recipes import Augmentation, Recipe
 from bansweep.spec.resources import Resources
 from bansweep.spec.sweep import Column, SweepSpec
@@ -28,6 +29,16 @@ def test_every_key_is_documented(model: type[SpecModel]) -> None:
 def test_every_loss_is_documented() -> None:
     text = (ROOT / "docs" / "sweep-file.md").read_text(encoding="utf-8")
     assert all(f"`{kind}`" in text for kind in LOSS_KINDS)
+
+
+def test_the_readmes_sweep_is_the_quickstarts_in_substance() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    sweep = parse_sweep(readme.split("```yaml\n")[1].split("```")[0], file="README.md")
+    quickstart = read_sweep(ROOT / "sweeps" / "quickstart.yaml")
+    assert sweep.name != quickstart.name
+    assert (sweep.data, sweep.recipe, sweep.networks) == (quickstart.data, quickstart.recipe, quickstart.networks)
+    assert sweep.generations.items() <= quickstart.generations.items()
+    assert sweep.ensembles == quickstart.ensembles
 
 
 def test_ci_runs_the_readmes_test_command() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -41,6 +42,10 @@ def _options(
 
 def main() -> None:
     """Entry point: every error of ours is one message and an exit status, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that lacks a character shows another one; that is no reason to show nothing.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         app()
     except RequestError as error:
@@ -49,6 +54,9 @@ def main() -> None:
     except BansweepError as error:
         typer.echo(f"bansweep: {error}", err=True)
         sys.exit(ExitStatus.FAILED)
+    except KeyboardInterrupt:
+        # Typer does the same within a verb.
+        sys.exit(ExitStatus.INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output went away (`| head`); Python would complain once more while it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from bansweep.cli.options import AsJson
 from bansweep.errors import RequestError
-from bansweep.spec.data import DataSpec
+from bansweep.spec.data import Cifar, DataSpec
 from bansweep.spec.model import SpecModel
 
 
@@ -35,7 +35,12 @@ def data(
     from bansweep.data.images import load_images
     from bansweep.data.prepare import prepare
 
-    folder = prepare(spec)
+    if isinstance(spec, Cifar) and spec.root is not None:
+        from bansweep.data.sources.cifar import require_at_root
+
+        # What is prepared already would be found without a look at the root that was named.
+        require_at_root(spec)
+    folder = prepare(spec, verify=True)
     images = load_images(spec, folder)
     counts = {"train": len(images.train), "test": len(images.test), "classes": len(images.classes)}
     if as_json:

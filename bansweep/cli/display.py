@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -21,6 +21,14 @@ from bansweep.plan.events import (
     SweepEvent,
 )
 
+
+class MessageConsole(Console):
+    """Where messages go. When its reader goes away it falls silent; rich would end the process."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+
 SECONDS_BETWEEN_LINES = 10.0
 
 
@@ -32,11 +40,14 @@ class Display:
         self._console = console
         self._live: Live | None = None
         self._printed_at: dict[str, float] = {}
+        self._started = False
 
     @contextmanager
     def shown(self) -> Iterator[None]:
         """Keep the live view on screen meanwhile, where there is a terminal."""
         if not self._console.is_terminal:
+            with suppress(OSError):
+                self._console.print(f"starting  {self._state.counts}", soft_wrap=True)
             yield
             return
         with Live(self._view(), console=self._console, transient=True, refresh_per_second=4) as live:
@@ -47,7 +58,12 @@ class Display:
                 self._live = None
 
     def handle(self, event: SweepEvent) -> None:
-        """Show an event that the state has taken in."""
+        """Show an event that the state has taken in. Nobody being there to look is no reason to stop a sweep."""
+        with suppress(OSError):
+            self._show(event)
+
+    def _show(self, event: SweepEvent) -> None:
+        self._started = True
         line = self._line(event)
         if line is not None:
             self._console.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -94,4 +110,5 @@ class Display:
                 metric_text(last) if (last := self._state.last_reports.get(generation_id)) else "",
                 f"{duration_text(left)} left" if left else "",
             )
-        return Group(table, Text(self._state.counts, style="bold"))
+        counts = self._state.counts if self._started else f"starting Ray; {self._state.counts}"
+        return Group(table, Text(counts, style="bold"))

@@ -16,25 +16,25 @@ class Interrupted(Exception):  # noqa: N818 (it is no error)
     def __init__(self, exit_status: ExitStatus) -> None:
         super().__init__(exit_status)
         self.exit_status = exit_status
-
-
-class _SigtermInterrupt(KeyboardInterrupt):
-    """SIGTERM, on the way out that libraries keep open for Ctrl-C."""
+        self.word = "terminated" if exit_status == ExitStatus.TERMINATED else "interrupted"
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Turn Ctrl-C and SIGTERM into Interrupted. Side effect: SIGTERM's handler, meanwhile."""
+    terminated = False
 
     def terminate(_signum: int, _frame: FrameType | None) -> None:
-        raise _SigtermInterrupt
+        # On the way out that libraries keep open for Ctrl-C. They may raise another KeyboardInterrupt instead of ours,
+        # so which signal it was is kept here.
+        nonlocal terminated
+        terminated = True
+        raise KeyboardInterrupt
 
     previous = signal.signal(signal.SIGTERM, terminate)
     try:
         yield
-    except _SigtermInterrupt:
-        raise Interrupted(ExitStatus.TERMINATED) from None
     except KeyboardInterrupt:
-        raise Interrupted(ExitStatus.INTERRUPTED) from None
+        raise Interrupted(ExitStatus.TERMINATED if terminated else ExitStatus.INTERRUPTED) from None
     finally:
         signal.signal(signal.SIGTERM, previous)

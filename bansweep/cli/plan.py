@@ -10,12 +10,13 @@ import typer
 
 from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, StoreFolder, SweepFile
 from bansweep.cli.planning import plan_of
+from bansweep.errors import DamagedError
 from bansweep.plan.frontier import chain_lengths
 from bansweep.plan.plan import Plan
 from bansweep.store.store import Store
 
-State = Literal["finished", "started", "waiting"]
-_MARK = {"finished": "✓", "started": "…", "waiting": "·"}
+State = Literal["finished", "started", "waiting", "damaged"]
+_MARK = {"finished": "✓", "started": "…", "waiting": "·", "damaged": "!"}
 
 
 def plan(
@@ -25,7 +26,7 @@ def plan(
     only: Only = None,
     as_json: AsJson = False,
 ) -> None:
-    """bansweep plan sweeps/table2.yaml: what would be trained, from which teachers, and what is finished already."""
+    """bansweep plan sweeps/quickstart.yaml: what would be trained, from which teachers, and what is finished."""
     spec, graph = plan_of(sweep, overrides, only)
     states = generation_states(graph, Store(store))
     if as_json:
@@ -36,25 +37,33 @@ def plan(
     typer.echo(
         f"{spec.name}: {cells} cells, {len(graph.generations)} distinct generations, {finished} finished in {store}"
     )
+    cost = _cost(graph, states)
+    typer.echo(
+        f"to train: {cost['generations']} generations, {cost['epochs']:,} epochs; "
+        f"longest chain {cost['critical_path_generations']} generations"
+    )
     _echo_tree(graph, states)
 
 
 def generation_states(graph: Plan, store: Store) -> dict[str, State]:
-    """Every generation's id -> whether it is finished, has progress to go on from, or waits."""
-    finished = store.finished(graph.generations)
-    return {
-        generation_id: "finished"
-        if generation_id in finished
-        else "started"
-        if store.epochs_done(generation_id)
-        else "waiting"
-        for generation_id in graph.generations
-    }
+    """Every generation's id -> whether it is finished, has progress to go on from, or waits.
+
+    A finished one whose record is not what was published is "damaged". Raises StoreError where a record cannot be
+    read at all.
+    """
+    return {generation_id: _state(store, generation_id) for generation_id in graph.generations}
+
+
+def _state(store: Store, generation_id: str) -> State:
+    try:
+        if store.record(generation_id) is not None:
+            return "finished"
+    except DamagedError:
+        return "damaged"
+    return "started" if store.epochs_done(generation_id) else "waiting"
 
 
 def _document(graph: Plan, states: Mapping[str, State]) -> dict[str, Any]:
-    unfinished = [generation_id for generation_id, state in states.items() if state != "finished"]
-    lengths = chain_lengths(graph)
     return {
         "generations": [
             {
@@ -66,6 +75,7 @@ def _document(graph: Plan, states: Mapping[str, State]) -> dict[str, Any]:
                 "loss": generation.loss.kind,
                 "teacher": generation.teacher,
                 "seed": generation.seed,
+                "replica_seed": graph.cells_of[generation_id][0].replica_seed,
                 "state": states[generation_id],
             }
             for generation_id, generation in graph.generations.items()
@@ -74,11 +84,18 @@ def _document(graph: Plan, states: Mapping[str, State]) -> dict[str, Any]:
             {"row": cell.row, "column": cell.column, "seed": cell.replica_seed, "members": list(cell.members)}
             for cell in graph.ensembles
         ],
-        "cost": {
-            "generations": len(unfinished),
-            "epochs": sum(graph.generations[generation_id].recipe.epochs for generation_id in unfinished),
-            "critical_path_generations": max((lengths[generation_id] for generation_id in unfinished), default=0),
-        },
+        "cost": _cost(graph, states),
+    }
+
+
+def _cost(graph: Plan, states: Mapping[str, State]) -> dict[str, int]:
+    """What is left to train; the longest chain of it cannot be trained in parallel."""
+    unfinished = [generation_id for generation_id, state in states.items() if state != "finished"]
+    lengths = chain_lengths(graph)
+    return {
+        "generations": len(unfinished),
+        "epochs": sum(graph.generations[generation_id].recipe.epochs for generation_id in unfinished),
+        "critical_path_generations": max((lengths[generation_id] for generation_id in unfinished), default=0),
     }
 
 

@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, StoreFolder, SweepFile
+from bansweep.cli.plan import generation_states
 from bansweep.cli.planning import plan_of
+from bansweep.errors import RequestError
 from bansweep.store.store import Store
 
 
@@ -27,10 +29,15 @@ def report(
     store: StoreFolder = DEFAULT_STORE,
     overrides: Overrides = None,
     only: Only = None,
-    form: Annotated[Format, typer.Option("--format", help="How the table is written.")] = Format.TEXT,
+    form: Annotated[
+        Format | None,
+        typer.Option("--format", help="How the table is written: text unless said otherwise.", show_default=False),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """bansweep report sweeps/quickstart.yaml --format md: the sweep's table beside the paper's."""
+    if as_json and form not in (None, Format.JSON):
+        raise RequestError(f"--json and --format {form} exclude each other", remedy="leave one of them out")
     spec, graph = plan_of(sweep, overrides, only)
     kept = Store(store)
     from rich.console import Console
@@ -43,13 +50,13 @@ def report(
 
     table = report_table(graph, kept, paper=spec.paper)
     match Format.JSON if as_json else form:
-        case Format.TEXT:
+        case None | Format.TEXT:
             Console().print(TerminalReport(table))
         case Format.MARKDOWN:
             typer.echo(markdown(table), nl=False)
         case Format.CSV:
             typer.echo(comma_separated(table), nl=False)
         case Format.JSON:
-            finished = kept.finished(graph.generations)
-            outcome = Outcome(reused=tuple(one for one in graph.generations if one in finished))
-            typer.echo(json.dumps(report_document(graph, table.cells, outcome), indent=2))
+            states = generation_states(graph, kept)
+            outcome = Outcome(reused=tuple(one for one in states if states[one] == "finished"))
+            typer.echo(json.dumps(report_document(graph, table.cells, outcome, table.damaged), indent=2))

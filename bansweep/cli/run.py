@@ -11,6 +11,7 @@ import typer
 from bansweep.cli.exit_status import ExitStatus
 from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, StoreFolder, SweepFile
 from bansweep.cli.planning import plan_of
+from bansweep.errors import BansweepError, StoreError
 from bansweep.plan.events import SweepEvent
 from bansweep.plan.plan import Plan
 from bansweep.spec.sweep import SweepSpec
@@ -41,7 +42,7 @@ def run(
     # From here on heavier packages are needed; nothing before costs a user with a wrong request seconds.
     from rich.console import Console
 
-    from bansweep.cli.display import Display
+    from bansweep.cli.display import Display, MessageConsole
     from bansweep.cli.interruption import Interrupted, interruptible
     from bansweep.cli.library_output import stdout_to
     from bansweep.cli.sweep_state import SweepState
@@ -52,7 +53,7 @@ def run(
     from bansweep.report.terminal import TerminalReport
 
     state = SweepState(graph, kept.finished(graph.generations))
-    messages = Console(stderr=True, highlight=False)
+    messages = MessageConsole(stderr=True, highlight=False, markup=False)
     display = Display(state, messages)
     tracker = tracker_of(kept, spec.name)
 
@@ -61,26 +62,32 @@ def run(
         display.handle(event)
         tracker.handle(event)
 
-    interruption: Interrupted | None = None
+    # Whatever ends the training early, what is finished is reported and tracked before it is told.
+    ended_early: Interrupted | BansweepError | None = None
     tracker.start(graph, sweep.read_text(encoding="utf-8"))
     if len(state.reused) < len(graph.generations):
+        _check_data(spec, graph)
         try:
             with interruptible(), stdout_to(kept.sweep_folder(spec.name) / "run.log"), display.shown():
                 _train(spec, graph, kept, emit, address)
-        except Interrupted as signal:
-            interruption = signal
+        except (Interrupted, BansweepError) as end:
+            ended_early = end
+    interrupted = isinstance(ended_early, Interrupted)
     table = report_table(graph, kept, paper=spec.paper)
-    document = report_document(
-        graph, table.cells, Outcome(tuple(state.trained), tuple(state.reused), state.failed, state.blocked)
-    )
+    outcome = Outcome(tuple(state.trained), tuple(state.reused), state.failed, state.blocked)
+    document = report_document(graph, table.cells, outcome, table.damaged)
     reports = report_files(table, document)
-    for name, text in reports.items():
-        (kept.sweep_folder(spec.name) / name).write_text(text, encoding="utf-8")
+    if not only:  # a part of the table is no reason to lose the whole one
+        try:
+            for name, text in reports.items():
+                kept.write_sweep_file(spec.name, name, text)
+        except StoreError as error:
+            messages.print(f"the report is not kept: {error.cause}", soft_wrap=True)
     summary = tracker.finish(
         lambda: finished_generations(graph, kept),
-        reports,
-        "KILLED" if interruption else "FAILED" if state.failed else "FINISHED",
-        TRACKING_TIMEOUT_INTERRUPTED_S if interruption else TRACKING_TIMEOUT_S,
+        {} if only else reports,
+        "KILLED" if interrupted else "FAILED" if state.failed or ended_early else "FINISHED",
+        TRACKING_TIMEOUT_INTERRUPTED_S if interrupted else TRACKING_TIMEOUT_S,
     )
 
     if as_json:
@@ -90,19 +97,30 @@ def run(
     messages.print(f"{state.closing}; store: {store}, MLflow: {summary.uri}", soft_wrap=True)
     if summary.unsent or summary.error:
         messages.print(f"MLflow lacks {len(summary.unsent)} generations ({summary.error})", soft_wrap=True)
-        messages.print(f"  bansweep sync {sweep} --store {store} sends them", soft_wrap=True)
-    if interruption is not None:
-        messages.print("interrupted; the same command goes on from here")
-        raise typer.Exit(interruption.exit_status)
+        options = [f" --set '{text}'" for text in overrides or ()] + [f" --only '{text}'" for text in only or ()]
+        messages.print(f"  bansweep sync {sweep} --store {store}{''.join(options)} sends them", soft_wrap=True)
+    if isinstance(ended_early, Interrupted):
+        messages.print(f"{ended_early.word}; the same command goes on from here")
+        raise typer.Exit(ended_early.exit_status)
+    if ended_early is not None:
+        raise ended_early
     if state.failed:
         raise typer.Exit(ExitStatus.FAILED)
 
 
-def _train(spec: SweepSpec, graph: Plan, store: Store, emit: Callable[[SweepEvent], None], address: str | None) -> None:
-    """Check the data while that is cheap to mend, then let Ray train. Raises RequestError, ClusterError."""
-    from bansweep.cluster.sweep_run import run_sweep
+def _check_data(spec: SweepSpec, graph: Plan) -> None:
+    """Prepare the data, and see that everything suits it, while that is cheap to mend. Raises DataError."""
     from bansweep.data.images import load_images
     from bansweep.data.prepare import prepare
+    from bansweep.data.suitability import check_suitable
 
-    load_images(spec.data, prepare(spec.data))
+    images = load_images(spec.data, prepare(spec.data))
+    for network in {generation.network for generation in graph.generations.values()}:
+        check_suitable(spec.recipe, network, images)
+
+
+def _train(spec: SweepSpec, graph: Plan, store: Store, emit: Callable[[SweepEvent], None], address: str | None) -> None:
+    """Let Ray train. Raises ClusterError, ResourcesError."""
+    from bansweep.cluster.sweep_run import run_sweep
+
     run_sweep(spec, graph, store, emit=emit, address=address)

@@ -3,45 +3,88 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bansweep.cli.options import DEFAULT_STORE, AsJson, StoreFolder
 from bansweep.errors import RequestError
+from bansweep.plan.generation import DataIdentity
 from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store
 
 
 def show(
-    generation_id: Annotated[str, typer.Argument(metavar="ID", help="A generation's id, as `plan` prints it.")],
+    generation_id: Annotated[
+        str, typer.Argument(metavar="ID", help="A generation's id, as `plan` prints it, or how it begins.")
+    ],
     store: StoreFolder = DEFAULT_STORE,
     as_json: AsJson = False,
 ) -> None:
     """bansweep show 4e268e59506dc5ed: what a finished generation is, how good, and who taught it."""
     kept = Store(store)
-    record = kept.record(generation_id)
-    if record is None:
-        raise RequestError(
-            f"no finished generation {generation_id!r} in {store}",
-            remedy="bansweep plan SWEEP lists the ids of a sweep; --store names another store",
-        )
+    record = _found(kept, generation_id, store)
     lineage = _lineage(kept, record)
     if as_json:
         document = {**record.model_dump(mode="json"), "lineage": [ancestor.id for ancestor in lineage]}
         typer.echo(json.dumps(document, indent=2))
         return
-    generation = record.generation
+    generation, recipe = record.generation, record.generation.recipe
     finished = datetime.fromtimestamp(record.finished_at, UTC)
     typer.echo(f"{record.label} ({record.id})")
     typer.echo(f"  network     {generation.network.name}, {record.parameters:,} parameters")
-    typer.echo(f"  loss        {generation.loss.kind}, seed {generation.seed}, {generation.recipe.epochs} epochs")
-    typer.echo(f"  data        {generation.data.kind} ({generation.data.fingerprint[:16]})")
+    typer.echo(f"  loss        {generation.loss.kind}, seed {generation.seed}")
+    typer.echo(
+        f"  recipe      {recipe.epochs} epochs, batch size {recipe.batch_size}, learning rate {recipe.learning_rate:g}"
+    )
+    typer.echo(f"  data        {_data_text(generation.data)}")
     typer.echo(f"  trained     {record.training_seconds:.1f} s on {record.device}, {finished:%Y-%m-%d %H:%M} UTC")
     for name, value in sorted(record.metrics.items()):
-        typer.echo(f"  {name:<11} {value:.6g}")
-    typer.echo("  lineage     " + " > ".join(f"{ancestor.label} ({ancestor.id})" for ancestor in lineage))
+        # The last step's learning rate is the schedule's, no result.
+        if name != "learning_rate":
+            figure = f"{value:.2f} %" if name.endswith("_error") else f"{value:.6g}"
+            typer.echo(f"  {name.replace('_', ' '):<11} {figure}")
+    for number, ancestor in enumerate(lineage):
+        typer.echo(f"  {'' if number else 'lineage':<11} {ancestor.label} ({ancestor.id})")
+
+
+def _found(store: Store, beginning: str, folder: Path) -> GenerationRecord:
+    """The one record whose id begins so. Raises RequestError for none, for several, and for what cannot be an id."""
+    if not re.fullmatch(r"[0-9a-f]{4,16}", beginning):
+        raise RequestError(
+            f"{beginning!r} is no generation's id: ids are 16 hexadecimal digits, of which the first 4 may do",
+            remedy="bansweep plan SWEEP lists the ids of a sweep",
+        )
+    if not store.root.is_dir():
+        raise RequestError(f"no store at {folder}", remedy="--store FOLDER names one that bansweep run has written to")
+    ids = [beginning] if len(beginning) == 16 else [one for one in store.ids() if one.startswith(beginning)]
+    if len(ids) > 1:
+        raise RequestError(
+            f"{beginning!r} begins the ids of {len(ids)} generations: {', '.join(ids[:5])}{', ...' * (len(ids) > 5)}",
+            remedy="give more digits",
+        )
+    record = store.record(ids[0]) if ids else None
+    if record is None:
+        raise RequestError(
+            f"no finished generation {beginning!r} in {folder}",
+            remedy="bansweep plan SWEEP lists the ids of a sweep; --store names another store",
+        )
+    return record
+
+
+def _data_text(data: DataIdentity) -> str:
+    """`digits (9e6302438ed11c94), first 256 training images, first 100 test images`: the set, and what was used."""
+    parts = [f"{data.kind} ({data.fingerprint[:16]})"]
+    if data.limit is not None:
+        parts.append(f"first {data.limit:,} training images")
+    if data.test_limit is not None:
+        parts.append(f"first {data.test_limit:,} test images")
+    if data.validation:
+        parts.append(f"{data.validation:,} images for validation")
+    return ", ".join(parts)
 
 
 def _lineage(store: Store, record: GenerationRecord) -> list[GenerationRecord]:

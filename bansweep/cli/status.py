@@ -36,12 +36,20 @@ def status(
         ]
         typer.echo(json.dumps({"sweep": graph.sweep, "generations": generations}, indent=2))
         return
+    if not kept.root.is_dir():
+        typer.echo(f"no store at {store} yet")
     amounts = {state: sum(other == state for other in states.values()) for state in ("finished", "started", "waiting")}
+    damaged = sum(state == "damaged" for state in states.values())
+    if damaged:
+        amounts["damaged"] = damaged
     typer.echo(f"{graph.sweep}: {', '.join(f'{amount} {state}' for state, amount in amounts.items())}")
     for generation_id, state in states.items():
         if state == "started":
             epochs = graph.generations[generation_id].recipe.epochs
             typer.echo(f"  {graph.label(generation_id)}: epoch {kept.epochs_done(generation_id)}/{epochs}")
+        elif state == "damaged":
+            command = f"bansweep show {generation_id} --store {store}"
+            typer.echo(f"  {graph.label(generation_id)}: damaged; {command} says what is wrong")
 
 
 def _epochs_done(store: Store, generation_id: str, state: str, epochs: int) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 import typer
 
 from bansweep.cli.exit_status import ExitStatus
-from bansweep.cli.options import DEFAULT_STORE, Overrides, StoreFolder, SweepFile
+from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, StoreFolder, SweepFile
 from bansweep.cli.planning import plan_of
 from bansweep.store.store import Store
 
@@ -16,10 +17,12 @@ def sync(
     sweep: SweepFile,
     store: StoreFolder = DEFAULT_STORE,
     overrides: Overrides = None,
+    only: Only = None,
     timeout: Annotated[float, typer.Option(help="Seconds to try for.", metavar="SECONDS")] = 600.0,
+    as_json: AsJson = False,
 ) -> None:
     """bansweep sync sweeps/quickstart.yaml: bring MLflow up to what the store holds. Twice does no harm."""
-    spec, graph = plan_of(sweep, overrides)
+    spec, graph = plan_of(sweep, overrides, only)
     kept = Store(store)
     from bansweep.cli.tracking import finished_generations, tracker_of
     from bansweep.report.document import Outcome, report_document
@@ -33,11 +36,18 @@ def sync(
     outcome = Outcome(reused=tuple(one for one in graph.generations if one in finished))
     summary = tracker.finish(
         lambda: finished_generations(graph, kept),
-        report_files(table, report_document(graph, table.cells, outcome)),
+        # A part of the table must not take the place of the whole one.
+        {} if only else report_files(table, report_document(graph, table.cells, outcome, table.damaged)),
         "FINISHED" if len(finished) == len(graph.generations) else "KILLED",
         timeout,
     )
-    typer.echo(f"{summary.sent} generations at {summary.uri}, {len(summary.unsent)} missing")
-    if summary.unsent or summary.error:
-        typer.echo(f"  {summary.error}", err=True)
+    incomplete = bool(summary.unsent or summary.error)
+    if as_json:
+        document = {"sent": summary.sent, "unsent": summary.unsent, "uri": summary.uri, "error": summary.error}
+        typer.echo(json.dumps(document, indent=2))
+    else:
+        typer.echo(f"{summary.sent} generations at {summary.uri}, {len(summary.unsent)} missing")
+        if incomplete:
+            typer.echo(f"  {summary.error}", err=True)
+    if incomplete:
         raise typer.Exit(ExitStatus.FAILED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bansweep.errors import DamagedError
 from bansweep.plan.plan import Plan
 from bansweep.store.store import Store
 from bansweep.tracking.location import tracking_uri
@@ -17,16 +18,20 @@ def tracker_of(store: Store, sweep: str) -> Tracker:
 
 
 def finished_generations(plan: Plan, store: Store) -> Iterator[FinishedGeneration]:
-    """Everything finished of a plan, read from the store."""
+    """Everything finished and undamaged of a plan, read from the store."""
     for generation_id in plan.generations:
-        record = store.record(generation_id)
+        try:
+            record = store.record(generation_id)
+            history = store.history(generation_id) if record is not None else ()
+        except DamagedError:
+            continue  # the report tells of it
         if record is not None:
             yield FinishedGeneration(
                 generation_id=generation_id,
                 generation=record.generation,
                 parameters=record.parameters,
                 metrics=record.metrics,
-                history=store.history(generation_id),
+                history=history,
                 started_at=record.started_at,
                 finished_at=record.finished_at,
                 training_seconds=record.training_seconds,

@@ -46,7 +46,8 @@ def train_and_publish(
     teacher, teacher_digest = _teacher(store, generation, device)
     run = GenerationRun(generation, data, teacher=teacher, device=device, workers=workers, compiled=job.compiled)
     started_at = time.time()
-    progress = store.load_progress(generation.id)
+    # Workers of a former attempt may still be writing: all have to resume from what worker 0 saw.
+    progress = workers.from_first(store.load_progress(generation.id) if workers.rank == 0 else None)
     if progress is not None:
         run.resume(progress.tensors, progress.history)
     for report in run.epochs():

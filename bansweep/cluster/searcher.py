@@ -10,6 +10,7 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
+from bansweep.cluster.placement import remove_placement_group, told_placement_group
 from bansweep.cluster.reports import epoch_report
 from bansweep.plan.events import (
     EpochFinished,
@@ -20,6 +21,11 @@ from bansweep.plan.events import (
     SweepEvent,
 )
 from bansweep.plan.frontier import Frontier
+
+LOST = (
+    "its process died again and again; the operating system may have run out of memory\n"
+    "  the same command tries again from the last saved epoch; resources.concurrency: 1 leaves each one more memory"
+)
 
 
 class PlanSearcher(Searcher):
@@ -33,11 +39,14 @@ class PlanSearcher(Searcher):
         frontier: Frontier,
         configuration: Callable[[str], dict[str, Any]],
         emit: Callable[[SweepEvent], None],
+        remove: Callable[[str], None] = remove_placement_group,
     ) -> None:
         super().__init__()
         self._frontier = frontier
         self._configuration = configuration
         self._emit = emit
+        self._remove_placement_group = remove
+        self._placement_group_of: dict[str, str] = {}
         self._generation_of: dict[str, str] = {}
         self._outcome_of: dict[str, tuple[str, str]] = {}
 
@@ -51,8 +60,13 @@ class PlanSearcher(Searcher):
         return Searcher.FINISHED if self._frontier.exhausted else None
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        generation_id = self._generation_of[trial_id]
+        generation_id = self._generation_of.get(trial_id)
+        if generation_id is None:
+            return
+        if (group := told_placement_group(result)) is not None:
+            self._placement_group_of[trial_id] = group
         if "started" in result:
+            self._remove_leftovers(trial_id)
             self._emit(GenerationStarted(generation_id, epochs_done=result["started"]))
         if (report := epoch_report(result)) is not None:
             self._emit(EpochFinished(generation_id, report))
@@ -63,8 +77,12 @@ class PlanSearcher(Searcher):
         if result is not None and not error:
             # A trial's very last report arrives here alone.
             self.on_trial_result(trial_id, result)
-        generation_id = self._generation_of.pop(trial_id)
-        outcome, reason = self._outcome_of.pop(trial_id, ("failed", "its process was lost again and again"))
+        generation_id = self._generation_of.pop(trial_id, None)
+        if generation_id is None:
+            return  # Tune calls twice where something went wrong in between
+        if error:
+            self._remove_leftovers(trial_id)
+        outcome, reason = self._outcome_of.pop(trial_id, ("failed", LOST))
         if outcome != "failed":
             self._frontier.finish(generation_id)
             self._emit(GenerationFinished(generation_id, reused=outcome == "reused"))
@@ -73,6 +91,12 @@ class PlanSearcher(Searcher):
         self._emit(GenerationFailed(generation_id, reason))
         for student_id in blocked:
             self._emit(GenerationBlocked(student_id, cause=generation_id))
+
+    def _remove_leftovers(self, trial_id: str) -> None:
+        """Free what a former attempt of a trial may have left when its processes died."""
+        group = self._placement_group_of.pop(trial_id, None)
+        if group is not None:
+            self._remove_placement_group(group)
 
     def __getstate__(self) -> dict[str, Any]:
         # Tune pickles its whole configuration, for a restore that is never used: a sweep resumes from the store.

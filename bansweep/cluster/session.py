@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
+import socket
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +26,10 @@ _ENVIRONMENT = {
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
 }
+
+_KNOCK_S = 5.0
 
 
 @contextmanager
@@ -40,6 +45,8 @@ def ray_session(address: str | None = None) -> Iterator[dict[str, float]]:
         warnings.simplefilter("ignore")
         import ray
     address = address or os.environ.get("RAY_ADDRESS")
+    if address:
+        _check_reachable(address)
     logging.getLogger("ray").setLevel(logging.ERROR)
     on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
@@ -50,15 +57,31 @@ def ray_session(address: str | None = None) -> Iterator[dict[str, float]]:
             logging_level=logging.ERROR,
             configure_logging=True,
         )
-    except (ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
-        where = f"reach Ray at {address}" if address else "start Ray on this machine"
-        raise ClusterError(
-            f"cannot {where}: {' '.join(str(error).split())}",
-            remedy="check the address (RAY_ADDRESS), or leave it out to start a cluster here",
-        ) from error
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        raise _unreachable(address, " ".join(str(error).split())) from error
+    # What Ray has to say of a lost process, at length, is told in one line by whoever asked for it.
+    logging.getLogger("ray").setLevel(logging.CRITICAL)
     # Ray has put a handler of its own in place, which ends the process before anyone can say goodbye.
     signal.signal(signal.SIGTERM, on_sigterm)
     try:
         yield dict(ray.cluster_resources())
     finally:
         ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Knock at the address: Ray itself would try for a quarter of an hour. Raises ClusterError."""
+    match = re.fullmatch(r"(?:ray://)?\[?([^/\]]+?)\]?:(\d{1,5})", address)
+    if match is None:
+        return  # "auto" and the like
+    try:
+        socket.create_connection((match[1], int(match[2])), timeout=_KNOCK_S).close()
+    except (OSError, OverflowError) as error:
+        raise _unreachable(address, str(error)) from None
+
+
+def _unreachable(address: str | None, reason: str) -> ClusterError:
+    return ClusterError(
+        f"cannot {f'reach Ray at {address}' if address else 'start Ray on this machine'}: {reason}",
+        remedy="check the address (--address, RAY_ADDRESS), or leave it out to start a cluster here",
+    )

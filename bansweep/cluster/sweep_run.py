@@ -11,7 +11,7 @@ from typing import Any
 from bansweep.cluster.allocation import Allocation, allocate
 from bansweep.cluster.job import GenerationJob
 from bansweep.cluster.session import ray_session
-from bansweep.errors import ClusterError
+from bansweep.errors import ClusterError, ResourcesError
 from bansweep.plan.events import SweepEvent
 from bansweep.plan.frontier import Frontier
 from bansweep.plan.plan import Plan
@@ -43,6 +43,11 @@ def run_sweep(
         return
     with ray_session(address) as cluster:
         allocation = allocate(sweep.resources, cluster)
+        if allocation.workers > sweep.recipe.batch_size:
+            raise ResourcesError(
+                f"resources.workers: {allocation.workers} cannot share a batch of {sweep.recipe.batch_size}",
+                remedy="lower resources.workers or raise recipe.batch_size: each worker needs a sample",
+            )
         _tune(sweep, plan, store, Frontier(plan, finished), allocation, emit)
 
 

@@ -29,21 +29,20 @@ def generation_trial(config: dict[str, Any]) -> None:
     def is_finished() -> bool:
         return generation_id in store.finished([generation_id])
 
+    def report_start() -> None:
+        tune.report({"started": store.epochs_done(generation_id)})
+
     try:
-        claim = store.claim(generation_id)
-        if is_finished() or not claim.acquire(until=is_finished):
-            tune.report({"outcome": "reused"})
-            return
-        with claim:
-            # The former owner may have published between the last look and the claim.
-            if is_finished():
+        with store.claim(generation_id) as claim:
+            # Whoever trained it meanwhile, it is finished.
+            if not claim.acquire(until=is_finished):
                 tune.report({"outcome": "reused"})
                 return
-            tune.report({"started": store.epochs_done(generation_id)})
             if allocation.workers == 0:
+                report_start()
                 _train_here(job, allocation)
             else:
-                train_in_worker_group(job, allocation)
+                train_in_worker_group(job, allocation, on_start=report_start)
     except BansweepError as error:
         tune.report({"outcome": "failed", "reason": str(error)})
         return

@@ -9,10 +9,12 @@ import os
 import tempfile
 import uuid
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from bansweep.cluster.allocation import Allocation
 from bansweep.cluster.job import GenerationJob
+from bansweep.cluster.placement import placement_message
 from bansweep.cluster.reports import epoch_message
 from bansweep.errors import BansweepError, ClusterError, TrainingError
 from bansweep.plan.events import EpochReport
@@ -23,12 +25,16 @@ _WORKER_RETRIES = 2
 _CONTROLLER_RETRIES = 1
 
 
-def train_in_worker_group(job: GenerationJob, allocation: Allocation) -> None:
-    """Train a generation with `allocation.workers` workers and wait for it. Raises BansweepError."""
+def train_in_worker_group(job: GenerationJob, allocation: Allocation, *, on_start: Callable[[], None]) -> None:
+    """Train a generation with `allocation.workers` workers and wait for it. Raises BansweepError.
+
+    `on_start` is called before each group is started: the driver then frees what a lost one has left.
+    """
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", _HEALTH_CHECK_INTERVAL_S)
     import ray.train
 
     for attempts_left in reversed(range(_CONTROLLER_RETRIES + 1)):
+        on_start()
         try:
             failure = _fit(job, allocation)
             break
@@ -85,6 +91,7 @@ def _worker(config: dict[str, Any]) -> TrainingError | None:
     def report_epoch(report: EpochReport) -> None:
         ray.train.report(epoch_message(report))
 
+    ray.train.report(placement_message())
     try:
         train_and_publish(job, workers=workers, device=default_device(gpu=config["on_gpu"]), on_epoch=report_epoch)
     except TrainingError as error:

@@ -8,7 +8,6 @@ from typing import Literal
 import torch
 
 from bansweep.data.sampling import epoch_generator
-from bansweep.errors import DataError
 from bansweep.spec.recipes import Augmentation
 
 
@@ -56,12 +55,3 @@ def draw_views(augmentation: Augmentation, images: int, seed: int, epoch: int) -
     heads_N = torch.randint(2, (images,), generator=generator).bool()
     flip_N = heads_N if augmentation.flip else torch.zeros_like(heads_N)
     return Views(dy_N, dx_N, flip_N, augmentation.pad, augmentation.fill)
-
-
-def check_pad(pad: int, height: int, width: int) -> None:
-    """Raises DataError where the padding is not smaller than the image: reflection ends there, and crops go empty."""
-    if pad >= min(height, width):
-        raise DataError(
-            f"augmentation.pad: {pad} is not smaller than the images, which are {height}x{width}",
-            remedy=f"set recipe.augmentation.pad to {min(height, width) - 1} or less",
-        )

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 import torch
 
-from bansweep.data.augmentation import Views, check_pad
+from bansweep.data.augmentation import Views
 from bansweep.data.images import ImageSplit
+from bansweep.data.suitability import check_pad
 
 
 class ResidentImages:

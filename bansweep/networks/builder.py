@@ -6,14 +6,10 @@ from typing import assert_never
 
 from torch import nn
 
-from bansweep.errors import DataError
 from bansweep.networks.densenet import DenseNet
 from bansweep.networks.wide_resnet import WideResNet
 from bansweep.spec import networks as spec_networks
-from bansweep.spec.networks import NetworkSpec
-
-# Two halvings leave 2x2 pixels; below that, 3x3 convolutions would see padding on every side.
-SMALLEST_SIDE = 8
+from bansweep.spec.networks import NetworkSpec, check_image_size
 
 
 def build_network(spec: NetworkSpec, *, input_shape: tuple[int, int, int], classes: int) -> nn.Module:
@@ -24,11 +20,7 @@ def build_network(spec: NetworkSpec, *, input_shape: tuple[int, int, int], class
     Raises DataError for images smaller than 8x8 pixels.
     """
     channels, height, width = input_shape
-    if min(height, width) < SMALLEST_SIDE:
-        raise DataError(
-            f"{spec.name} cannot take images of {height}x{width} pixels",
-            remedy=f"images need at least {SMALLEST_SIDE}x{SMALLEST_SIDE} pixels: enlarge them in the data set",
-        )
+    check_image_size(spec, height, width)
     match spec:
         case spec_networks.WideResNet():
             return WideResNet(spec.depth, spec.width, in_channels=channels, classes=classes, dropout=spec.dropout)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bansweep.errors import StoreError
+from bansweep.errors import DamagedError, StoreError
 from bansweep.plan.plan import Plan
 from bansweep.report.ensemble import ensemble_error
 from bansweep.report.paper_figures import paper_figure, paper_table
@@ -43,6 +43,8 @@ class ReportCell:
 def cells(plan: Plan, store: FinishedGenerations, *, paper: str | None) -> tuple[ReportCell, ...]:
     """Every cell of the plan, row by row in the order of its columns; skipped ones are not among them.
 
+    A figure that needs a damaged file counts as unfinished: the others are worth showing, and `DamageNoted` tells why.
+
     `paper` names the paper's table to put beside the figures. Raises RequestError for an unknown one, StoreError for
     a record without a test error and for ensembles of different images.
     """
@@ -52,10 +54,7 @@ def cells(plan: Plan, store: FinishedGenerations, *, paper: str | None) -> tuple
         values.setdefault((cell.row, cell.column), []).append(errors.get(cell.generation_id))
     ensembles = {(ensemble.row, ensemble.column) for ensemble in plan.ensembles}
     for ensemble in plan.ensembles:
-        members = ensemble.members
-        error = None
-        if all(member in errors for member in members):
-            error = ensemble_error((member, store.predictions(member)) for member in members)
+        error = _ensemble_error(ensemble.members, store) if errors.keys() >= set(ensemble.members) else None
         values.setdefault((ensemble.row, ensemble.column), []).append(error)
     return tuple(
         ReportCell(
@@ -73,6 +72,11 @@ def cells(plan: Plan, store: FinishedGenerations, *, paper: str | None) -> tuple
     )
 
 
+def replica_seeds(plan: Plan) -> tuple[int, ...]:
+    """The seeds that a cell's `values` belong to, in the sweep's order."""
+    return tuple(dict.fromkeys(cell.replica_seed for cell in plan.cells))
+
+
 def mean(values: Sequence[float | None]) -> float | None:
     """The mean of those that are there; None where none is."""
     known = [value for value in values if value is not None]
@@ -86,10 +90,13 @@ def sample_deviation(values: Sequence[float | None]) -> float | None:
 
 
 def _test_errors(plan: Plan, store: FinishedGenerations) -> Mapping[str, float]:
-    """Generation id -> test error in percent, for the finished ones."""
+    """Generation id -> test error in percent, for the finished and undamaged ones."""
     errors: dict[str, float] = {}
     for generation_id in plan.generations:
-        record = store.record(generation_id)
+        try:
+            record = store.record(generation_id)
+        except DamagedError:
+            continue
         if record is None:
             continue
         if METRIC not in record.metrics:
@@ -99,6 +106,14 @@ def _test_errors(plan: Plan, store: FinishedGenerations) -> Mapping[str, float]:
             )
         errors[generation_id] = float(record.metrics[METRIC])
     return errors
+
+
+def _ensemble_error(members: Sequence[str], store: FinishedGenerations) -> float | None:
+    """None where the predictions of a member are damaged."""
+    try:
+        return ensemble_error((member, store.predictions(member)) for member in members)
+    except DamagedError:
+        return None
 
 
 def _papers(table: str | None, row: str, column: str) -> float | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bansweep.plan.plan import Plan
-from bansweep.report.cells import ReportCell
+from bansweep.report.cells import METRIC, ReportCell, replica_seeds
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,17 @@ class Outcome:
     blocked: Mapping[str, str] = field(default_factory=dict)
 
 
-def report_document(plan: Plan, cells: Sequence[ReportCell], outcome: Outcome) -> dict[str, Any]:
-    """Plain data that `json.dumps` takes: ids of `trained` and `reused`, objects elsewhere, errors in percent."""
+def report_document(
+    plan: Plan, cells: Sequence[ReportCell], outcome: Outcome, damaged: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Plain data that `json.dumps` takes: ids of `trained` and `reused`, objects elsewhere, errors in percent.
+
+    `damaged` is the table's. A cell's `values` are in the order of `seeds`.
+    """
     return {
+        "sweep": plan.sweep,
+        "metric": METRIC,
+        "seeds": list(replica_seeds(plan)),
         "trained": list(outcome.trained),
         "reused": list(outcome.reused),
         "failed": [
@@ -48,4 +56,5 @@ def report_document(plan: Plan, cells: Sequence[ReportCell], outcome: Outcome) -
             }
             for cell in cells
         ],
+        "damaged": list(damaged),
     }

@@ -66,3 +66,4 @@ def notes(table: ReportTable) -> Iterator[str]:
         yield f"over {finished} of {len(table.seeds)} seeds so far: {', '.join(places)}"
     if len(table.cells) < len(table.rows) * len(table.columns):
         yield "empty: not part of the sweep"
+    yield from table.damaged

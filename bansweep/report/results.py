@@ -27,7 +27,7 @@ class StoredPredictions(Protocol):
 
 
 class FinishedGenerations(Protocol):
-    """Finished generations by their ids."""
+    """Finished generations by their ids. Both raise DamagedError where what was published has changed since."""
 
     def record(self, generation_id: str, /) -> StoredRecord | None:
         """The record of a generation; None where it is not finished."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from bansweep.plan.plan import Plan
-from bansweep.report.cells import ReportCell, cells
+from bansweep.report.cells import ReportCell, cells, replica_seeds
+from bansweep.report.damage import DamageNoted
 from bansweep.report.results import FinishedGenerations
 from bansweep.report.summary import StudentDifference, student_differences
 
@@ -16,6 +17,7 @@ class ReportTable:
     """A sweep's table. `rows` and `columns` are in the sweep's order; a place without a cell was skipped.
 
     `seeds` are the replica seeds that each cell's `values` belong to; `paper` names the paper's table beside it.
+    `damaged` says which of the store's files could not be used; the figures that need them count as unfinished.
     """
 
     sweep: str
@@ -25,6 +27,7 @@ class ReportTable:
     paper: str | None
     cells: tuple[ReportCell, ...]
     differences: tuple[StudentDifference, ...]
+    damaged: tuple[str, ...] = ()
 
     @cached_property
     def _by_place(self) -> dict[tuple[str, str], ReportCell]:
@@ -37,13 +40,15 @@ class ReportTable:
 
 def report_table(plan: Plan, store: FinishedGenerations, *, paper: str | None) -> ReportTable:
     """The table of a plan from what the store holds now. Raises what `cells` raises."""
-    made = cells(plan, store, paper=paper)
+    noted = DamageNoted(store)
+    made = cells(plan, noted, paper=paper)
     return ReportTable(
         sweep=plan.sweep,
         rows=plan.rows,
         columns=plan.columns,
-        seeds=tuple(dict.fromkeys(cell.replica_seed for cell in plan.cells)),
+        seeds=replica_seeds(plan),
         paper=paper,
         cells=made,
         differences=student_differences(plan, made),
+        damaged=noted.messages,
     )

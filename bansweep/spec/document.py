@@ -7,7 +7,7 @@ deep nesting and files over a size are refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,14 @@ from bansweep.errors import Problem, SweepFileError
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 32
+MAX_PROBLEMS = 20
 
 KeyPath = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
 class Document:
-    """A file's value, and the line (from 1) on which each key or item stands."""
+    """A file's value (None where it is empty), and the line (from 1) on which each key or item stands."""
 
     file: str
     value: Any
@@ -57,7 +58,7 @@ def parse_document(text: str, file: str) -> Document:
     try:
         problems = list(_refused(text, file))
         if problems:
-            raise SweepFileError(tuple(problems))
+            raise refusal(file, problems)
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
@@ -65,15 +66,22 @@ def parse_document(text: str, file: str) -> Document:
     except yaml.YAMLError as error:
         raise SweepFileError((Problem(file, 0, "", f"not YAML: {' '.join(str(error).split())}"),)) from None
     reader = _Reader(file)
-    value = reader.value(node, ()) if node is not None else {}
+    value = reader.value(node, ()) if node is not None else None
     if reader.problems:
-        raise SweepFileError(tuple(reader.problems))
+        raise refusal(file, reader.problems)
     return Document(file, value, reader.lines)
 
 
 def parse_value(text: str) -> Any:
     """A single value as it would be read in a sweep file: `--set key=VALUE`. Raises SweepFileError."""
-    return parse_document(text, "--set").value if text.strip() else None
+    return parse_document(text, "--set").value
+
+
+def refusal(file: str, problems: Sequence[Problem]) -> SweepFileError:
+    """The error that tells `problems`. Of a file that is no sweep file at all, the first ones say enough."""
+    more = len(problems) - MAX_PROBLEMS
+    told = [*problems[:MAX_PROBLEMS], Problem(file, 0, "", f"... and {more} more")] if more > 0 else problems
+    return SweepFileError(tuple(told))
 
 
 class _Loader(yaml.CSafeLoader):

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from bansweep.errors import DataError
 from bansweep.spec.model import SpecModel
 
 NAME_PATTERNS = ("wrn-DEPTH-WIDTH", "densenet-DEPTH-GROWTH")
@@ -85,3 +86,16 @@ NetworkSpec = Annotated[
     Annotated[WideResNet | DenseNet, Field(discriminator="kind")],
     BeforeValidator(_from_shorthand),
 ]
+
+
+# Two halvings leave 2x2 pixels; below that, 3x3 convolutions would see padding on every side.
+SMALLEST_SIDE = 8
+
+
+def check_image_size(network: WideResNet | DenseNet, height: int, width: int) -> None:
+    """Raises DataError for images (in pixels) that are smaller than a network takes."""
+    if min(height, width) < SMALLEST_SIDE:
+        raise DataError(
+            f"{network.name} cannot take images of {height}x{width} pixels",
+            remedy=f"images need at least {SMALLEST_SIDE}x{SMALLEST_SIDE} pixels: enlarge them in the data set",
+        )

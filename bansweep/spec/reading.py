@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from bansweep.errors import Problem, SweepFileError
-from bansweep.spec.document import Document, KeyPath, key_text, parse_document, parse_value, read_document
-from bansweep.spec.references import reference_problems
+from bansweep.spec.document import Document, KeyPath, key_text, parse_document, parse_value, read_document, refusal
+from bansweep.spec.references import Finding, reference_problems
 from bansweep.spec.sweep import SweepSpec
 
 # A part that may be written as a bare name is that name under this key when `--set` reaches into it.
@@ -29,23 +30,46 @@ def parse_sweep(text: str, overrides: Sequence[str] = (), *, file: str = "<text>
 
 def _validated(document: Document, overrides: Sequence[str]) -> SweepSpec:
     value = document.value
+    if value is None:
+        raise SweepFileError((Problem(document.file, 0, "", "the file is empty"),))
     if not isinstance(value, dict):
         raise SweepFileError((Problem(document.file, 1, "", "a sweep file is a mapping: name, data, recipe, ..."),))
-    origins: dict[KeyPath, str] = {}
-    problems = [problem for text in overrides if (problem := _override(value, text, origins))]
-    sweep: SweepSpec | None = None
-    found: list[tuple[KeyPath, str]] = list(reference_problems(value))
-    try:
-        sweep = SweepSpec.model_validate(value)
-    except ValidationError as error:
-        found += [(_path_in(value, line["loc"]), line["msg"]) for line in error.errors(include_url=False)]
+    problems: list[Problem] = []
+    sweep, found = _checked(value)
+    # What is wrong, by what made it so: an override, or (None) the file itself.
+    origins: dict[Finding, str | None] = dict.fromkeys(map(_without_hint, found))
+    for text in overrides:
+        changed = deepcopy(value)
+        target = _override(changed, text)
+        if isinstance(target, Problem):
+            problems.append(target)
+            continue
+        value = changed
+        sweep, found = _checked(value)
+        standing = {key for key in origins if key[0][: len(target)] != target}
+        origins = {key: origins[key] if key in standing else text for key in map(_without_hint, found)}
     for path, message in found:
-        origin = next((origins[path[:n]] for n in range(len(path), 0, -1) if path[:n] in origins), None)
+        origin = origins[_without_hint((path, message))]
         file, line = (f"--set {origin}", 0) if origin is not None else (document.file, document.line_of(path))
         problems.append(Problem(file, line, key_text(path), message))
     if problems or sweep is None:
-        raise SweepFileError(tuple(sorted(set(problems), key=lambda problem: (problem.file, problem.line))))
+        raise refusal(document.file, sorted(dict.fromkeys(problems), key=lambda problem: (problem.file, problem.line)))
     return sweep
+
+
+def _checked(value: dict[str, Any]) -> tuple[SweepSpec | None, list[Finding]]:
+    found = list(reference_problems(value))
+    try:
+        return SweepSpec.model_validate(value), found
+    except ValidationError as error:
+        found += [(_path_in(value, line["loc"]), line["msg"]) for line in error.errors(include_url=False)]
+        return None, found
+
+
+def _without_hint(finding: Finding) -> Finding:
+    """What is wrong, without the remedy that follows: an override can change which names are known."""
+    path, message = finding
+    return path, message.partition(";")[0]
 
 
 def _path_in(value: Any, location: Sequence[str | int]) -> KeyPath:
@@ -65,16 +89,27 @@ def _path_in(value: Any, location: Sequence[str | int]) -> KeyPath:
     return tuple(path)
 
 
-def _override(value: dict[str, Any], text: str, origins: dict[KeyPath, str]) -> Problem | None:
-    """Set one `key=value` in place; a Problem where that cannot be done."""
+def _override(value: dict[str, Any], text: str) -> KeyPath | Problem:
+    """Set one `key=value` in place and return the path that it set; a Problem where that cannot be done.
+
+    After a Problem `value` may be half changed.
+    """
     key, equals, new = text.partition("=")
     if not equals or not key.strip():
         return Problem("--set", 0, text, "expected key=value, such as recipe.epochs=20")
+    try:
+        new_value = parse_value(new)
+    except SweepFileError as error:
+        return Problem("--set", 0, key, error.problems[0].message)
     path: list[str | int] = []
     target: Any = value
-    rest = key.strip()
-    while True:
+    rest: str | None = key.strip()
+    while rest is not None:
+        if path:
+            target = _reach_into(target, path[-1])
         part, rest = _next_part(target, rest)
+        if not part:
+            return Problem("--set", 0, key, "empty part in the key")
         if isinstance(target, list):
             if not part.isdigit() or int(part) >= len(target):
                 return Problem("--set", 0, key, f"{part!r} is no position in a list of {len(target)}")
@@ -84,26 +119,29 @@ def _override(value: dict[str, Any], text: str, origins: dict[KeyPath, str]) -> 
         else:
             return Problem("--set", 0, key, f"{key_text(tuple(path))} is {target!r} and has no parts")
         path.append(step)
-        if not rest:
-            break
-        inner = target[step] if isinstance(step, int) else target.get(step)
-        if isinstance(inner, str) and step in _SHORTHAND_KEY:
-            inner = {_SHORTHAND_KEY[str(step)]: inner}
-        target[step] = {} if inner is None else inner
-        target = target[step]
-    try:
-        target[path[-1]] = parse_value(new)
-    except SweepFileError as error:
-        return Problem("--set", 0, key, error.problems[0].message)
-    origins[tuple(path)] = text
-    return None
+    target[path[-1]] = new_value
+    return tuple(path)
 
 
-def _next_part(target: Any, rest: str) -> tuple[str, str]:
-    """The first part of a dotted key, and what follows; names that hold dots themselves are known from the file."""
+def _reach_into(target: Any, step: str | int) -> Any:
+    """What stands at `step`, as something with parts where it is missing or may be written as a bare name."""
+    inner = target[step] if isinstance(step, int) else target.get(step)
+    if isinstance(inner, str) and step in _SHORTHAND_KEY:
+        inner = {_SHORTHAND_KEY[str(step)]: inner}
+    target[step] = {} if inner is None else inner
+    return target[step]
+
+
+def _next_part(target: Any, rest: str) -> tuple[str, str | None]:
+    """The first part of a dotted key, and what follows its dot (None without one).
+
+    Names that hold dots themselves are known from the file.
+    """
     if isinstance(target, dict):
         for name in sorted(target, key=len, reverse=True):
-            if rest == name or rest.startswith(f"{name}."):
+            if rest == name:
+                return name, None
+            if rest.startswith(f"{name}."):
                 return name, rest[len(name) + 1 :]
-    part, _, rest = rest.partition(".")
-    return part, rest
+    part, dot, rest = rest.partition(".")
+    return part, rest if dot else None

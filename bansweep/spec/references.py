@@ -9,8 +9,6 @@ from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from pydantic import ValidationError
-
 from bansweep.spec.document import KeyPath
 from bansweep.spec.losses import LOSS_KINDS
 from bansweep.spec.model import nearest
@@ -24,13 +22,17 @@ Finding = tuple[KeyPath, str]
 def reference_problems(sweep: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield (key path, message) for every reference that does not hold. Parts of a wrong type are passed over."""
     rows = list(_row_names(sweep.get("networks")))
-    columns = {name: column for name, column in _mapping(sweep.get("generations")).items() if isinstance(column, dict)}
+    columns = {name: _mapping(column) for name, column in _mapping(sweep.get("generations")).items()}
+    ensembles = _mapping(sweep.get("ensembles"))
     yield from _repeated(rows)
     yield from _teachers(columns)
     yield from _cycles(columns)
     row_names = [name for _, name in rows]
     yield from _skips(columns, row_names)
-    yield from _ensembles(_mapping(sweep.get("ensembles")), columns, row_names)
+    if columns:
+        yield from _ensembles(ensembles, columns, row_names)
+    if _all_valid(sweep.get("networks")):
+        yield from _unknown_rows(columns, ensembles, row_names)
     seeds = sweep.get("seeds")
     if isinstance(seeds, list):
         for index, seed in enumerate(seeds):
@@ -38,7 +40,7 @@ def reference_problems(sweep: Mapping[str, Any]) -> Iterator[Finding]:
                 yield ("seeds", index), f"{seed!r} is repeated; each seed is a replica of its own"
     paper = sweep.get("paper")
     if isinstance(paper, str) and paper not in PAPER_TABLES:
-        yield ("paper",), f"unknown table {paper!r}; {nearest(paper, PAPER_TABLES)}"
+        yield ("paper",), f"unknown table {paper!r}; known: {', '.join(PAPER_TABLES)}"
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
@@ -51,15 +53,24 @@ def _names(value: Any) -> list[str]:
 
 def _row_names(networks: Any) -> Iterator[tuple[KeyPath, str]]:
     for index, network in enumerate(networks if isinstance(networks, list) else []):
-        try:
-            row = Row.model_validate(named_row(network))
-        except (ValidationError, ValueError):
-            # Its own problem is reported elsewhere; its name still counts, lest others be called unknown.
-            name = network.get("name") if isinstance(network, dict) else network
-            if isinstance(name, str):
-                yield ("networks", index), name
-        else:
-            yield ("networks", index), row.name
+        row = _row(network)
+        # The problem of a wrong network is reported elsewhere; a name that it has still counts.
+        written = network.get("name") if isinstance(network, dict) else network
+        name = row.name if row is not None else written
+        if isinstance(name, str):
+            yield ("networks", index), name
+
+
+def _row(network: Any) -> Row | None:
+    try:
+        return Row.model_validate(named_row(network))
+    except ValueError:  # pydantic's ValidationError is one
+        return None
+
+
+def _all_valid(networks: Any) -> bool:
+    """Whether every row's name is known; the one that is not may be the very row that others mean."""
+    return isinstance(networks, list) and all(_row(network) is not None for network in networks)
 
 
 def _repeated(rows: list[tuple[KeyPath, str]]) -> Iterator[Finding]:
@@ -101,9 +112,6 @@ def _cycles(columns: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
 
 def _skips(columns: Mapping[str, Mapping[str, Any]], rows: list[str]) -> Iterator[Finding]:
     for name, column in columns.items():
-        for index, row in enumerate(_names(column.get("skip"))):
-            if row not in rows:
-                yield ("generations", name, "skip", index), f"unknown row {row!r}; {nearest(row, rows)}"
         teacher = _mapping(columns.get(str(column.get("teacher"))))
         orphaned = [row for row in _names(teacher.get("skip")) if row in rows and row not in _names(column.get("skip"))]
         for row in orphaned:
@@ -111,6 +119,19 @@ def _skips(columns: Mapping[str, Mapping[str, Any]], rows: list[str]) -> Iterato
                 ("generations", name, "teacher"),
                 f"{column['teacher']!r} skips {row!r}, so {name!r} has no teacher there; skip it too",
             )
+
+
+def _unknown_rows(
+    columns: Mapping[str, Mapping[str, Any]], ensembles: Mapping[str, Any], rows: list[str]
+) -> Iterator[Finding]:
+    for name, column in columns.items():
+        for index, row in enumerate(_names(column.get("skip"))):
+            if row not in rows:
+                yield ("generations", name, "skip", index), f"unknown row {row!r}; {nearest(row, rows)}"
+    for name, ensemble in ensembles.items():
+        for row in _mapping(ensemble):
+            if row != "members" and row not in rows:
+                yield ("ensembles", name, row), f"{row!r} is neither 'members' nor a row; {nearest(row, rows)}"
 
 
 def _ensembles(
@@ -121,12 +142,14 @@ def _ensembles(
             yield ("ensembles", name), "a generation has this name already; columns need different names"
         whole = ensemble if isinstance(ensemble, dict) else {"members": ensemble}
         own_rows = {row for row in whole if row != "members"}
-        for row in sorted(own_rows - set(rows)):
-            yield ("ensembles", name, row), f"unknown row {row!r}; {nearest(row, [*rows, 'members'])}"
         for key, members in whole.items():
             base: KeyPath = ("ensembles", name, key) if isinstance(ensemble, dict) else ("ensembles", name)
             rows_here = [row for row in rows if row not in own_rows] if key == "members" else [key]
-            for index, member in enumerate(_names(members)):
+            names = _names(members)
+            for index, member in enumerate(names):
+                if member in names[:index]:
+                    yield (*base, index), f"{member!r} is repeated; each member counts once"
+                    continue
                 if member not in columns:
                     yield (*base, index), f"unknown column {member!r}; {nearest(member, columns)}"
                     continue

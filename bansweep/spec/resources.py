@@ -1,4 +1,8 @@
-"""Where and how generations run. Of all this only `precision` can change what is learnt."""
+"""Where and how generations run. Of all this only `precision` is part of what a generation is, and so of its id.
+
+The rest changes the last bits of sums at most (`workers`, `cpus_per_worker`), with one exception: in networks with
+dropout each worker draws masks for its share of the batch, so that another number of workers draws other masks.
+"""
 
 from __future__ import annotations
 

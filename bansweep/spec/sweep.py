@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from bansweep.spec.data import DataSpec
 from bansweep.spec.losses import LossSpec
@@ -35,11 +35,20 @@ class Column(SpecModel):
     skip: tuple[str, ...] = ()
 
 
+def _at_least_one(members: tuple[str, ...]) -> tuple[str, ...]:
+    if not members:
+        raise ValueError("an ensemble needs at least one member")
+    return members
+
+
+Members = Annotated[tuple[str, ...], AfterValidator(_at_least_one)]
+
+
 class Ensemble(SpecModel):
     """A column whose prediction is the mean of its members' probabilities; rows may have members of their own."""
 
-    members: tuple[str, ...] = Field(min_length=1)
-    by_row: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    members: Members
+    by_row: Mapping[str, Members] = Field(default_factory=dict)
 
     def members_in(self, row: str) -> tuple[str, ...]:
         return self.by_row.get(row, self.members)
@@ -67,14 +76,15 @@ class _Unnamed(SpecModel):
 
 def _ensemble_from_shorthand(value: Any) -> Any:
     """A list of members, or `{members: [...], ROW: [...]}`."""
-    if isinstance(value, list | tuple):
+    if isinstance(value, Ensemble):
+        return value
+    if not isinstance(value, dict):
         return {"members": value}
-    if isinstance(value, dict) and "by_row" not in value:
-        return {
-            "members": value.get("members"),
-            "by_row": {row: members for row, members in value.items() if row != "members"},
-        }
-    return value
+    if "by_row" in value:
+        return value
+    by_row = dict(value)
+    shared = {"members": by_row.pop("members")} if "members" in by_row else {}
+    return {**shared, "by_row": by_row}
 
 
 class SweepSpec(SpecModel):

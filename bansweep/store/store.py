@@ -9,7 +9,7 @@ from bansweep.plan.events import EpochReport
 from bansweep.store import files, publishing
 from bansweep.store.claims import Claim
 from bansweep.store.history import decode_history, encode_history
-from bansweep.store.layout import HISTORY_FILE, PREDICTIONS_FILE, WEIGHTS_FILE, Layout
+from bansweep.store.layout import HISTORY_FILE, PREDICTIONS_FILE, RECORD_FILE, WEIGHTS_FILE, Layout
 from bansweep.store.predictions import Predictions, decode_predictions, encode_predictions
 from bansweep.store.progress import Progress, clear_progress, epochs_done, load_progress, save_progress
 from bansweep.store.records import GenerationRecord
@@ -36,6 +36,15 @@ class Store:
         """Those of the generations that are finished. One look at the directory each; nothing is read."""
         return frozenset(
             generation_id for generation_id in generation_ids if files.exists(self._layout.record(generation_id))
+        )
+
+    def ids(self) -> tuple[str, ...]:
+        """The ids of all finished generations, sorted. One look at the directory each; nothing is read."""
+        generations = self._layout.generations
+        return tuple(
+            name
+            for name in files.names_in(generations)
+            if not name.startswith(".") and files.exists(generations / name / RECORD_FILE)
         )
 
     def record(self, generation_id: str) -> GenerationRecord | None:
@@ -99,8 +108,12 @@ class Store:
 
     # Sweeps
 
+    def write_sweep_file(self, sweep: str, name: str, text: str) -> None:
+        """Writes `<root>/sweeps/<sweep>/<name>` whole: a reader sees the former text or this one."""
+        files.replace(self.sweep_folder(sweep) / name, text.encode())
+
     def sweep_folder(self, sweep: str) -> Path:
-        """`<root>/sweeps/<name>`, for the plan and the reports; created where it is missing."""
+        """`<root>/sweeps/<name>`, for reports and logs; created where it is missing."""
         folder = self._layout.sweep(sweep)
         files.make_folder(folder)
         return folder

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_LOGGING_LEVEL": "ERROR",  # else each new database is announced, and alembic's migrations with it
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # what goes wrong is told in one line, by whoever asked
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # stdout belongs to the command's data
     # MLflow's defaults wait 120 s, seven times. What is missed here is filled in later.
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",

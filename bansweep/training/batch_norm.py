@@ -26,7 +26,7 @@ class GlobalBatchNorm2d(nn.BatchNorm2d):
         assert self.running_mean is not None
         assert self.running_var is not None
         assert self.momentum is not None
-        values = input.float()
+        values = input if input.dtype == torch.float64 else input.float()
         local_count = values.numel() // values.shape[1]
         sums_C = values.sum(dim=(0, 2, 3))
         sums_and_count = differentiable.all_reduce(torch.cat([sums_C, sums_C.new_tensor([local_count])]))

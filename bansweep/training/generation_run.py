@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from bansweep.data.augmentation import draw_views
 from bansweep.data.images import ImageData
 from bansweep.data.resident import ResidentImages
 from bansweep.data.sampling import epoch_order
+from bansweep.data.suitability import check_suitable
 from bansweep.errors import DivergedError
 from bansweep.losses.builder import build_loss, needs_keys
 from bansweep.networks.builder import build_network, count_parameters
@@ -24,6 +26,7 @@ from bansweep.training.batch_norm import with_global_batch_norm
 from bansweep.training.evaluation import error_and_loss, predict
 from bansweep.training.optimizer import build_optimizer, learning_rate, set_learning_rate
 from bansweep.training.permutation_keys import PermutationKeys
+from bansweep.training.precision import use_exact_arithmetic
 from bansweep.training.snapshot import load_snapshot, snapshot_bytes, weights_bytes
 from bansweep.training.step import TrainingStep, distributed_forward
 from bansweep.training.teacher import FrozenTeacher
@@ -65,11 +68,13 @@ class GenerationRun:
         self._workers = workers
         self._bf16 = generation.precision == "bf16"
         self._classes = len(data.classes)
-        self._batch_size = min(generation.recipe.batch_size, len(data.train))
+        check_suitable(generation.recipe, generation.network, data)
+        self._batch_size = generation.recipe.batch_size
         self._train_images = ResidentImages(data.train, device=self._device, mean=data.mean, std=data.std)
         self._split_name, split = data.evaluation
         self._evaluation_images = ResidentImages(split, device=self._device, mean=data.mean, std=data.std)
 
+        use_exact_arithmetic()
         torch.manual_seed(derived_seed(generation.seed, "weights"))
         network = build_network(generation.network, input_shape=data.input_shape, classes=self._classes)
         network = with_global_batch_norm(network, workers, self._device)
@@ -116,6 +121,9 @@ class GenerationRun:
             set_learning_rate(self._optimizer, rate)
             train_loss = self._train_epoch(len(self.history) + 1)
             error, loss = self._evaluate()
+            if not math.isfinite(loss):
+                # The epoch's very last step did it: no later loss would tell.
+                raise DivergedError(len(self.history) + 1, len(self._train_images) // self._batch_size, loss)
             report = EpochReport(
                 epoch=len(self.history) + 1,
                 epochs=recipe.epochs,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import nn
 
 from bansweep.spec.recipes import Recipe
+
+_ROUNDING = 1e-9  # 0.7 * 10 is a little more than 7
 
 
 def build_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.SGD:
@@ -22,9 +26,10 @@ def build_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.SGD:
 def learning_rate(recipe: Recipe, epochs_done: int) -> float:
     """The learning rate of the epoch that follows `epochs_done` finished ones.
 
-    With 200 epochs and the named recipe: 0.1, and a fifth of it again after 60, 120 and 160 epochs.
+    With 200 epochs and the named recipe: 0.1, and a fifth of it again after 60, 120 and 160 epochs. A decay waits for
+    the end of the epoch in which its fraction lies, so that every run begins at the full rate.
     """
-    decays = sum(epochs_done >= round(fraction * recipe.epochs) for fraction in recipe.decay_at)
+    decays = sum(epochs_done >= math.ceil(fraction * recipe.epochs - _ROUNDING) for fraction in recipe.decay_at)
     return recipe.learning_rate * recipe.decay_factor**decays
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,14 @@ class Workers:
         total = value.detach().clone()
         dist.all_reduce(total)
         return total
+
+    def from_first(self, value: T) -> T:
+        """Worker 0's `value`, on every worker; the other workers' own is ignored."""
+        if self.size == 1:
+            return value
+        box = [value]
+        dist.broadcast_object_list(box, src=0)
+        return box[0]
 
     @classmethod
     def of_process_group(cls) -> Workers:

@@ -68,6 +68,8 @@ def test_plan_shows_the_graph(sweep_file: Path, tmp_path: Path) -> None:
     assert by_column["ban-2"]["generation_index"] == 2
     assert {generation["state"] for generation in document["generations"]} == {"waiting"}
     assert document["ensembles"][0]["members"] == [by_column["ban"]["id"], by_column["ban-2"]["id"]]
+    assert {generation["replica_seed"] for generation in document["generations"]} == {0}
+    assert "to train: 4 generations, 16 epochs; longest chain 3 generations" in text
     assert document["cost"] == {"generations": 4, "epochs": 16, "critical_path_generations": 3}
     assert not (tmp_path / "store").exists(), "looking at a plan writes nothing"
 
@@ -87,6 +89,10 @@ def test_only_and_set_shape_the_plan(sweep_file: Path, tmp_path: Path) -> None:
         (["plan", "{sweep}", "--set", "recipe.epocs=1"], 2, "did you mean 'epochs'?"),
         (["plan", "{sweep}", "--set", "data.validation=5000"], 2, "validation"),
         (["show", "0123456789abcdef", "--store", "{tmp}"], 2, "no finished generation '0123456789abcdef'"),
+        (["show", "../../etc", "--store", "{tmp}"], 2, "'../../etc' is no generation's id"),
+        (["show", "0123456789abcdef", "--store", "{tmp}/none"], 2, "no store at {tmp}/none"),
+        (["report", "{sweep}", "--json", "--format", "csv"], 2, "--json and --format csv exclude each other"),
+        (["ui", "--store", "{tmp}/none"], 2, "no store at {tmp}/none"),
         (["data", "cifar11"], 2, "did you mean 'cifar10'?"),
         (["data", "cifar10", "--root", "{tmp}"], 2, "{tmp}"),
     ],

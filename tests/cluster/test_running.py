@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,13 +98,14 @@ def test_a_killed_driver_costs_at_most_an_epoch_and_no_bit(
     kept = Store(tmp_path / "store")
     ids = ids_of(plan_of(sweep_file))
     driver = start("run", sweep_file, "--store", kept.root)
-    wait_until(lambda: ids["teacher"] in kept.finished([ids["teacher"]]) and kept.epochs_done(ids["ban"]) >= 1)
+    wait_until(lambda: kept.epochs_done(ids["ban"]) >= 1, driver)
     os.kill(driver.pid, signal.SIGKILL)
     driver.communicate()
     finished = kept.finished(ids.values())
     assert ids["ban"] not in finished, "it was to be killed in the middle of this one"
     records = {one: (kept.root / "generations" / one / "generation.json").stat().st_mtime_ns for one in finished}
     saved = kept.epochs_done(ids["ban"])
+    killed_at = time.time()
 
     out, err = ended(start("run", sweep_file, "--store", kept.root, "--json"))
     document = json.loads(out)
@@ -111,24 +113,55 @@ def test_a_killed_driver_costs_at_most_an_epoch_and_no_bit(
     for one, written in records.items():
         assert (kept.root / "generations" / one / "generation.json").stat().st_mtime_ns == written
     assert "wrn-10-1 / ban, goes on after epoch" in err
-    assert saved >= 1
+    # Nothing that was saved was trained again.
+    assert all(report.finished_at <= killed_at for report in kept.history(ids["ban"])[:saved])
     assert weights_in(kept, sweep_file) == weights_in(undisturbed.store, sweep_file)
 
 
-def test_interruptions_leave_with_their_status_and_the_same_command_goes_on(
-    start: Command, sweep_file: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("number", "status", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 75, "terminated")]
+)
+def test_an_interruption_has_its_status_and_the_same_command_goes_on(
+    number: signal.Signals, status: int, word: str, start: Command, sweep_file: Path, tmp_path: Path
 ) -> None:
-    store = tmp_path / "store"
-    kept = Store(store)
+    kept = Store(tmp_path / "store")
     teacher = ids_of(plan_of(sweep_file))["teacher"]
-    for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 75)):
-        driver = start("run", sweep_file, "--store", store, "--set", f"seeds=[{status}]")
-        seeded = ids_of(plan_of(sweep_file, f"seeds=[{status}]"))["teacher"]
-        wait_until(lambda seeded=seeded: kept.epochs_done(seeded) >= 1)
-        driver.send_signal(number)
-        _, err = ended(driver, status)
-        assert "interrupted; the same command goes on" in err
+    arguments = ("run", sweep_file, "--store", kept.root, "--only", "teacher")
+    driver = start(*arguments)
+    wait_until(lambda: kept.epochs_done(teacher) >= 1, driver)
+    driver.send_signal(number)
+    _, err = ended(driver, status)
+    assert f"{word}; the same command goes on" in err
     assert teacher not in kept.finished([teacher])
+    _, err = ended(start(*arguments))
+    assert "goes on after epoch" in err
+    assert teacher in kept.finished([teacher])
+
+
+def test_a_group_whose_trial_is_killed_starts_again(start: Command, sweep_file: Path, tmp_path: Path) -> None:
+    kept = Store(tmp_path / "store")
+    options = ("--only", "teacher", "--set", "recipe.epochs=40", "--set", "resources.workers=2")
+    teacher = ids_of(plan_of(sweep_file, "recipe.epochs=40"))["teacher"]
+    # All CPUs of a small machine: what the lost group leaves behind would keep the next one waiting for ever.
+    driver = start("run", sweep_file, "--store", kept.root, *options)
+    wait_until(lambda: kept.epochs_done(teacher) >= 1, driver)
+    claim = max((kept.root / "claims" / teacher).glob("*.json"))
+    os.kill(json.loads(claim.read_text())["process"]["pid"], signal.SIGKILL)
+    _, err = ended(driver)
+    assert "goes on after epoch" in err
+    assert len(kept.history(teacher)) == 40
+
+
+def test_messages_that_nobody_reads_stop_nothing(start: Command, sweep_file: Path, tmp_path: Path) -> None:
+    kept = Store(tmp_path / "store")
+    with start("run", sweep_file, "--store", kept.root, "--only", "teacher", "--json") as driver:
+        assert driver.stderr is not None
+        assert driver.stdout is not None
+        driver.stderr.readline()
+        driver.stderr.close()
+        document = json.loads(driver.stdout.read())
+    assert driver.returncode == 0
+    assert document["trained"] == [ids_of(plan_of(sweep_file))["teacher"]]
 
 
 def test_two_sweeps_that_want_the_same_generations_train_each_once(

@@ -34,8 +34,14 @@ def events() -> list[SweepEvent]:
 
 
 @pytest.fixture
-def searcher(sweep_file: Path, events: list[SweepEvent]) -> PlanSearcher:
-    return PlanSearcher(Frontier(plan_of(sweep_file)), lambda one: {"generation": one}, events.append)
+def removed() -> list[str]:
+    """The placement groups that were given back."""
+    return []
+
+
+@pytest.fixture
+def searcher(sweep_file: Path, events: list[SweepEvent], removed: list[str]) -> PlanSearcher:
+    return PlanSearcher(Frontier(plan_of(sweep_file)), lambda one: {"generation": one}, events.append, removed.append)
 
 
 def test_students_are_suggested_when_their_teacher_is_finished(searcher: PlanSearcher, ids: dict[str, str]) -> None:
@@ -79,8 +85,8 @@ def test_an_outcome_that_came_with_a_result_counts_too(searcher: PlanSearcher, e
     ("result", "error", "reason"),
     [
         ({"outcome": "failed", "reason": "the loss became nan"}, False, "the loss became nan"),
-        (None, True, "its process was lost"),
-        ({"started": 0}, True, "its process was lost"),
+        (None, True, "its process died again and again"),
+        ({"started": 0}, True, "its process died again and again"),
     ],
 )
 def test_a_failure_blocks_the_descendants_and_nothing_else(
@@ -108,3 +114,25 @@ def test_a_failure_blocks_the_descendants_and_nothing_else(
 
 def test_tune_may_pickle_it(searcher: PlanSearcher) -> None:
     pickle.dumps(searcher)
+
+
+def test_what_a_lost_group_held_is_given_back_before_the_next_attempt(
+    searcher: PlanSearcher, removed: list[str]
+) -> None:
+    searcher.suggest("t1")
+    searcher.on_trial_result("t1", {"started": 0})
+    searcher.on_trial_result("t1", {"placement_group": "g1"})
+    assert removed == []
+    searcher.on_trial_result("t1", {"started": 2})
+    assert removed == ["g1"]
+    searcher.on_trial_result("t1", {"placement_group": "g2"})
+    searcher.on_trial_complete("t1", None, error=True)
+    assert removed == ["g1", "g2"]
+
+
+def test_a_trial_that_ends_twice_ends_once(searcher: PlanSearcher, events: list[SweepEvent]) -> None:
+    searcher.suggest("t1")
+    searcher.on_trial_complete("t1", {"outcome": "finished"})
+    searcher.on_trial_complete("t1", {"outcome": "failed", "reason": "x"})
+    searcher.on_trial_result("t1", {"started": 0})
+    assert len(events) == 1

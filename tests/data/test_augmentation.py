@@ -4,8 +4,7 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from bansweep.data.augmentation import check_pad, draw_views, views_per_image
-from bansweep.errors import DataError
+from bansweep.data.augmentation import draw_views, views_per_image
 from bansweep.spec.recipes import Augmentation
 
 
@@ -54,9 +53,3 @@ def test_what_is_off_stays_off() -> None:
 def test_views_per_image_counts_crops_and_flips() -> None:
     assert views_per_image(Augmentation(pad=4)) == 162
     assert views_per_image(None) == 1
-
-
-def test_padding_is_smaller_than_the_image() -> None:
-    check_pad(7, 8, 9)
-    with pytest.raises(DataError, match=r"pad: 8 is not smaller than the images, which are 9x8\n.*to 7 or less"):
-        check_pad(8, 9, 8)

@@ -15,6 +15,7 @@ from torchvision.datasets import CIFAR10
 
 from bansweep.data.builder import decode
 from bansweep.data.canonical import in_canonical_order
+from bansweep.data.sources.cifar import require_at_root
 from bansweep.data.sources.cifar_archive import decode_archive, decode_batches, download_archive
 from bansweep.data.sources.parquet import decode_parquet
 from bansweep.errors import DataError
@@ -153,3 +154,22 @@ def test_cifar100_is_labelled_finely(tmp_path: Path, write_parquet: Callable[...
         write_parquet(tmp_path / f"cifar100/{split}-0.parquet", IMAGES[:3], [0, 1, 2], label="coarse_label")
     with pytest.raises(DataError, match="no column 'fine_label'"):
         decode(Cifar(kind="cifar100", root=tmp_path), tmp_path / "cache")
+
+
+def test_a_named_root_has_to_hold_the_set(tmp_path: Path) -> None:
+    spec = Cifar(kind="cifar10", root=tmp_path)
+    with pytest.raises(DataError, match=r"none is no folder"):
+        require_at_root(Cifar(kind="cifar10", root=tmp_path / "none"))
+    (tmp_path / "cifar10-train.parquet").touch()
+    with pytest.raises(DataError, match=r"cifar10 is not in"):
+        require_at_root(spec)
+    (tmp_path / "cifar10-test.parquet").touch()
+    require_at_root(spec)
+    with pytest.raises(DataError, match=r"cifar100 is not in"):
+        require_at_root(Cifar(kind="cifar100", root=tmp_path))
+
+
+@pytest.mark.parametrize("name", [CIFAR10.base_folder, CIFAR10.filename])
+def test_a_named_root_may_hold_the_authors_files(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir() if name == CIFAR10.base_folder else (tmp_path / name).touch()
+    require_at_root(Cifar(kind="cifar10", root=tmp_path))

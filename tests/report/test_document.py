@@ -24,8 +24,12 @@ def test_document_exactly(plan: Plan, memory: Any) -> None:
         plan,
         found,
         Outcome(trained=(teacher,), reused=(other,), failed={failed: "the loss became nan"}, blocked={blocked: failed}),
+        ["a file is damaged"],
     )
     assert document == {
+        "sweep": "example",
+        "metric": "test_error",
+        "seeds": [3, 1, 2],
         "trained": [teacher],
         "reused": [other],
         "failed": [{"id": failed, "label": "densenet-80-120 / teacher (seed 1)", "reason": "the loss became nan"}],
@@ -48,16 +52,20 @@ def test_document_exactly(plan: Plan, memory: Any) -> None:
                 "paper": 16.87,
             },
         ],
+        "damaged": ["a file is damaged"],
     }
-    assert list(document) == ["trained", "reused", "failed", "blocked", "cells"]
     assert json.loads(json.dumps(document, allow_nan=False)) == document
 
 
 def test_nothing_happened(plan: Plan) -> None:
     assert report_document(plan, (), Outcome()) == {
+        "sweep": "example",
+        "metric": "test_error",
+        "seeds": [3, 1, 2],
         "trained": [],
         "reused": [],
         "failed": [],
         "blocked": [],
         "cells": [],
+        "damaged": [],
     }

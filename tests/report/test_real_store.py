@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
-from bansweep.errors import DamagedError
 from bansweep.plan.plan import Plan
 from bansweep.report.cells import ReportCell, cells
+from bansweep.report.markdown import markdown
+from bansweep.report.notation import notes
 from bansweep.report.results import FinishedGenerations
+from bansweep.report.table import report_table
 from bansweep.store.predictions import Predictions
 from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store
@@ -60,12 +61,35 @@ def test_an_empty_store(tmp_path: Path, plan: Plan) -> None:
     assert all(cell.values == (None, None, None) for cell in report(plan, Store(tmp_path / "none yet")))
 
 
-def test_damaged_predictions_are_no_figures(tmp_path: Path, plan: Plan, memory: Any) -> None:
-    store = published(tmp_path, plan, memory)
-    member = memory.id_at("densenet-80-80", "ban", 3)
-    (file,) = (tmp_path / "generations" / member).glob("predictions*")
+def damage(file: Path) -> None:
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
-    with pytest.raises(DamagedError, match=member):
-        report(plan, store)
+
+
+def test_damaged_predictions_cost_their_ensemble_alone(tmp_path: Path, plan: Plan, memory: Any) -> None:
+    store = published(tmp_path, plan, memory)
+    whole = report_table(plan, store, paper="table2")
+    file = tmp_path / "generations" / memory.id_at("densenet-80-80", "ban", 3) / "predictions.parquet"
+    damage(file)
+    table = report_table(plan, store, paper="table2")
+    changed = [(cell.row, cell.column) for cell in table.cells if cell != whole.cell(cell.row, cell.column)]
+    assert changed == [("densenet-80-80", "ens*2")]
+    cell = table.cell("densenet-80-80", "ens*2")
+    assert cell is not None
+    assert cell.values == (None, 50.0, None)
+    assert [message.split()[0] for message in table.damaged] == [str(file)]
+    assert whole.damaged == ()
+
+
+def test_a_damaged_record_costs_what_needs_it_and_is_told_once(tmp_path: Path, plan: Plan, memory: Any) -> None:
+    store = published(tmp_path, plan, memory)
+    file = tmp_path / "generations" / memory.id_at("densenet-80-80", "ban", 3) / "generation.json"
+    damage(file)
+    table = report_table(plan, store, paper="table2")
+    values = {(cell.row, cell.column): cell.values for cell in table.cells}
+    assert values["densenet-80-80", "teacher"] == (18.0, 17.5, 17.0)
+    assert values["densenet-80-80", "ban"] == (None, 17.1, 16.3)
+    assert values["densenet-80-80", "ens*2"] == (None, 50.0, None)
+    assert list(notes(table)).count(table.damaged[0]) == len(table.damaged) == 1
+    assert markdown(table).replace("\\", "").count(str(file)) == 1

@@ -81,7 +81,7 @@ paper: table9
     assert "'teacher' is missing" in found[8, "generations.lonely"]
     assert "has no teacher" in found[9, "generations.taught.teacher"]
     assert found[10, "ensembles.e[0]"] == "unknown column 'bann'; did you mean 'ban'?"
-    assert "did you mean" in found[11, "paper"]
+    assert found[11, "paper"] == "unknown table 'table9'; known: table1, table2, table3, table4, table5, table6"
     assert (1, "name") in found
 
 
@@ -96,7 +96,7 @@ paper: table9
         ("pair:", "ban:", "ensembles.ban", "name already"),
         ("seeds: [0, 1]", "seeds: [0, 0]", "seeds[1]", "repeated"),
         ("- wrn-28-1\n", "- wrn-28-1\n  - wrn-28-1\n", "networks[1]", "there already"),
-        ("seeds: [0, 1]", "seeds: []", "seeds", "at least 1"),
+        ("seeds: [0, 1]", "seeds: []", "seeds", "at least one"),
         ("epochs: 20", "epochs: 20, decay_at: [0.5, 0.5]", "recipe", "must rise"),
         ("epochs: 20", "epochs: 20, learning_rate: .nan", "recipe.learning_rate", "finite"),
         ("base: wide-resnet", "base: wide-resnt", "recipe", "did you mean 'wide-resnet'?"),
@@ -132,12 +132,105 @@ def test_set_changes_any_field_and_reaches_into_shorthands() -> None:
         ("recipe.epochs=[1", "not YAML"),
         ("name.first=x", "has no parts"),
         ("networks.9=wrn-10-1", "no position"),
+        ("recipe..epochs=3", "empty part in the key"),
+        (".epochs=3", "empty part in the key"),
+        ("recipe.=3", "empty part in the key"),
+        ("foo.bar=[1", "not YAML"),
     ],
 )
 def test_a_wrong_set_is_named_as_such(override: str, message: str) -> None:
     (problem,) = problems_of(GOOD, override)
     assert problem.file.startswith("--set")
     assert message in problem.message
+
+
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [
+        ("foo.bar=1", "foo"),
+        ("generations.teacher.loss=kd", "generations.teacher"),
+        ("generations.ban.loss=labels", "generations.ban.teacher"),
+        ("generations.ban.teacher=", "generations.ban"),
+        ("recipe.decay_at=[0.9,0.1]", "recipe"),
+    ],
+)
+def test_what_a_set_value_breaks_elsewhere_is_its_fault(override: str, key: str) -> None:
+    problems = problems_of(GOOD, override)
+    assert ("--set " + override, 0, key) in {(problem.file, problem.line, problem.key) for problem in problems}
+    assert all(problem.file == f"--set {override}" for problem in problems)
+
+
+def test_an_override_that_fails_leaves_nothing_behind() -> None:
+    problems = problems_of(GOOD, "foo..bar=1", "recipe.epochs=3")
+    assert problems == (Problem("--set", 0, "foo..bar", "empty part in the key"),)
+
+
+def test_each_is_to_blame_for_its_own_problems_only() -> None:
+    text = GOOD.replace("paper: table2", "paper: table9").replace("seed: 3", "sed: 3").replace("[0, 1]", "x")
+    problems = problems_of(text, "recipe.epochs=3", "generations.new.loss=kd", "generations.new.teacher=bun", "seeds=x")
+    assert {(problem.file, problem.line, problem.key) for problem in problems} == {
+        ("demo.yaml", 12, "generations.dkpp.sed"),
+        ("demo.yaml", 16, "paper"),
+        ("--set generations.new.teacher=bun", 0, "generations.new.teacher"),
+        ("--set seeds=x", 0, "seeds"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "message"),
+    [
+        ("[0, 1]", "2", "seeds", "expected a list, not 2: write [2]"),
+        ("[teacher, ban]\n  trio", "ban\n  trio", "ensembles.pair", "expected a list, not 'ban': write [ban]"),
+        ("[teacher, ban]\n  trio", "[]\n  trio", "ensembles.pair", "an ensemble needs at least one member"),
+        ("thin: [teacher, ban]", "thin: []", "ensembles.trio.thin", "an ensemble needs at least one member"),
+        ("members: [teacher, ban, dkpp], ", "", "ensembles.trio", "'members' is missing"),
+        ("pair: [teacher, ban]", "pair: [ban, ban]", "ensembles.pair[1]", "'ban' is repeated; each member counts once"),
+        ("data: cifar100", "data: {kind: folder, root: }", "data.root", "is empty"),
+        ("data: cifar100", "data: {kind: }", "data", "'kind' is empty"),
+        ("epochs: 20", "epochs: ", "recipe.epochs", "is empty"),
+        ("epochs: 20", "epochs: many", "recipe.epochs", "expected a whole number, not 'many'"),
+        (
+            "name: demo",
+            "name: a/b",
+            "name",
+            "expected letters, digits and . + * _ - , beginning with a letter or digit, not 'a/b'",
+        ),
+        (
+            "pair: [teacher, ban]",
+            "pair: {members: [teacher, ban], fat: [ban]}",
+            "ensembles.pair.fat",
+            "'fat' is neither 'members' nor a row; known: thin, wrn-10-1-dropout0.3, wrn-28-1",
+        ),
+    ],
+)
+def test_one_mistake_is_one_problem_in_plain_words(old: str, new: str, key: str, message: str) -> None:
+    assert old in GOOD
+    (problem,) = problems_of(GOOD.replace(old, new))
+    assert (problem.key, problem.message) == (key, message)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ("growth: 12, name: thin", "growth: none, nam: thin", "networks[2]"),
+        ("teacher: {loss: labels}", "teacher: ", "generations.teacher"),
+    ],
+)
+def test_a_mistake_is_not_told_again_where_others_refer_to_it(old: str, new: str, key: str) -> None:
+    assert all(problem.key.startswith(key) for problem in problems_of(GOOD.replace(old, new)))
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "---\n"])
+def test_an_empty_file_is_one_problem(text: str) -> None:
+    assert problems_of(text) == (Problem("demo.yaml", 0, "", "the file is empty"),)
+
+
+def test_of_a_file_that_is_no_sweep_the_first_problems_say_enough() -> None:
+    no_sweep = "".join(f"word{number}: text\n" for number in range(60))
+    problems = problems_of(no_sweep)
+    assert len(problems) == 21
+    assert problems[-1].message == "... and 45 more", "60 unknown keys and 5 missing ones, less 20"
+    assert len(problems_of("".join(f"a: {number}\n" for number in range(60)))) == 21
 
 
 @settings(max_examples=200, deadline=None)

@@ -53,6 +53,16 @@ def test_nothing_is_created_before_something_is_written(store: Store) -> None:
     assert not store.root.exists()
 
 
+def test_ids_are_those_of_finished_generations(store: Store, published: GenerationRecord) -> None:
+    assert Store(store.root / "none").ids() == ()
+    generations = store.root / "generations"
+    (generations / f".damaged-{published.id}-0").mkdir()
+    (generations / f".damaged-{published.id}-0" / "generation.json").touch()
+    (generations / ("0" * 16)).mkdir()
+    (generations / "notes.txt").touch()
+    assert store.ids() == (published.id,)
+
+
 def test_what_is_published_can_be_read(
     store: Store,
     published: GenerationRecord,

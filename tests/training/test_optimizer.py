@@ -27,6 +27,20 @@ def test_a_shorter_run_keeps_the_schedules_shape() -> None:
     ] * 2
 
 
+@pytest.mark.parametrize(
+    ("epochs", "rates"), [(1, [0.1]), (2, [0.1, 0.02]), (3, [0.1, 0.02, 0.004]), (4, [0.1, 0.1, 0.02, 0.004])]
+)
+def test_very_short_runs_begin_at_the_full_rate(epochs: int, rates: list[float]) -> None:
+    short = WIDE_RESNET.model_copy(update={"epochs": epochs})
+    assert [learning_rate(short, done) for done in range(epochs)] == pytest.approx(rates)
+
+
+def test_a_decay_is_not_late_by_a_rounding_error() -> None:
+    recipe = WIDE_RESNET.model_copy(update={"epochs": 10, "decay_at": (0.7,)})
+    assert learning_rate(recipe, 6) == pytest.approx(0.1)
+    assert learning_rate(recipe, 7) == pytest.approx(0.02)
+
+
 def test_two_steps_of_nesterov_momentum_with_weight_decay_by_hand() -> None:
     network = nn.Linear(1, 1, bias=False)
     with torch.no_grad():

@@ -12,16 +12,26 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing
+from pydantic import TypeAdapter
 from torch import nn
 
 from bansweep.data.images import load_images
+from bansweep.losses.builder import build_loss
+from bansweep.networks.builder import build_network
 from bansweep.plan.generation import Generation
 from bansweep.spec.data import Digits
+from bansweep.spec.losses import LossSpec
+from bansweep.spec.networks import WideResNet
+from bansweep.spec.recipes import RECIPES, Recipe
 from bansweep.training.batch_norm import GlobalBatchNorm2d, with_global_batch_norm
 from bansweep.training.generation_run import GenerationRun
+from bansweep.training.optimizer import build_optimizer
+from bansweep.training.step import TrainingStep, distributed_forward
 from bansweep.training.teacher import FrozenTeacher
 from bansweep.training.workers import Workers
 
+NETWORK = WideResNet(depth=10, width=1)
+RECIPE = Recipe.model_validate(RECIPES["wide-resnet"])
 DIGITS = Digits(limit=128, test_limit=100)
 CPU = torch.device("cpu")
 
@@ -112,3 +122,34 @@ def test_shares_cover_a_batch_and_differ_by_one_at_most() -> None:
         shares = [Workers(rank, size).share(torch.arange(13)) for rank in range(size)]
         assert sorted(torch.cat(shares).tolist()) == list(range(13))
         assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+def steps_in_float64(workers: Workers, loss: str) -> list[float]:
+    """Some weights of all layers after a few steps in double precision, where rounding hides nothing."""
+    torch.manual_seed(0)
+    images, labels = torch.randn(4, 9, 1, 8, 8, dtype=torch.float64), torch.randint(0, 10, (4, 9))
+    keys = torch.rand(4, 9, 10, dtype=torch.float64)
+    student, teacher = (build_network(NETWORK, input_shape=(1, 8, 8), classes=10).double() for _ in range(2))
+    fixed = FrozenTeacher.__new__(FrozenTeacher)
+    fixed.network = teacher.eval().requires_grad_(requires_grad=False)
+    network = with_global_batch_norm(student, workers, CPU)
+    optimizer = build_optimizer(network, RECIPE)
+    step = TrainingStep(
+        distributed_forward(network, workers, CPU),
+        optimizer,
+        build_loss(TypeAdapter(LossSpec).validate_python(loss)),
+        teacher=fixed,
+        workers=workers,
+        bf16=False,
+    )
+    for images_BKHW, labels_B, keys_BC in zip(images, labels, keys, strict=True):
+        step(*(workers.share(part) for part in (images_BKHW, labels_B, keys_BC)))
+    # Few enough for a pipe: nobody reads it before the process has ended.
+    return [value for parameter in network.parameters() for value in parameter.detach().flatten()[:20].tolist()]
+
+
+@pytest.mark.parametrize("loss", ["labels", "kd", "kd+labels", "cwtm", "dkpp"])
+def test_in_double_precision_two_workers_take_exactly_the_steps_of_one(loss: str) -> None:
+    alone = steps_in_float64(Workers(), loss)
+    for weights in in_group(2, steps_in_float64, loss):
+        assert weights == pytest.approx(alone, abs=1e-6), "the teacher answers in single precision"

@@ -48,15 +48,36 @@ def decode_cifar(spec: Cifar, cache: Path) -> DecodedSet:
     return decode_archive(archive, dataset, downloads)
 
 
+def require_at_root(spec: Cifar) -> None:
+    """Raises DataError where `spec.root` does not hold the set in any form. Nothing is decoded."""
+    if spec.root is None:
+        return
+    root, dataset = spec.root.expanduser(), DATASETS[spec.kind]
+    if not root.is_dir():
+        raise DataError(f"{root} is no folder, so {spec.kind} is not there", remedy="--root names an existing folder")
+    original = (root / dataset.base_folder).is_dir() or (root / dataset.filename).is_file()
+    if not original and _parquet_files(root, spec.kind) is None:
+        raise _missing(spec, [root], "")
+
+
 def _decode_below(root: Path, kind: str, dataset: type[CIFAR10], scratch: Path) -> DecodedSet | None:
-    for pattern in PARQUET_PATTERNS[kind]:
-        train, test = (sorted(root.glob(pattern.format(split=split))) for split in ("train", "test"))
-        if train and test:
-            return decode_parquet(train, test, image_column="img", label_column=LABEL_COLUMNS[kind])
+    parquet = _parquet_files(root, kind)
+    if parquet is not None:
+        train, test = parquet
+        return decode_parquet(train, test, image_column="img", label_column=LABEL_COLUMNS[kind])
     if (root / dataset.base_folder).is_dir():
         return decode_batches(root, dataset, str(root / dataset.base_folder))
     if (root / dataset.filename).is_file():
         return decode_archive(root / dataset.filename, dataset, scratch)
+    return None
+
+
+def _parquet_files(root: Path, kind: str) -> tuple[list[Path], list[Path]] | None:
+    """The files of the training and of the test set; None where either is missing."""
+    for pattern in PARQUET_PATTERNS[kind]:
+        train, test = (sorted(root.glob(pattern.format(split=split))) for split in ("train", "test"))
+        if train and test:
+            return train, test
     return None
 
 

@@ -44,7 +44,7 @@ def run(
 
     from bansweep.cli.display import Display, MessageConsole
     from bansweep.cli.interruption import Interrupted, interruptible
-    from bansweep.cli.library_output import stdout_to
+    from bansweep.cli.run_log import stdout_to
     from bansweep.cli.sweep_state import SweepState
     from bansweep.cli.tracking import finished_generations, tracker_of
     from bansweep.report.document import Outcome, report_document

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -54,7 +54,3 @@ class Plan:
         columns = dict.fromkeys(c.column for c in self.cells_of[generation_id] if c.row == cell.row)
         several = len({c.replica_seed for c in self.cells}) > 1
         return f"{cell.row} / {', '.join(columns)}" + (f" (seed {cell.replica_seed})" if several else "")
-
-    def students_of(self, generation_id: str) -> Iterator[str]:
-        """The ids of the generations that learn from this one."""
-        return (other_id for other_id, other in self.generations.items() if other.teacher == generation_id)

@@ -9,7 +9,7 @@ create the next number with O_EXCL. Why that is free of races, among any number 
    creating it and goes back to watching. Nobody renames or removes a claim to take it over, so nobody can
    hit a live claim by mistake, which is what goes wrong with one file that is moved away when it is stale.
 2. Free is for good: a released claim is never used again, the dead stay dead, and an owner whose heartbeat rested
-   too long finds the next number before its next heartbeat, and stops (`lost`).
+   too long finds the next number before its next heartbeat, and renews its own no more (`lost`).
 3. Only its owner writes a number. Heartbeats and the release replace the owner's own file, so an owner that wakes
    up late cannot overwrite its successor's.
 4. Numbers are removed only when the generation is finished, by an owner that leaves, and only up to its own. Then

@@ -10,7 +10,7 @@
         predictions.parquet     class probabilities of the test split
       progress/<id>/            what a running generation resumes from: epoch-NNNNNN.progress
       claims/<id>/              who trains it: 1.json, 2.json, ...; the highest number counts
-      sweeps/<name>/            the plan and the reports of a sweep
+      sweeps/<name>/            the reports and the log of a sweep
 
 Names that begin with a dot are being written, or were set aside.
 """

@@ -6,32 +6,45 @@ from typing import Protocol, assert_never
 
 from torch import Tensor
 
+from bansweep.losses.answer import Answer
 from bansweep.losses.cwtm import cwtm_loss
 from bansweep.losses.dkpp import dkpp_loss
 from bansweep.losses.kd import kd_loss
+from bansweep.losses.kd_activations import kd_activations_loss
 from bansweep.losses.kd_labels import kd_labels_loss
 from bansweep.losses.labels import labels_loss
 from bansweep.losses.weighted_mean import BatchSum
-from bansweep.spec.losses import CwtmLoss, DkppLoss, KdLabelsLoss, KdLoss, LabelsLoss, LossSpec
+from bansweep.spec.losses import (
+    ActivationsLoss,
+    CwtmLoss,
+    DkppLoss,
+    KdLabelsLoss,
+    KdLoss,
+    LabelsLoss,
+    LossSpec,
+    compares_stages,
+)
 
 
 class DistillationLoss(Protocol):
     """A worker's share of the loss of the global batch, a float32 scalar; the shares of all workers add up to it.
 
-    Logits are (B, C) in any floating type, `labels_B` class indices (int64). `teacher_logits_BC` may be None for the
-    loss `labels` only and carries no gradient. `batch_sum` sums a scalar over the workers (`local_batch` for one).
-    `keys_BC`, uniform random numbers in [0, 1), are for losses that `needs_keys` tells of. What a loss does not need
-    it ignores.
+    `student` and `teacher` answer for the same samples; the teacher may be None for the loss `labels` only and carries
+    no gradient. `labels_B` are class indices (int64). `batch_sum` sums a scalar over the workers (`local_batch` for
+    one). `keys_BC`, uniform random numbers in [0, 1), are for losses that `needs_keys` tells of. `progress` is how far
+    training is: 0 in the first epoch, 1 in the last, and 1 in a training of one epoch. What a loss does not need it
+    ignores.
     """
 
     def __call__(
         self,
-        student_logits_BC: Tensor,
-        teacher_logits_BC: Tensor | None,
+        student: Answer,
+        teacher: Answer | None,
         labels_B: Tensor,
         *,
         batch_sum: BatchSum,
         keys_BC: Tensor | None = None,
+        progress: float = 1.0,
     ) -> Tensor: ...
 
 
@@ -39,24 +52,43 @@ def build_loss(spec: LossSpec) -> DistillationLoss:
     """The loss that a spec names."""
 
     def loss(
-        student_logits_BC: Tensor,
-        teacher_logits_BC: Tensor | None,
+        student: Answer,
+        teacher: Answer | None,
         labels_B: Tensor,
         *,
         batch_sum: BatchSum,
         keys_BC: Tensor | None = None,
+        progress: float = 1.0,
     ) -> Tensor:
         match spec:
             case LabelsLoss():
-                return labels_loss(student_logits_BC, labels_B, batch_sum)
+                return labels_loss(student.logits_BC, labels_B, batch_sum, smoothing=spec.smoothing)
             case KdLoss():
-                return kd_loss(student_logits_BC, _given(teacher_logits_BC), batch_sum)
+                return kd_loss(student.logits_BC, _present(teacher).logits_BC, batch_sum, temperature=spec.temperature)
             case KdLabelsLoss():
-                return kd_labels_loss(student_logits_BC, _given(teacher_logits_BC), labels_B, batch_sum)
+                return kd_labels_loss(
+                    student.logits_BC,
+                    _present(teacher).logits_BC,
+                    labels_B,
+                    batch_sum,
+                    temperature=spec.temperature,
+                    mixing=spec.mixing,
+                )
             case CwtmLoss():
-                return cwtm_loss(student_logits_BC, _given(teacher_logits_BC), labels_B, batch_sum)
+                return cwtm_loss(
+                    student.logits_BC, _present(teacher).logits_BC, labels_B, batch_sum, confidence=spec.confidence
+                )
             case DkppLoss():
-                return dkpp_loss(student_logits_BC, _given(teacher_logits_BC), _given(keys_BC), batch_sum)
+                return dkpp_loss(student.logits_BC, _present(teacher).logits_BC, _drawn(keys_BC), batch_sum)
+            case ActivationsLoss():
+                return kd_activations_loss(
+                    student.logits_BC,
+                    _present(teacher).logits_BC,
+                    student.stage_outputs,
+                    _present(teacher).stage_outputs,
+                    batch_sum,
+                    weight=_weight(spec, progress),
+                )
             case _:
                 assert_never(spec)
 
@@ -68,6 +100,21 @@ def needs_keys(spec: LossSpec) -> bool:
     return isinstance(spec, DkppLoss)
 
 
-def _given(tensor: Tensor | None) -> Tensor:
-    assert tensor is not None, "this loss needs a teacher's logits, and dkpp random keys as well"
-    return tensor
+def needs_stage_outputs(spec: LossSpec) -> bool:
+    """Whether the loss wants the stage outputs of student and teacher in their answers."""
+    return compares_stages(spec)
+
+
+def _present(teacher: Answer | None) -> Answer:
+    assert teacher is not None, "this loss needs a teacher's answer"
+    return teacher
+
+
+def _drawn(keys_BC: Tensor | None) -> Tensor:
+    assert keys_BC is not None, "this loss needs random keys"
+    return keys_BC
+
+
+def _weight(spec: ActivationsLoss, progress: float) -> float:
+    assert 0 <= progress <= 1, f"training has gone {progress} of its way, which is not between 0 and 1"
+    return spec.weight * progress if spec.ramp == "linear" else spec.weight

@@ -4,9 +4,14 @@
 
 The weights sum to one over the global batch, so that nothing is divided by b once more. Of the teacher's output only
 the largest probability acts, whether or not it is the label's.
+
+CWTM stands in for importance weighting by the teacher's probability of the right class (Eq. 9), which is computed on
+request: w_s = p_*,s / sum_u p_*,u. The two are the same in a batch whose labels the teacher gets right.
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 from torch import Tensor
 
@@ -14,8 +19,26 @@ from bansweep.losses.labels import label_cross_entropies
 from bansweep.losses.probabilities import teacher_probabilities
 from bansweep.losses.weighted_mean import BatchSum, weighted_mean
 
+_LEAST_OF_LABEL = 1e-30
+"""A teacher may be certain and wrong in every sample of a small batch, where weights of zero would make 0/0."""
 
-def cwtm_loss(student_logits_BC: Tensor, teacher_logits_BC: Tensor, labels_B: Tensor, batch_sum: BatchSum) -> Tensor:
-    """This worker's share of the label cross-entropy weighted by the teacher's confidence, a scalar."""
-    confidence_B = teacher_probabilities(teacher_logits_BC).amax(dim=1)
+
+def cwtm_loss(
+    student_logits_BC: Tensor,
+    teacher_logits_BC: Tensor,
+    labels_B: Tensor,
+    batch_sum: BatchSum,
+    *,
+    confidence: Literal["max", "label"] = "max",
+) -> Tensor:
+    """This worker's share of the label cross-entropy weighted by the teacher's confidence, a scalar.
+
+    `confidence` is the teacher's probability of the class that it thinks likeliest (`max`, Eq. 10), or of the label's
+    (`label`, Eq. 9).
+    """
+    probabilities_BC = teacher_probabilities(teacher_logits_BC)
+    if confidence == "max":
+        confidence_B = probabilities_BC.amax(dim=1)
+    else:
+        confidence_B = probabilities_BC.gather(1, labels_B[:, None])[:, 0].clamp(min=_LEAST_OF_LABEL)
     return weighted_mean(label_cross_entropies(student_logits_BC, labels_B), confidence_B, batch_sum)

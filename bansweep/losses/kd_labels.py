@@ -2,23 +2,33 @@
 
     L = -(1/b) sum_s (sum_i p_i,s log q_i,s + log q_*,s)        dL/dz_i,s = (2 q_i,s - p_i,s - y_i,s) / b
 
-with p, q, y and `*` as in `kd` and `labels`.
+with p, q, y and `*` as in `kd` and `labels`. The paper adds the two as they are. Hinton et al. (2015) average them:
+with a mixing weight a, and a temperature T that softens the teacher's part only,
+
+    L = a KD_T + (1 - a) labels        dL/dz_i,s = (a T (q_i,s(T) - p_i,s(T)) + (1 - a) (q_i,s - y_i,s)) / b
 """
 
 from __future__ import annotations
 
 from torch import Tensor
 
-from bansweep.losses.kd import cross_entropies
+from bansweep.losses.kd import teacher_cross_entropies
 from bansweep.losses.labels import label_cross_entropies
-from bansweep.losses.probabilities import teacher_probabilities
 from bansweep.losses.weighted_mean import BatchSum, mean
 
 
 def kd_labels_loss(
-    student_logits_BC: Tensor, teacher_logits_BC: Tensor, labels_B: Tensor, batch_sum: BatchSum
+    student_logits_BC: Tensor,
+    teacher_logits_BC: Tensor,
+    labels_B: Tensor,
+    batch_sum: BatchSum,
+    *,
+    temperature: float = 1.0,
+    mixing: float | None = None,
 ) -> Tensor:
-    """This worker's share of the mean sum of both cross-entropies, a scalar."""
-    from_teacher_B = cross_entropies(student_logits_BC, teacher_probabilities(teacher_logits_BC))
+    """This worker's share of the mean over both cross-entropies' sum, or their average by `mixing`, a scalar."""
+    from_teacher_B = teacher_cross_entropies(student_logits_BC, teacher_logits_BC, temperature)
     from_labels_B = label_cross_entropies(student_logits_BC, labels_B)
-    return mean(from_teacher_B + from_labels_B, batch_sum)
+    if mixing is None:
+        return mean(from_teacher_B + from_labels_B, batch_sum)
+    return mean(mixing * from_teacher_B + (1 - mixing) * from_labels_B, batch_sum)

@@ -3,6 +3,9 @@
 With q = softmax(z) of the student's logits z, and `*` the label's class,
 
     L = -(1/b) sum_s log q_*,s        dL/dz_i,s = (q_i,s - y_i,s) / b        (Eq. 6, one-hot y)
+
+Label smoothing (Szegedy et al., 2016, section 7; not in the paper) takes a part s of the label's probability and deals
+it out to all n classes alike: y_* = 1 - s + s/n, and s/n elsewhere.
 """
 
 from __future__ import annotations
@@ -14,11 +17,11 @@ from bansweep.losses.probabilities import at_least_float32
 from bansweep.losses.weighted_mean import BatchSum, mean
 
 
-def label_cross_entropies(student_logits_BC: Tensor, labels_B: Tensor) -> Tensor:
-    """-log q_* in nats, a term per sample (B). `labels_B` holds class indices (int64)."""
-    return cross_entropy(at_least_float32(student_logits_BC), labels_B, reduction="none")
+def label_cross_entropies(student_logits_BC: Tensor, labels_B: Tensor, smoothing: float = 0.0) -> Tensor:
+    """-sum_i y_i log q_i in nats, a term per sample (B); -log q_* unless smoothed. `labels_B`: class indices, int64."""
+    return cross_entropy(at_least_float32(student_logits_BC), labels_B, reduction="none", label_smoothing=smoothing)
 
 
-def labels_loss(student_logits_BC: Tensor, labels_B: Tensor, batch_sum: BatchSum) -> Tensor:
+def labels_loss(student_logits_BC: Tensor, labels_B: Tensor, batch_sum: BatchSum, *, smoothing: float = 0.0) -> Tensor:
     """This worker's share of the mean cross-entropy with the labels, a scalar."""
-    return mean(label_cross_entropies(student_logits_BC, labels_B), batch_sum)
+    return mean(label_cross_entropies(student_logits_BC, labels_B, smoothing), batch_sum)

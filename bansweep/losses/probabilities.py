@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 
-def at_least_float32(logits_BC: Tensor) -> Tensor:
-    """The same logits in float32, or as they are if already in float32 or float64."""
-    return logits_BC.to(torch.promote_types(logits_BC.dtype, torch.float32))
+def at_least_float32(values: Tensor) -> Tensor:
+    """The same values in float32, or as they are if already in float32 or float64."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
-def teacher_probabilities(teacher_logits_BC: Tensor) -> Tensor:
-    """p = softmax(t), the teacher's distribution at temperature 1. A teacher is frozen: no gradient may reach it."""
+def teacher_probabilities(teacher_logits_BC: Tensor, temperature: float = 1.0) -> Tensor:
+    """p = softmax(t / T), the teacher's distribution (B, C). A teacher is frozen: no gradient may reach it."""
     assert not teacher_logits_BC.requires_grad, "a teacher's logits carry a gradient; compute them in inference mode"
-    return at_least_float32(teacher_logits_BC).softmax(dim=1)
+    return (at_least_float32(teacher_logits_BC) / temperature).softmax(dim=1)

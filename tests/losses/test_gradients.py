@@ -16,8 +16,8 @@ from bansweep.losses.cwtm import cwtm_loss
 from bansweep.losses.dkpp import dkpp_loss
 from bansweep.losses.kd import kd_loss
 from bansweep.losses.kd_labels import kd_labels_loss
-from bansweep.losses.labels import label_cross_entropies, labels_loss
-from bansweep.losses.weighted_mean import local_batch, weighted_mean
+from bansweep.losses.labels import labels_loss
+from bansweep.losses.weighted_mean import local_batch
 
 Q = [[1 / 8, 2 / 8, 5 / 8], [3 / 8, 4 / 8, 1 / 8]]
 P = [[0.6, 0.3, 0.1], [0.2, 0.7, 0.1]]
@@ -83,9 +83,7 @@ def test_equation_8_the_teacher_rescales_the_label() -> None:
 
 
 def test_equation_9_importance_weights_by_the_teachers_probability_of_the_label() -> None:
-    of_label_B = torch.tensor([0.1, 0.7], dtype=torch.float64)
-
-    found = gradient(lambda z: weighted_mean(label_cross_entropies(z, LABELS_B), of_label_B, local_batch))
+    found = gradient(lambda z: cwtm_loss(z, TEACHER_BC, LABELS_B, local_batch, confidence="label"))
 
     for s, weight in enumerate([0.1 / 0.8, 0.7 / 0.8]):
         for i in range(CLASSES):
@@ -118,3 +116,35 @@ def test_kd_with_labels_adds_both_gradients() -> None:
     for s in range(BATCH):
         for i in range(CLASSES):
             assert found[s][i] == pytest.approx((2 * Q[s][i] - P[s][i] - Y[s][i]) / BATCH), (s, i)
+
+
+def test_a_temperature_softens_both_distributions_and_keeps_the_size_of_gradients() -> None:
+    # At T = 1/2 probabilities are proportional to the squares: 1 4 25 | 9 16 1 and 36 9 1 | 4 49 1.
+    q = [[1 / 30, 4 / 30, 25 / 30], [9 / 26, 16 / 26, 1 / 26]]
+    p = [[36 / 46, 9 / 46, 1 / 46], [4 / 54, 49 / 54, 1 / 54]]
+
+    found = gradient(lambda z: kd_loss(z, TEACHER_BC, local_batch, temperature=0.5))
+
+    for s in range(BATCH):
+        for i in range(CLASSES):
+            assert found[s][i] == pytest.approx(0.5 * (q[s][i] - p[s][i]) / BATCH), (s, i)
+
+
+def test_mixing_averages_the_softened_gradient_and_that_of_the_labels() -> None:
+    q = [[1 / 30, 4 / 30, 25 / 30], [9 / 26, 16 / 26, 1 / 26]]
+    p = [[36 / 46, 9 / 46, 1 / 46], [4 / 54, 49 / 54, 1 / 54]]
+
+    found = gradient(lambda z: kd_labels_loss(z, TEACHER_BC, LABELS_B, local_batch, temperature=0.5, mixing=0.9))
+
+    for s in range(BATCH):
+        for i in range(CLASSES):
+            expected = 0.9 * 0.5 * (q[s][i] - p[s][i]) + 0.1 * (Q[s][i] - Y[s][i])
+            assert found[s][i] == pytest.approx(expected / BATCH), (s, i)
+
+
+def test_smoothing_moves_the_target_towards_the_uniform_distribution() -> None:
+    found = gradient(lambda z: labels_loss(z, LABELS_B, local_batch, smoothing=0.3))
+
+    for s in range(BATCH):
+        for i in range(CLASSES):
+            assert found[s][i] == pytest.approx((Q[s][i] - (0.7 * Y[s][i] + 0.1)) / BATCH), (s, i)

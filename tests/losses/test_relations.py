@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn.functional import kl_div
 
 from bansweep.losses.cwtm import cwtm_loss
 from bansweep.losses.dkpp import dkpp_loss
@@ -96,3 +97,85 @@ def test_dkpp_is_kd_where_there_is_nothing_to_permute(samples: int, classes: int
 
     assert with_two_classes.item() == pytest.approx(kd_loss(student_BC[:, two], teacher_BC[:, two], local_batch).item())
     assert kept_in_order.item() == pytest.approx(kd_loss(student_BC, teacher_BC, local_batch).item())
+
+
+@quickly
+@any_batch
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0, 20.0])
+def test_the_gradient_is_that_of_the_kl_divergence_of_softened_distributions(
+    temperature: float, samples: int, classes: int, scale: float, seed: int
+) -> None:
+    student_BC, teacher_BC, _, _ = random_batch(samples, classes, scale, seed)
+    student_BC.requires_grad_()
+    log_p_BC, log_q_BC = ((logits / temperature).log_softmax(dim=1) for logits in (teacher_BC, student_BC))
+    divergence = temperature**2 * kl_div(log_q_BC, log_p_BC, reduction="batchmean", log_target=True)
+    (expected_BC,) = torch.autograd.grad(divergence, student_BC)
+
+    loss = kd_loss(student_BC, teacher_BC, local_batch, temperature=temperature)
+    (gradient_BC,) = torch.autograd.grad(loss, student_BC)
+
+    torch.testing.assert_close(gradient_BC, expected_BC)
+    softened_BC = (student_BC.detach() / temperature).softmax(dim=1) - log_p_BC.exp()
+    torch.testing.assert_close(gradient_BC, temperature * softened_BC / samples)
+
+
+@quickly
+@any_batch
+def test_a_high_temperature_compares_centred_logits(samples: int, classes: int, scale: float, seed: int) -> None:
+    """Hinton et al. (2015), Eq. 4: with T far above the logits, T (q - p) comes near (z - t) / n of centred ones."""
+    student_BC, teacher_BC, _, _ = random_batch(samples, classes, scale, seed)
+    student_BC, teacher_BC = (logits / (1e3 * logits.abs().max()) for logits in (student_BC, teacher_BC))
+    centred_BC = [logits - logits.mean(dim=1, keepdim=True) for logits in (student_BC, teacher_BC)]
+    student_BC.requires_grad_()
+
+    loss = kd_loss(student_BC, teacher_BC, local_batch, temperature=1000.0)
+    (gradient_BC,) = torch.autograd.grad(loss, student_BC)
+
+    expected_BC = (centred_BC[0] - centred_BC[1]) / (classes * samples)
+    torch.testing.assert_close(gradient_BC, expected_BC, rtol=1e-4, atol=1e-8)
+
+
+@quickly
+@any_batch
+def test_mixing_goes_from_the_labels_to_kd(samples: int, classes: int, scale: float, seed: int) -> None:
+    student_BC, teacher_BC, labels_B, _ = random_batch(samples, classes, scale, seed)
+    kd = kd_loss(student_BC, teacher_BC, local_batch, temperature=3.0).item()
+    labels = labels_loss(student_BC, labels_B, local_batch).item()
+
+    def mixed(mixing: float) -> float:
+        return kd_labels_loss(student_BC, teacher_BC, labels_B, local_batch, temperature=3.0, mixing=mixing).item()
+
+    assert mixed(0.0) == labels
+    assert mixed(1.0) == kd
+    assert mixed(0.5) == pytest.approx((kd + labels) / 2)
+
+
+@quickly
+@any_batch
+def test_importance_weighting_is_cwtm_where_the_teacher_is_right(
+    samples: int, classes: int, scale: float, seed: int
+) -> None:
+    student_BC, teacher_BC, labels_B, _ = random_batch(samples, classes, scale, seed)
+    likeliest_B = teacher_BC.argmax(dim=1)
+
+    right = cwtm_loss(student_BC, teacher_BC, likeliest_B, local_batch, confidence="label")
+    p_B = teacher_BC.softmax(dim=1)[torch.arange(samples), labels_B]
+    log_q_B = student_BC.log_softmax(dim=1)[torch.arange(samples), labels_B]
+
+    assert right.item() == cwtm_loss(student_BC, teacher_BC, likeliest_B, local_batch).item()
+    of_labels = cwtm_loss(student_BC, teacher_BC, labels_B, local_batch, confidence="label")
+    assert of_labels.item() == pytest.approx(-(p_B / p_B.sum() * log_q_B).sum().item())
+
+
+@quickly
+@any_batch
+def test_smoothing_mixes_the_labels_with_a_teacher_of_no_opinion(
+    samples: int, classes: int, scale: float, seed: int
+) -> None:
+    student_BC, _, labels_B, _ = random_batch(samples, classes, scale, seed)
+    indifferent_BC = torch.zeros_like(student_BC)
+
+    smoothed = labels_loss(student_BC, labels_B, local_batch, smoothing=0.2)
+
+    mixed = kd_labels_loss(student_BC, indifferent_BC, labels_B, local_batch, mixing=0.2)
+    assert smoothed.item() == pytest.approx(mixed.item())

@@ -26,7 +26,7 @@ ALLOWED = {
     "cluster": {"errors", "spec", "plan", "data", "training", "store"},
     "report": {"errors", "spec", "plan", "store"},
     "__main__": {"cli"},
-    "cli": {"errors", "spec", "plan", "data", "store", "tracking", "cluster", "report"},
+    "cli": {"errors", "spec", "plan", "networks", "data", "store", "tracking", "cluster", "report"},
 }
 ONLY_IN = {"ray": "cluster", "mlflow": "tracking", "yaml": "spec", "typer": "cli"}
 

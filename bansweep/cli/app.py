@@ -9,7 +9,7 @@ import sys
 import typer
 
 from bansweep import __version__
-from bansweep.cli import check, data, plan, report, run, show, status, sync, ui
+from bansweep.cli import check, data, networks, plan, report, run, show, status, sync, ui
 from bansweep.cli.exit_status import ExitStatus
 from bansweep.errors import BansweepError, RequestError
 
@@ -23,7 +23,18 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for verb in (run.run, check.check, plan.plan, status.status, report.report, show.show, data.data, sync.sync, ui.ui):
+for verb in (
+    run.run,
+    check.check,
+    plan.plan,
+    status.status,
+    report.report,
+    show.show,
+    networks.networks,
+    data.data,
+    sync.sync,
+    ui.ui,
+):
     app.command()(verb)
 
 

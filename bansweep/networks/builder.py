@@ -7,12 +7,15 @@ from typing import assert_never
 from torch import nn
 
 from bansweep.networks.densenet import DenseNet
+from bansweep.networks.pre_resnet import PreResNet
+from bansweep.networks.residual_student import ResidualStudent
+from bansweep.networks.staged import StagedNetwork
 from bansweep.networks.wide_resnet import WideResNet
 from bansweep.spec import networks as spec_networks
 from bansweep.spec.networks import NetworkSpec, check_image_size
 
 
-def build_network(spec: NetworkSpec, *, input_shape: tuple[int, int, int], classes: int) -> nn.Module:
+def build_network(spec: NetworkSpec, *, input_shape: tuple[int, int, int], classes: int) -> StagedNetwork:
     """A new network with random weights, drawn from PyTorch's global generator: seed that first.
 
     `input_shape` is (channels, height, width) of one image. The network takes (B, channels, height, width) and gives
@@ -30,9 +33,23 @@ def build_network(spec: NetworkSpec, *, input_shape: tuple[int, int, int], class
                 spec.growth,
                 in_channels=channels,
                 classes=classes,
+                stem_channels=spec.stem,
                 compression=spec.compression,
                 final_transition=spec.final_transition,
                 dropout=spec.dropout,
+            )
+        case spec_networks.PreResNet():
+            return PreResNet(spec.depth, in_channels=channels, classes=classes)
+        case spec_networks.ResidualStudent():
+            return ResidualStudent(
+                spec.block,
+                spec.blocks,
+                stem_channels=spec.stem_channels,
+                block_channels=spec.block_channels,
+                stage_channels=spec.stage_channels,
+                in_channels=channels,
+                classes=classes,
+                dropout=spec.like.dropout,
             )
         case _:
             assert_never(spec)

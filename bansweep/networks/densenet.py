@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, relu
 
-from bansweep.networks.initialisation import initialise
+from bansweep.networks.staged import StagedNetwork
 
 
 class BottleneckUnit(nn.Module):
@@ -57,11 +57,12 @@ class Transition(nn.Module):
         return transition
 
 
-class DenseNet(nn.Module):
+class DenseNet(StagedNetwork):
     """DenseNet-BC-`depth`-`growth` for images (B, `in_channels`, H, W) of 4x4 or more; gives logits (B, `classes`).
 
-    `compression` is the fraction of channels that a transition keeps (at least one), `final_transition` adds one
-    without pooling after the last block. Dropout follows every convolution but the first.
+    `stem_channels` is what the first convolution gives, twice the growth unless said otherwise. `compression` is the
+    fraction of channels that a transition keeps (at least one), `final_transition` adds one without pooling after the
+    last block. Dropout follows every convolution but the first.
     """
 
     def __init__(
@@ -71,16 +72,16 @@ class DenseNet(nn.Module):
         *,
         in_channels: int,
         classes: int,
+        stem_channels: int | None = None,
         compression: float = 0.5,
         final_transition: bool = True,
         dropout: float = 0.0,
     ) -> None:
         assert depth >= 10, f"a DenseNet-BC's depth is at least 10, not {depth}"
-        super().__init__()
         units = (depth - 4) // 6
-        channels = 2 * growth
-        self.stem = nn.Conv2d(in_channels, channels, 3, padding=1, bias=False)
-        self.stages = nn.Sequential()
+        channels = 2 * growth if stem_channels is None else stem_channels
+        stem = nn.Conv2d(in_channels, channels, 3, padding=1, bias=False)
+        stages = nn.Sequential()
         for pool, has_transition in ((True, True), (True, True), (False, final_transition)):
             stage = nn.Sequential()
             for _ in range(units):
@@ -90,13 +91,5 @@ class DenseNet(nn.Module):
                 compressed = max(1, int(channels * compression))
                 stage.append(Transition(channels, compressed, pool=pool, dropout=dropout))
                 channels = compressed
-            self.stages.append(stage)
-        self.norm = nn.BatchNorm2d(channels)
-        self.classifier = nn.Linear(channels, classes)
-        initialise(self)
-
-    def forward(self, images_BKHW: Tensor) -> Tensor:
-        features_BKHW = self.stages(self.stem(images_BKHW))
-        activated = relu(self.norm(features_BKHW), inplace=True)
-        logits_BC: Tensor = self.classifier(activated.mean(dim=(2, 3)))
-        return logits_BC
+            stages.append(stage)
+        super().__init__(stem, stages, channels=channels, classes=classes)

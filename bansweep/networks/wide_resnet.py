@@ -10,7 +10,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from bansweep.networks.initialisation import initialise
+from bansweep.networks.staged import StagedNetwork
 
 
 class BasicBlock(nn.Module):
@@ -48,26 +48,17 @@ class Stage(nn.Sequential):
         super().__init__(first, *others)
 
 
-class WideResNet(nn.Module):
+class WideResNet(StagedNetwork):
     """Wide-ResNet-`depth`-`width` for images (B, `in_channels`, H, W) of any size; gives logits (B, `classes`)."""
 
     def __init__(self, depth: int, width: int, *, in_channels: int, classes: int, dropout: float = 0.0) -> None:
         assert depth >= 10, f"a Wide-ResNet's depth is at least 10, not {depth}"
         assert (depth - 4) % 6 == 0, f"a Wide-ResNet's depth is 6n + 4, not {depth}"
-        super().__init__()
         blocks = (depth - 4) // 6
-        self.stem = nn.Conv2d(in_channels, 16, 3, padding=1, bias=False)
-        self.stages = nn.Sequential(
+        stem = nn.Conv2d(in_channels, 16, 3, padding=1, bias=False)
+        stages = nn.Sequential(
             Stage(16, 16 * width, blocks=blocks, stride=1, dropout=dropout),
             Stage(16 * width, 32 * width, blocks=blocks, stride=2, dropout=dropout),
             Stage(32 * width, 64 * width, blocks=blocks, stride=2, dropout=dropout),
         )
-        self.norm = nn.BatchNorm2d(64 * width)
-        self.classifier = nn.Linear(64 * width, classes)
-        initialise(self)
-
-    def forward(self, images_BKHW: Tensor) -> Tensor:
-        features_BKHW = self.stages(self.stem(images_BKHW))
-        activated = relu(self.norm(features_BKHW), inplace=True)
-        logits_BC: Tensor = self.classifier(activated.mean(dim=(2, 3)))
-        return logits_BC
+        super().__init__(stem, stages, channels=64 * width, classes=classes)

@@ -1,81 +1,103 @@
-"""What a sweep file may say of a network: a paper's name (`wrn-28-10`) or its parameters in full."""
+"""What a sweep file may say of a network: a paper's name (`wrn-28-10`) or its parameters in full.
+
+Every architecture has `kind`, `name`, `stem_channels` (what its first convolution gives), `stage_channels` (after each
+of its three stages; a classifier takes the last) and `downsampling` (by which factor an image's resolution is reduced
+after each stage), and reads its own names with `from_name`.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationError
 
 from bansweep.errors import DataError
-from bansweep.spec.model import SpecModel
+from bansweep.spec.densenet import DenseNet
+from bansweep.spec.model import nearest
+from bansweep.spec.residual_networks import PreResNet, WideResNet
+from bansweep.spec.residual_student import ResidualStudent
 
-NAME_PATTERNS = ("wrn-DEPTH-WIDTH", "densenet-DEPTH-GROWTH")
+__all__ = [
+    "NAME_PATTERNS",
+    "DenseNet",
+    "NetworkSpec",
+    "PreResNet",
+    "ResidualStudent",
+    "WideResNet",
+    "check_image_size",
+    "network_from_name",
+]
 
+_Architecture = WideResNet | DenseNet | PreResNet | ResidualStudent
+_ARCHITECTURES: tuple[type[_Architecture], ...] = (WideResNet, DenseNet, PreResNet, ResidualStudent)
 
-class WideResNet(SpecModel):
-    """Wide residual network (Zagoruyko & Komodakis, 2016): three stages of basic pre-activation blocks."""
+NAME_PATTERNS: tuple[str, ...] = tuple(architecture.name_pattern for architecture in _ARCHITECTURES)
 
-    kind: Literal["wide-resnet"] = "wide-resnet"
-    depth: int = Field(ge=10, le=4096)
-    width: int = Field(ge=1, le=1024)
-    dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
-
-    @model_validator(mode="after")
-    def _depth_fits_blocks(self) -> Self:
-        if (self.depth - 4) % 6:
-            raise ValueError(f"a Wide-ResNet's depth is 6n + 4 (10, 16, 22, 28, 40, ...), not {self.depth}")
-        return self
-
-    @property
-    def name(self) -> str:
-        dropout = f"-dropout{self.dropout:g}" if self.dropout else ""
-        return f"wrn-{self.depth}-{self.width}{dropout}"
-
-
-class DenseNet(SpecModel):
-    """DenseNet-BC (Huang et al., 2017): three dense blocks of floor((depth - 4) / 6) bottleneck units.
-
-    `final_transition` adds a third 1x1 transition after the last block, which the counts of
-    "Born-Again Neural Networks" imply and the original architecture lacks.
-    """
-
-    kind: Literal["densenet"] = "densenet"
-    depth: int = Field(ge=10, le=4096)
-    growth: int = Field(ge=1, le=4096)
-    compression: float = Field(default=0.5, gt=0.0, le=1.0)
-    final_transition: bool = True
-    dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
-
-    @property
-    def name(self) -> str:
-        details = [
-            f"-compression{self.compression:g}" if self.compression != 0.5 else "",
-            "" if self.final_transition else "-standard",
-            f"-dropout{self.dropout:g}" if self.dropout else "",
-        ]
-        return f"densenet-{self.depth}-{self.growth}{''.join(details)}"
+# What a misspelt name is compared with: these, and their words before the numbers of the misspelt one.
+_EXAMPLES = (
+    "wrn-28-10",
+    "wrn-28-10-dropout0.3",
+    "densenet-90-60",
+    "densenet-90-60-depth*2",
+    "densenet-90-60-compr*0.5",
+    "pre-resnet-1001",
+    "ban-wide-resnet-4-0.5",
+    "ban-match-wide-resnet-2-1",
+    "ban-pre-resnet-14-0.5",
+)
+_LONGEST_COMPARED = 80
 
 
-# The paper calls one network 112-33, 116-33 and 106-33. Its printed 6.3 M parameters are those of
-# DenseNet-BC-106-33 without the third transition (6.27 M), so that is what the name builds.
-_PAPER_NAMES = {"densenet-112-33": DenseNet(depth=106, growth=33, final_transition=False)}
-
-
-def network_from_name(name: str) -> WideResNet | DenseNet:
+def network_from_name(name: str) -> _Architecture:
     """The network that a name such as `wrn-28-10` or `densenet-90-60` stands for.
 
-    Raises ValueError for a name of no known pattern.
+    Raises ValueError for a name of no known pattern, and for numbers that no such network can have.
     """
-    if name in _PAPER_NAMES:
-        return _PAPER_NAMES[name]
-    if match := re.fullmatch(r"wrn-(\d{1,4})-(\d{1,4})", name):
-        return WideResNet(depth=int(match[1]), width=int(match[2]))
-    if match := re.fullmatch(r"densenet-(\d{1,4})-(\d{1,4})", name):
-        return DenseNet(depth=int(match[1]), growth=int(match[2]))
-    raise ValueError(
-        f"unknown network {name!r}; names are {' or '.join(NAME_PATTERNS)}, or write it in full: {{kind: ...}}"
-    )
+    network = _parsed(name)
+    if network is None:
+        raise ValueError(
+            f"unknown network {name!r}; {_suggestion(name)}names are {', '.join(NAME_PATTERNS)}; "
+            "others are written in full: {kind: ...}"
+        )
+    return network
+
+
+def _parsed(name: str) -> _Architecture | None:
+    try:
+        for architecture in _ARCHITECTURES:
+            if network := architecture.from_name(name):
+                return network
+    except ValidationError as error:
+        # The name stands where the fields would: say which part of it is meant.
+        problems = (
+            ": ".join([*map(str, line["loc"]), line["msg"].removeprefix("Value error, ")]) for line in error.errors()
+        )
+        raise ValueError(f"{name}: {', '.join(problems)}") from None
+    return None
+
+
+def _suggestion(name: str) -> str:
+    """`did you mean ...? `, where some right name is near."""
+    if len(name) > _LONGEST_COMPARED:
+        return ""
+    _, numbers = _words_and_numbers(name)
+    spelled = {_words_and_numbers(example)[0] + numbers for example in _EXAMPLES}
+    clause = nearest(name.lower(), (candidate for candidate in spelled.union(_EXAMPLES) if _is_right(candidate)))
+    return f"{clause} " if clause.startswith("did you mean") else ""
+
+
+def _words_and_numbers(name: str) -> tuple[str, str]:
+    start = re.search(r"[0-9]|$", name)
+    assert start is not None, "the end is always found"
+    return name[: start.start()], name[start.start() :]
+
+
+def _is_right(name: str) -> bool:
+    try:
+        return _parsed(name) is not None
+    except ValueError:
+        return False
 
 
 def _from_shorthand(value: Any) -> Any:
@@ -83,7 +105,7 @@ def _from_shorthand(value: Any) -> Any:
 
 
 NetworkSpec = Annotated[
-    Annotated[WideResNet | DenseNet, Field(discriminator="kind")],
+    Annotated[_Architecture, Field(discriminator="kind")],
     BeforeValidator(_from_shorthand),
 ]
 
@@ -92,7 +114,7 @@ NetworkSpec = Annotated[
 SMALLEST_SIDE = 8
 
 
-def check_image_size(network: WideResNet | DenseNet, height: int, width: int) -> None:
+def check_image_size(network: _Architecture, height: int, width: int) -> None:
     """Raises DataError for images (in pixels) that are smaller than a network takes."""
     if min(height, width) < SMALLEST_SIDE:
         raise DataError(

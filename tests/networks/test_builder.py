@@ -9,15 +9,26 @@ from torch.nn.functional import cross_entropy
 
 from bansweep.errors import DataError
 from bansweep.networks.builder import build_network, count_parameters
-from bansweep.spec.networks import DenseNet, NetworkSpec, WideResNet
+from bansweep.spec.networks import DenseNet, NetworkSpec, PreResNet, ResidualStudent, WideResNet
 
-SPECS = [
+SPECS: list[NetworkSpec] = [
     WideResNet(depth=10, width=1),
     WideResNet(depth=16, width=2, dropout=0.3),
     DenseNet(depth=16, growth=4),
     DenseNet(depth=10, growth=6, compression=0.7, final_transition=False, dropout=0.2),
+    DenseNet(depth=16, growth=4, stem=9),
+    PreResNet(depth=11),
+    PreResNet(depth=20),
+    ResidualStudent(block="basic", blocks=2, ratio=0.5, like=DenseNet(depth=16, growth=4)),
+    ResidualStudent(
+        block="bottleneck",
+        blocks=1,
+        ratio=1.5,
+        like=DenseNet(depth=10, growth=6, stem=7, final_transition=False),
+    ),
 ]
 every_network = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+with_dropout = pytest.mark.parametrize("spec", SPECS[:5], ids=lambda spec: spec.name)
 
 
 @every_network
@@ -42,8 +53,8 @@ def test_a_gradient_reaches_every_parameter(spec: NetworkSpec) -> None:
     assert untouched == []
 
 
-@every_network
-def test_dropout_acts_in_training_only(spec: NetworkSpec) -> None:
+@with_dropout
+def test_dropout_acts_in_training_only(spec: WideResNet | DenseNet) -> None:
     torch.manual_seed(0)
     network = build_network(spec, input_shape=(1, 8, 8), classes=10)
     without_dropout = build_network(spec.model_copy(update={"dropout": 0.0}), input_shape=(1, 8, 8), classes=10)
@@ -55,6 +66,45 @@ def test_dropout_acts_in_training_only(spec: NetworkSpec) -> None:
 
     without_dropout.load_state_dict(network.state_dict())
     assert torch.equal(network.eval()(images_BKHW), without_dropout.eval()(images_BKHW))
+
+
+@every_network
+def test_stages_are_what_the_spec_says(spec: NetworkSpec) -> None:
+    network = build_network(spec, input_shape=(3, 16, 24), classes=7)
+
+    _, outputs = network.forward_with_stages(torch.randn(2, 3, 16, 24))
+
+    assert network.stem.out_channels == spec.stem_channels
+    assert network.classifier.in_features == network.norm.num_features == spec.stage_channels[-1]
+    assert [tuple(output_BKHW.shape) for output_BKHW in outputs] == [
+        (2, channels, 16 // factor, 24 // factor)
+        for channels, factor in zip(spec.stage_channels, spec.downsampling, strict=True)
+    ]
+
+
+@every_network
+@pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
+def test_stage_outputs_come_with_the_same_logits_and_stay_as_they_were(spec: NetworkSpec, training: bool) -> None:
+    network = build_network(spec, input_shape=(3, 16, 16), classes=7).train(training)
+    images_BKHW = torch.randn(4, 3, 16, 16)
+    as_they_were = []
+
+    def note_output(_module: nn.Module, _inputs: tuple[Tensor, ...], output_BKHW: Tensor) -> None:
+        as_they_were.append(output_BKHW.clone())
+
+    for stage in network.stages:
+        stage.register_forward_hook(note_output)
+    torch.manual_seed(0)
+    logits_BC, outputs = network.forward_with_stages(images_BKHW)
+    torch.manual_seed(0)  # for dropout
+
+    assert torch.equal(network(images_BKHW), logits_BC)
+    assert len(outputs) == 3
+    for output_BKHW, before_BKHW in zip(outputs, as_they_were[:3], strict=True):
+        assert torch.equal(output_BKHW, before_BKHW)
+    # The last stage's features are the ones that are classified, and gradients flow into all of them.
+    sum(output_BKHW.square().sum() for output_BKHW in outputs).backward()
+    assert network.stem.weight.grad is not None
 
 
 @every_network

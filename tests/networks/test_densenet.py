@@ -10,27 +10,29 @@ from torchvision.models import DenseNet as TorchvisionDenseNet
 from bansweep.networks.densenet import BottleneckUnit, DenseNet, Transition
 
 
-def torchvision_densenet(units: int, growth: int, *, classes: int) -> TorchvisionDenseNet:
+def torchvision_densenet(units: int, growth: int, *, stem: int, classes: int) -> TorchvisionDenseNet:
     """Torchvision's DenseNet with the stem for small images: a 3x3 convolution, no pooling."""
     network = TorchvisionDenseNet(
-        growth_rate=growth, block_config=(units,) * 3, num_init_features=2 * growth, bn_size=4, num_classes=classes
+        growth_rate=growth, block_config=(units,) * 3, num_init_features=stem, bn_size=4, num_classes=classes
     )
-    network.features.conv0 = nn.Conv2d(3, 2 * growth, 3, padding=1, bias=False)
+    network.features.conv0 = nn.Conv2d(3, stem, 3, padding=1, bias=False)
     network.features.norm0 = network.features.relu0 = network.features.pool0 = nn.Identity()
     return network
 
 
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
 @pytest.mark.parametrize("side", [8, 13])
-def test_logits_equal_torchvisions(training: bool, side: int) -> None:
+@pytest.mark.parametrize("stem", [None, 11], ids=["stem-2k", "stem-11"])
+def test_logits_equal_torchvisions(training: bool, side: int, stem: int | None) -> None:
     torch.manual_seed(0)
-    reference = torchvision_densenet(units=3, growth=4, classes=10).double().train(training)
+    reference = torchvision_densenet(units=3, growth=4, stem=stem or 8, classes=10).double().train(training)
     for module in reference.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.weight, 0.5, 2.0)
             nn.init.normal_(module.bias)
             nn.init.uniform_(module.running_var, 0.5, 2.0)
-    network = DenseNet(22, 4, in_channels=3, classes=10, final_transition=False).double().train(training)
+    network = DenseNet(22, 4, in_channels=3, classes=10, stem_channels=stem, final_transition=False)
+    network = network.double().train(training)
     # Both list their tensors in the order of the computation.
     theirs, ours = reference.state_dict().values(), network.state_dict()
     network.load_state_dict(dict(zip(ours, theirs, strict=True)))

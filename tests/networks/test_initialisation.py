@@ -7,9 +7,14 @@ import torch
 from torch import nn
 
 from bansweep.networks.builder import build_network
-from bansweep.spec.networks import DenseNet, NetworkSpec, WideResNet
+from bansweep.spec.networks import DenseNet, NetworkSpec, PreResNet, ResidualStudent, WideResNet
 
-SPECS = [WideResNet(depth=10, width=1), DenseNet(depth=10, growth=4)]
+SPECS: list[NetworkSpec] = [
+    WideResNet(depth=10, width=1),
+    DenseNet(depth=10, growth=4),
+    PreResNet(depth=11),
+    ResidualStudent(block="basic", blocks=1, ratio=1, like=DenseNet(depth=10, growth=4)),
+]
 
 
 def weights_from_seed(spec: NetworkSpec, seed: int) -> dict[str, torch.Tensor]:
@@ -33,7 +38,16 @@ def test_another_seed_gives_another_network(spec: NetworkSpec) -> None:
     assert all(not torch.equal(first[name], other[name]) for name in drawn)
 
 
-@pytest.mark.parametrize("spec", [WideResNet(depth=10, width=4), DenseNet(depth=10, growth=32)], ids=lambda s: s.name)
+@pytest.mark.parametrize(
+    "spec",
+    [
+        WideResNet(depth=10, width=4),
+        DenseNet(depth=10, growth=32),
+        PreResNet(depth=20),
+        ResidualStudent(block="bottleneck", blocks=2, ratio=1, like=DenseNet(depth=10, growth=32)),
+    ],
+    ids=lambda spec: spec.name,
+)
 def test_convolutions_have_hes_variance_and_linear_biases_are_zero(spec: NetworkSpec) -> None:
     torch.manual_seed(0)
     network = build_network(spec, input_shape=(3, 8, 8), classes=10)

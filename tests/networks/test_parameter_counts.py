@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 import torch
 
 from bansweep.networks.builder import build_network, count_parameters
-from bansweep.spec.networks import DenseNet, NetworkSpec, WideResNet, network_from_name
+from bansweep.networks.paper_counts import count_as_printed
+from bansweep.spec.networks import DenseNet, NetworkSpec, PreResNet, ResidualStudent, WideResNet, network_from_name
+from bansweep.spec.paper_networks import PAPER_NETWORKS, Counted, PaperNetwork
 
 
 def count(spec: NetworkSpec, *, input_shape: tuple[int, int, int] = (3, 32, 32), classes: int = 10) -> int:
@@ -44,6 +48,78 @@ def test_densenets_have_the_papers_sizes(depth: int, growth: int, with_third_tra
 
 def test_the_densenet_that_the_paper_calls_112_33_has_the_printed_size() -> None:
     assert f"{count(network_from_name('densenet-112-33')) / 1e6:.2f}" == "6.27"
+
+
+def millions_as_printed(name: str, *, classes: int, counted: Counted) -> Decimal:
+    with torch.device("meta"):
+        network = build_network(network_from_name(name), input_shape=(3, 32, 32), classes=classes)
+    return Decimal(count_as_printed(network, counted)) / 1_000_000
+
+
+def is_close(counted: Decimal, printed: str) -> bool:
+    """Within 1 % or half a unit of the last printed digit."""
+    exponent = Decimal(printed).as_tuple().exponent
+    assert isinstance(exponent, int)
+    return abs(counted - Decimal(printed)) <= max(Decimal(printed) / 100, Decimal(5).scaleb(exponent - 1))
+
+
+@pytest.mark.parametrize("entry", PAPER_NETWORKS, ids=lambda entry: f"table{entry.table}-{entry.name}")
+def test_printed_sizes_are_reproduced_or_said_not_to_be(entry: PaperNetwork) -> None:
+    counted = millions_as_printed(entry.name, classes=entry.classes, counted=entry.counted)
+
+    assert is_close(counted, entry.printed) == (entry.agreement == "close")
+    if entry.agreement == "cut off":
+        assert int(counted) == int(entry.printed), "without its decimals"
+    assert (entry.agreement == "close") or entry.remark
+
+
+@pytest.mark.parametrize(
+    ("name", "millions"),
+    [
+        ("densenet-90-60", "16.24"),
+        ("densenet-90-60-compr*0.5", "4.10"),
+        ("densenet-90-60-compr*0.75", "9.17"),
+        ("densenet-90-60-compr*1.5", "36.41"),
+        ("ban-pre-resnet-14-0.5", "5.69"),
+        ("ban-pre-resnet-14-1", "20.40"),
+    ],
+)
+def test_what_differs_from_the_paper_has_the_size_that_we_state(name: str, millions: str) -> None:
+    (entry,) = (one for one in PAPER_NETWORKS if one.name == name and one.agreement == "differs")
+
+    assert f"{millions_as_printed(name, classes=entry.classes, counted=entry.counted):.2f}" == millions
+
+
+def test_nothing_else_differs() -> None:
+    differing = [entry.name for entry in PAPER_NETWORKS if entry.agreement != "close"]
+
+    assert differing == [
+        "wrn-28-10",
+        "densenet-90-60",
+        "densenet-90-60-compr*0.5",
+        "densenet-90-60-compr*0.75",
+        "densenet-90-60-compr*1.5",
+        "ban-pre-resnet-14-0.5",
+        "ban-pre-resnet-14-1",
+    ]
+
+
+@pytest.mark.parametrize(("factor", "millions"), [("0.5", "21.35"), ("2", "13.74"), ("3", "12.95"), ("4", "12.60")])
+def test_table_4s_depths(factor: str, millions: str) -> None:
+    assert f"{count(network_from_name(f'densenet-90-60-depth*{factor}'), classes=100) / 1e6:.2f}" == millions
+
+
+@pytest.mark.parametrize(
+    ("name", "millions"),
+    [
+        ("ban-wide-resnet-1-1", "20.99"),
+        ("ban-match-wide-resnet-2-1", "43.11"),
+        ("ban-wide-resnet-4-0.5", "24.33"),
+        ("ban-wide-resnet-4-1", "87.35"),
+    ],
+)
+def test_table_5s_basic_students_without_first_and_last_layer(name: str, millions: str) -> None:
+    assert f"{millions_as_printed(name, classes=100, counted='without first and last layer'):.2f}" == millions
 
 
 def wide_resnet_formula(blocks: int, width: int, channels: int, classes: int) -> int:
@@ -89,3 +165,52 @@ def test_densenet_count_by_formula(
 
     expected = densenet_formula(units, growth, 2 + final_transition, kept_percent, channels=1, classes=10)
     assert count(spec, input_shape=(1, 8, 8)) == expected
+
+
+def pre_resnet_formula(blocks: int, channels: int, classes: int) -> int:
+    total = 9 * channels * 16
+    inputs = 16
+    for inner in (16, 32, 64):
+        for _ in range(blocks):
+            outputs = 4 * inner
+            total += 2 * inputs + inputs * inner + 2 * inner + 9 * inner * inner + 2 * inner + inner * outputs
+            total += inputs * outputs if inputs != outputs or (inner == 16 and inputs == 16) else 0
+            inputs = outputs
+    return total + 2 * inputs + (inputs + 1) * classes
+
+
+def residual_student_formula(
+    block: str, blocks: int, widths: tuple[int, ...], outputs: tuple[int, ...], stem: int, classes: int
+) -> int:
+    total = 9 * 3 * stem
+    inputs = stem
+    for width, output in zip(widths, outputs, strict=True):
+        for _ in range(blocks):
+            if block == "basic":
+                total += 2 * inputs + 9 * inputs * width + 2 * width + 9 * width * width
+            else:
+                inner = round(width / 4)
+                total += 2 * inputs + inputs * inner + 2 * inner + 9 * inner * inner + 2 * inner + inner * width
+            total += inputs * width if inputs != width else 0
+            inputs = width
+        total += 2 * inputs + inputs * output
+        inputs = output
+    return total + 2 * inputs + (inputs + 1) * classes
+
+
+@pytest.mark.parametrize(("depth", "channels", "classes"), [(11, 1, 10), (20, 3, 7), (29, 4, 2)])
+def test_pre_resnet_count_by_formula(depth: int, channels: int, classes: int) -> None:
+    counted = count(PreResNet(depth=depth), input_shape=(channels, 8, 8), classes=classes)
+
+    assert counted == pre_resnet_formula((depth - 2) // 9, channels, classes)
+
+
+@pytest.mark.parametrize("block", ["basic", "bottleneck"])
+@pytest.mark.parametrize(
+    ("blocks", "ratio", "widths"), [(1, 1, (480, 660, 750)), (3, 0.5, (240, 330, 375)), (2, 2, (960, 1320, 1500))]
+)
+def test_residual_student_count_by_formula(block: str, blocks: int, ratio: float, widths: tuple[int, ...]) -> None:
+    fields = {"block": block, "blocks": blocks, "ratio": ratio, "like": "densenet-90-60"}
+    expected = residual_student_formula(block, blocks, widths, (480, 660, 750), 120, 100)
+
+    assert count(ResidualStudent.model_validate(fields), classes=100) == expected

@@ -1,0 +1,160 @@
+"""`bansweep networks`: how large networks are, and how much arithmetic they take, beside the paper's sizes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bansweep.cli.options import AsJson
+from bansweep.errors import RequestError
+from bansweep.spec.networks import NetworkSpec, network_from_name
+from bansweep.spec.paper_networks import PAPER_NETWORKS, PaperNetwork, paper_network
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_OTHERS_CLASSES = 10
+_CHANNELS = 3
+
+
+@dataclass(frozen=True)
+class _Size:
+    """A line of the table. Counts are of parameters and of multiply-adds for one image, not in millions."""
+
+    name: str
+    network: str
+    classes: int
+    parameters: int
+    operations: int
+    paper_parameters: int | None
+    paper_table: int | None
+    parameters_as_paper_counts: int | None
+    agreement: str | None
+    remark: str
+
+
+def networks(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NAME...", help="Networks; without any, those of the paper.", show_default=False),
+    ] = None,
+    classes: Annotated[
+        int | None,
+        typer.Option(min=1, help="Classes; without it, the paper's for its networks, else 10.", show_default=False),
+    ] = None,
+    image: Annotated[int, typer.Option(min=1, max=4096, help="Height and width of an image in pixels.")] = 32,
+    as_json: AsJson = False,
+) -> None:
+    """bansweep networks wrn-28-10 densenet-90-60: parameters, multiply-adds an image, and the paper's sizes."""
+    sizes = [_size(*request, image) for request in _requests(names, classes)]
+    if as_json:
+        typer.echo(json.dumps([asdict(size) for size in sizes], indent=2))
+        return
+    from rich.console import Console
+
+    _print(Console(), sizes, image)
+
+
+def _requests(
+    names: Sequence[str] | None, classes: int | None
+) -> list[tuple[str, NetworkSpec, int, PaperNetwork | None]]:
+    """What to count: name, network, classes, and the paper's entry that holds for them."""
+    if not names:
+        return [(one.name, one.spec, classes or one.classes, one) for one in PAPER_NETWORKS]
+    requests = []
+    problems = []
+    for name in names:
+        try:
+            spec = network_from_name(name)
+        except ValueError as error:
+            problems.append(str(error))
+        else:
+            printed = paper_network(spec, classes) or paper_network(spec)
+            requests.append((name, spec, classes or (printed.classes if printed else _OTHERS_CLASSES), printed))
+    if problems:
+        raise RequestError("\n".join(problems))
+    return requests
+
+
+def _size(name: str, spec: NetworkSpec, classes: int, printed: PaperNetwork | None, image: int) -> _Size:
+    import torch
+
+    from bansweep.networks.builder import build_network, count_parameters
+    from bansweep.networks.operations import count_operations
+    from bansweep.networks.paper_counts import count_as_printed
+
+    shape = (_CHANNELS, image, image)
+    with torch.device("meta"):
+        network = build_network(spec, input_shape=shape, classes=classes)
+    comparable = printed if printed is not None and printed.classes == classes else None
+    as_printed = None if comparable is None else count_as_printed(network, comparable.counted)
+    remarks = [f"is {spec.name}" if spec.name != name else ""]
+    if comparable is not None and as_printed is not None:
+        remarks += ["" if comparable.counted == "all" else f"{_short(as_printed)} {comparable.counted}"]
+        remarks += [comparable.remark]
+    elif printed is not None:
+        remarks += [f"the paper's {printed.printed} M is with {printed.classes} classes"]
+    return _Size(
+        name=name,
+        network=spec.name,
+        classes=classes,
+        parameters=count_parameters(network),
+        operations=count_operations(network, input_shape=shape),
+        paper_parameters=comparable.printed_parameters if comparable else None,
+        paper_table=comparable.table if comparable else None,
+        parameters_as_paper_counts=as_printed,
+        agreement=comparable.agreement if comparable else None,
+        remark="; ".join(filter(None, remarks)),
+    )
+
+
+def _short(count: int) -> str:
+    """`36.54 M`, `5.24 G`: three or four figures and their unit."""
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if count >= size:
+            return f"{count / size:.2f} {unit}"
+    return str(count)
+
+
+def _printed(size: _Size) -> str:
+    return "" if size.paper_parameters is None else f"{size.paper_parameters / 1e6:.4g} M"
+
+
+def _print(console: Console, sizes: Sequence[_Size], image: int) -> None:
+    """The table, with remarks in a column where there is room for them, else below."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console.print(Text(f"parameters, and multiply-adds for one image of {image}x{image} pixels; paper: as printed"))
+    console.print()
+    whole = _table(sizes, remarks=True)
+    ruler = Console(width=100_000)  # only measures: its width must not squeeze what it measures
+    if ruler.measure(whole).maximum <= console.width:
+        console.print(whole)
+        return
+    console.print(_table(sizes, remarks=False))
+    notes = [f"{size.name}, {size.classes} classes: {size.remark}" for size in sizes if size.remark]
+    if notes:
+        console.print(Text("\n" + "\n".join(notes), style="dim"))
+
+
+def _table(sizes: Sequence[_Size], *, remarks: bool) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column("network", overflow="fold")
+    for heading in ("classes", "parameters", "multiply-adds", "paper"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    if remarks:
+        table.add_column("", no_wrap=True)
+    for size in sizes:
+        figures = (str(size.classes), _short(size.parameters), _short(size.operations), _printed(size))
+        table.add_row(*map(Text, (size.name, *figures, *([size.remark] if remarks else []))))
+    return table

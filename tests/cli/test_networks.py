@@ -1,0 +1,100 @@
+"""`bansweep networks`: sizes of the paper's networks, and of any other."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from demo_sweep import Command, ended
+from typer.testing import CliRunner, Result
+
+from bansweep.cli.app import app
+from bansweep.spec.paper_networks import PAPER_NETWORKS
+
+
+def invoke(*arguments: str, width: int = 200) -> Result:
+    return CliRunner().invoke(app, ["networks", *arguments], env={"COLUMNS": str(width)})
+
+
+def sizes(*arguments: str) -> list[dict[str, Any]]:
+    result = invoke(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    document: list[dict[str, Any]] = json.loads(result.stdout)
+    return document
+
+
+def test_without_names_it_lists_the_papers_networks_each_with_its_classes() -> None:
+    listed = sizes()
+
+    assert [(one["name"], one["paper_table"], one["classes"]) for one in listed] == [
+        (one.name, one.table, one.classes) for one in PAPER_NETWORKS
+    ]
+    by_name = {one["name"]: one for one in reversed(listed)}
+    assert by_name["wrn-28-10"]["parameters"] == 36_536_884, "as published for 100 classes"
+    assert by_name["wrn-28-10"]["paper_parameters"] == 36_000_000
+    assert by_name["wrn-28-10"]["agreement"] == "cut off"
+    assert by_name["densenet-90-60"]["classes"] == 10, "table 1's"
+    assert by_name["densenet-90-60"]["parameters_as_paper_counts"] == by_name["densenet-90-60"]["parameters"]
+    wide = by_name["ban-wide-resnet-4-1"]
+    assert wide["parameters"] - wide["parameters_as_paper_counts"] == 9 * 3 * 120 + 751 * 100
+    assert "87.35 M without first and last layer" in wide["remark"]
+
+
+def test_any_network_by_name() -> None:
+    (own,) = sizes("wrn-10-1", "--classes", "7", "--image", "8")
+
+    stages = 64 * 2 * 9 * 16 * 16 + 16 * (9 * 16 * 32 + 9 * 32 * 32 + 16 * 32) + 4 * (9 * 32 * 64 + 9 * 64 * 64 + 2048)
+    assert own == {
+        "name": "wrn-10-1",
+        "network": "wrn-10-1",
+        "classes": 7,
+        "parameters": own["parameters"],
+        "operations": 64 * 27 * 16 + stages + 64 * 7,
+        "paper_parameters": None,
+        "paper_table": None,
+        "parameters_as_paper_counts": None,
+        "agreement": None,
+        "remark": "",
+    }
+
+
+def test_the_papers_size_holds_for_its_classes_only() -> None:
+    table_1, table_4 = sizes("densenet-90-60")[0], sizes("densenet-90-60", "--classes", "100")[0]
+    neither = sizes("densenet-90-60", "--classes", "7")[0]
+
+    assert (table_1["classes"], table_1["paper_parameters"]) == (10, 16_100_000)
+    assert (table_4["paper_table"], table_4["paper_parameters"]) == (4, 22_400_000)
+    assert table_4["agreement"] == "differs"
+    assert neither["paper_parameters"] is None
+    assert neither["remark"] == "the paper's 16.1 M is with 10 classes"
+
+
+def test_remarks_stand_beside_the_figures_or_below_them() -> None:
+    wide, narrow = invoke("wrn-28-10", "densenet-112-33"), invoke("wrn-28-10", "densenet-112-33", width=75)
+
+    (line,) = (line for line in wide.stdout.splitlines() if line.startswith("wrn-28-10"))
+    assert line.split(maxsplit=8)[1:8] == ["100", "36.54", "M", "5.24", "G", "36", "M"]
+    assert line.rstrip().endswith("the paper cuts 36.5 off to 36")
+    assert "is densenet-106-33-standard" in wide.stdout
+    assert "\nwrn-28-10, 100 classes: the paper cuts 36.5 off to 36" in narrow.stdout
+    assert "…" not in narrow.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "messages"),
+    [
+        (["wnr-28-10", "wrn-25-1"], ["did you mean 'wrn-28-10'?", "22 and 28 are"]),
+        (["wrn-10-1", "--image", "4"], ["wrn-10-1 cannot take images of 4x4 pixels", "8x8"]),
+    ],
+)
+def test_bad_requests_are_one_message(arguments: list[str], messages: list[str], start: Command) -> None:
+    out, err = ended(start("networks", *arguments), 2)
+
+    assert all(message in err for message in messages)
+    assert "Traceback" not in err
+    assert out == ""
+
+
+def test_a_number_of_classes_is_positive() -> None:
+    assert invoke("wrn-10-1", "--classes", "0").exit_code == 2

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bansweep.data.channel_statistics import channel_statistics
 from bansweep.data.decoded import Labels, Pixels
 from bansweep.data.prepared import array_path, read_meta
 from bansweep.data.splits import split_ranges
@@ -29,7 +30,10 @@ class ImageSplit:
 
 @dataclass(frozen=True)
 class ImageData:
-    """What a sweep trains, validates and tests on. `mean` and `std`: per channel, of all training pixels in [0, 1]."""
+    """What a sweep trains, validates and tests on.
+
+    `mean` and `std`: per channel, of the pixels in [0, 1] that are trained on, and of no others.
+    """
 
     train: ImageSplit
     validation: ImageSplit | None
@@ -59,13 +63,16 @@ def load_images(spec: DataSpec, folder: Path) -> ImageData:
     ranges = split_ranges(spec, meta.training_images, meta.test_images)
     train_images_NHWC, train_labels_N = _map(folder, "train_images"), _map(folder, "train_labels")
     test_images_NHWC, test_labels_N = _map(folder, "test_images"), _map(folder, "test_labels")
+    train = _part(train_images_NHWC, train_labels_N, ranges.train)
+    # Those of the whole set are known; held-out images must not act on the normalisation.
+    mean, std = (meta.mean, meta.std) if len(train) == meta.training_images else channel_statistics(train.images_NHWC)
     return ImageData(
-        train=_part(train_images_NHWC, train_labels_N, ranges.train),
+        train=train,
         validation=None if ranges.validation is None else _part(train_images_NHWC, train_labels_N, ranges.validation),
         test=_part(test_images_NHWC, test_labels_N, ranges.test),
         classes=meta.classes,
-        mean=meta.mean,
-        std=meta.std,
+        mean=mean,
+        std=std,
     )
 
 

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from bansweep.data.builder import decode
 from bansweep.data.cache import CACHE_VARIABLE, cache_folder
-from bansweep.data.decoded import DecodedSet, Pixels
+from bansweep.data.channel_statistics import channel_statistics
+from bansweep.data.decoded import DecodedSet
 from bansweep.data.file_digests import file_digest
 from bansweep.data.fingerprint import source_fingerprint
 from bansweep.data.prepared import (
@@ -119,21 +120,6 @@ def _write(folder: Path, decoded: DecodedSet, kind: str, fingerprint: str) -> No
         os.fsync(description.fileno())
     partial.replace(folder)
     _sync_folder(folder.parent)
-
-
-def channel_statistics(images_NHWC: Pixels) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel's pixels, scaled to [0, 1]."""
-    means, deviations = [], []
-    levels = np.arange(256) / 255
-    for channel in range(images_NHWC.shape[-1]):
-        # 256 counts instead of a copy of the pixels as floating-point numbers.
-        share = np.bincount(images_NHWC[..., channel].ravel(), minlength=256) / images_NHWC[..., channel].size
-        mean = float(share @ levels)
-        means.append(mean)
-        deviation = float(np.sqrt(share @ (levels - mean) ** 2))
-        # A channel of one value carries nothing; 1 keeps it finite.
-        deviations.append(deviation or 1.0)
-    return tuple(means), tuple(deviations)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from bansweep.data.builder import decode
+from bansweep.data.channel_statistics import channel_statistics
 from bansweep.data.images import load_images
-from bansweep.data.prepare import channel_statistics, prepare
+from bansweep.data.prepare import prepare
 from bansweep.errors import DataError
 from bansweep.spec.data import ImageFolder
 
@@ -54,11 +55,20 @@ def test_subsets_and_what_epochs_are_judged_by(spec: ImageFolder, cache: Path) -
     assert np.array_equal(part.train.images_NHWC, whole.train.images_NHWC[:3])
     assert np.array_equal(part.validation.images_NHWC, whole.train.images_NHWC[-2:])
     assert np.array_equal(part.validation.labels_N, whole.train.labels_N[-2:])
-    assert part.mean == whole.mean
 
 
-def test_statistics_are_those_of_the_pixels() -> None:
-    images_NHWC = np.random.default_rng(0).integers(0, 256, (7, 5, 4, 3), dtype=np.uint8)
+def test_images_are_normalised_by_those_that_are_trained_on(spec: ImageFolder, cache: Path) -> None:
+    folder = prepare(spec, cache)
+    for subset in ({}, {"limit": 3}, {"validation": 2}):
+        data = load_images(spec.model_copy(update=subset), folder)
+        pixels_NHWC = data.train.images_NHWC / 255
+        assert data.mean == pytest.approx(pixels_NHWC.mean((0, 1, 2))), subset
+        assert data.std == pytest.approx(pixels_NHWC.std((0, 1, 2))), subset
+
+
+@pytest.mark.parametrize("images", [7, 1_000, 2_001])
+def test_statistics_are_those_of_the_pixels(images: int) -> None:
+    images_NHWC = np.random.default_rng(0).integers(0, 256, (images, 5, 4, 3), dtype=np.uint8)
     images_NHWC[..., 2] = 51
     mean, std = channel_statistics(images_NHWC)
     assert mean == pytest.approx((images_NHWC / 255).mean((0, 1, 2)))

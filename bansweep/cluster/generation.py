@@ -44,7 +44,15 @@ def train_and_publish(
     generation = job.generation
     data = _images(job.data)
     teacher, teacher_digest = _teacher(store, generation, device)
-    run = GenerationRun(generation, data, teacher=teacher, device=device, workers=workers, compiled=job.compiled)
+    run = GenerationRun(
+        generation,
+        data,
+        teacher=teacher,
+        device=device,
+        workers=workers,
+        compiled=job.compiled,
+        diagnostics=job.diagnostics,
+    )
     started_at = time.time()
     # Workers of a former attempt may still be writing: all have to resume from what worker 0 saw.
     progress = workers.from_first(store.load_progress(generation.id) if workers.rank == 0 else None)

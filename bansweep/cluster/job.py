@@ -17,3 +17,4 @@ class GenerationJob(SpecModel):
     data: DataSpec
     store: Path
     compiled: bool = False
+    diagnostics: bool = False

@@ -72,6 +72,7 @@ def _tune(
             data=with_absolute_paths(sweep.data),
             store=store.root,
             compiled=allocation.compiled,
+            diagnostics=sweep.diagnostics,
         )
         return {"job": job.model_dump_json(), "allocation": dataclasses.asdict(allocation)}
 

@@ -57,8 +57,9 @@ def _generation(
 ) -> Generation:
     index = 0 if teacher is None else teacher.generation_index + 1
     return Generation(
-        network=column.network if column.network is not None else row.network,
+        network=column.network_in(row),
         loss=column.loss,
+        shared_layers=column.shared_layers,
         recipe=sweep.recipe,
         data=data,
         precision=sweep.resources.precision,

@@ -11,10 +11,11 @@ from bansweep.spec.model import SpecModel
 from bansweep.spec.networks import NetworkSpec
 from bansweep.spec.recipes import Recipe
 from bansweep.spec.resources import Precision
+from bansweep.spec.sweep import SharedLayers
 
 # Part of every id. Raise it when the meaning of a stored generation changes, or the default of an existing field:
 # fields at their defaults are left out of ids, so that options added later keep the ids of what is stored.
-IDENTITY_VERSION = 1
+IDENTITY_VERSION = 2
 
 
 class DataIdentity(SpecModel):
@@ -36,6 +37,7 @@ class Generation(SpecModel):
 
     network: NetworkSpec
     loss: LossSpec
+    shared_layers: SharedLayers = "none"
     recipe: Recipe
     data: DataIdentity
     precision: Precision

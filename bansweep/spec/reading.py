@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from bansweep.errors import Problem, SweepFileError
 from bansweep.spec.document import Document, KeyPath, key_text, parse_document, parse_value, read_document, refusal
+from bansweep.spec.matching import matching_problems
 from bansweep.spec.references import Finding, reference_problems
 from bansweep.spec.sweep import SweepSpec
 
@@ -60,7 +61,9 @@ def _validated(document: Document, overrides: Sequence[str]) -> SweepSpec:
 def _checked(value: dict[str, Any]) -> tuple[SweepSpec | None, list[Finding]]:
     found = list(reference_problems(value))
     try:
-        return SweepSpec.model_validate(value), found
+        sweep = SweepSpec.model_validate(value)
+        # Only what is valid in itself can be compared.
+        return sweep, found or list(matching_problems(sweep))
     except ValidationError as error:
         found += [(_path_in(value, line["loc"]), line["msg"]) for line in error.errors(include_url=False)]
         return None, found
@@ -73,10 +76,8 @@ def _without_hint(finding: Finding) -> Finding:
 
 
 def _path_in(value: Any, location: Sequence[str | int]) -> KeyPath:
-    """Pydantic's location without the steps that the file does not have (a union's branch, an inner model).
-
-    The last step is kept even where the file lacks it: a missing key has to be named.
-    """
+    """Pydantic's location without the steps that the file does not have: a union's branch, an inner model, a key that
+    is missing (which the message names)."""
     path: list[str | int] = []
     for part in location:
         if isinstance(value, Mapping) and part in value:

@@ -89,9 +89,12 @@ def _loss_kind(column: Mapping[str, Any]) -> Any:
 def _teachers(columns: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
     for name, column in columns.items():
         teacher = column.get("teacher")
-        if _loss_kind(column) == "labels":
+        shares_layers = column.get("shared_layers", "none") != "none"
+        if _loss_kind(column) == "labels" and not shares_layers:
             if teacher is not None:
                 yield ("generations", name, "teacher"), "a generation with the loss 'labels' has no teacher; remove it"
+        elif teacher is None and shares_layers:
+            yield ("generations", name), "'teacher' is missing: 'shared_layers' takes layers of the column that teaches"
         elif teacher is None and _loss_kind(column) in LOSS_KINDS:
             yield ("generations", name), "'teacher' is missing: name the column that teaches this one"
         elif isinstance(teacher, str) and teacher not in columns:

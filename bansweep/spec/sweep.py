@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
@@ -25,14 +25,27 @@ class Row(SpecModel):
     network: NetworkSpec
 
 
+# Section 4.1: "sharing the first and last layers between student and teacher"; table 5 has them frozen.
+SharedLayers = Literal["none", "frozen", "trained"]
+
+
 class Column(SpecModel):
-    """A column of the table: how its generation learns, and the column that teaches it."""
+    """A column of the table: how its generation learns, and the column that teaches it.
+
+    `shared_layers`: whether the student's first convolution and last (linear) layer are its teacher's, and then stay
+    so (`frozen`) or are where its own start (`trained`).
+    """
 
     loss: LossSpec
     teacher: str | None = None
     seed: int = Field(default=0, ge=0, le=2**31)
     network: NetworkSpec | None = Field(default=None, description="a student that differs from its row's network")
+    shared_layers: SharedLayers = "none"
     skip: tuple[str, ...] = ()
+
+    def network_in(self, row: Row) -> NetworkSpec:
+        """The network of this column's generation in a row."""
+        return row.network if self.network is None else self.network
 
 
 def _at_least_one(members: tuple[str, ...]) -> tuple[str, ...]:
@@ -100,4 +113,5 @@ class SweepSpec(SpecModel):
         default_factory=dict
     )
     paper: str | None = None
+    diagnostics: bool = Field(default=False, description="measure section 3.2's gradient in every epoch")
     resources: Resources = Resources()

@@ -5,11 +5,15 @@ Without it the statistics, and with them the whole training, would depend on how
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
 import torch.distributed.nn.functional as differentiable
 from torch import Tensor, nn
 
 from bansweep.training.workers import Workers
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class GlobalBatchNorm2d(nn.BatchNorm2d):
@@ -44,7 +48,7 @@ class GlobalBatchNorm2d(nn.BatchNorm2d):
         return normalised.to(input.dtype)
 
 
-def with_global_batch_norm(network: nn.Module, workers: Workers, device: torch.device) -> nn.Module:
+def with_global_batch_norm(network: Network, workers: Workers, device: torch.device) -> Network:
     """The network with every BatchNorm2d normalising over all workers; unchanged for a worker that is alone.
 
     Parameters, buffers and their names stay as they are.
@@ -52,7 +56,7 @@ def with_global_batch_norm(network: nn.Module, workers: Workers, device: torch.d
     if workers.size == 1:
         return network
     if device.type == "cuda":
-        synchronised: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+        synchronised: Network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
         return synchronised
     for module in network.modules():
         if type(module) is nn.BatchNorm2d:

@@ -6,9 +6,11 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from bansweep.data.augmentation import draw_views
 from bansweep.data.images import ImageData
@@ -16,19 +18,22 @@ from bansweep.data.resident import ResidentImages
 from bansweep.data.sampling import epoch_order
 from bansweep.data.suitability import check_suitable
 from bansweep.errors import DivergedError
-from bansweep.losses.builder import build_loss, needs_keys
+from bansweep.losses.builder import needs_keys, needs_stage_outputs
 from bansweep.networks.builder import build_network, count_parameters
 from bansweep.plan.events import EpochReport
 from bansweep.plan.generation import Generation
 from bansweep.plan.seeds import derived_seed
-from bansweep.spec.losses import DkppLoss
+from bansweep.spec.losses import DkppLoss, needs_teacher
 from bansweep.training.batch_norm import with_global_batch_norm
+from bansweep.training.diagnostics import Diagnostics, agreement
 from bansweep.training.evaluation import error_and_loss, predict
+from bansweep.training.forward import training_forward
 from bansweep.training.optimizer import build_optimizer, learning_rate, set_learning_rate
 from bansweep.training.permutation_keys import PermutationKeys
 from bansweep.training.precision import use_exact_arithmetic
+from bansweep.training.shared_layers import take_outer_layers
 from bansweep.training.snapshot import load_snapshot, snapshot_bytes, weights_bytes
-from bansweep.training.step import TrainingStep, distributed_forward
+from bansweep.training.step import TrainingStep
 from bansweep.training.teacher import FrozenTeacher
 from bansweep.training.workers import ALONE, Workers
 
@@ -49,6 +54,7 @@ class GenerationRun:
 
     Every epoch's randomness (order, crops, dropout, permutations) is a function of the generation's seed and the
     epoch's number, so that weights, momenta and the number of finished epochs are all the state there is.
+    `diagnostics` adds those of section 3.2 to the reports of a student that compares itself with its teacher.
     """
 
     def __init__(
@@ -60,12 +66,14 @@ class GenerationRun:
         device: torch.device | None = None,
         workers: Workers = ALONE,
         compiled: bool = False,
+        diagnostics: bool = False,
     ) -> None:
         self.generation = generation
         self.history: list[EpochReport] = []
         self._data = data
         self._device = device or torch.device("cpu")
         self._workers = workers
+        self._teacher = teacher
         self._bf16 = generation.precision == "bf16"
         self._classes = len(data.classes)
         check_suitable(generation.recipe, generation.network, data)
@@ -77,17 +85,29 @@ class GenerationRun:
         use_exact_arithmetic()
         torch.manual_seed(derived_seed(generation.seed, "weights"))
         network = build_network(generation.network, input_shape=data.input_shape, classes=self._classes)
+        if generation.shared_layers != "none":
+            assert teacher is not None, "shared layers are a teacher's"
+            take_outer_layers(network, teacher.network, frozen=generation.shared_layers == "frozen")
         network = with_global_batch_norm(network, workers, self._device)
         self.network = network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._optimizer = build_optimizer(self.network, generation.recipe)
-        forward = distributed_forward(self.network, workers, self._device)
+        self._diagnostics = (
+            Diagnostics(workers, self._device) if diagnostics and needs_teacher(generation.loss) else None
+        )
         self._step = TrainingStep(
-            torch.compile(forward) if compiled else forward,
+            training_forward(
+                self.network,
+                workers,
+                self._device,
+                with_stages=needs_stage_outputs(generation.loss),
+                compiled=compiled,
+            ),
             self._optimizer,
-            build_loss(generation.loss),
+            generation.loss,
             teacher=teacher,
             workers=workers,
             bf16=self._bf16,
+            diagnostics=self._diagnostics,
         )
         self._keys = (
             PermutationKeys(
@@ -120,7 +140,8 @@ class GenerationRun:
             rate = learning_rate(recipe, len(self.history))
             set_learning_rate(self._optimizer, rate)
             train_loss = self._train_epoch(len(self.history) + 1)
-            error, loss = self._evaluate()
+            evaluated = self._evaluate()
+            loss = evaluated[f"{self._split_name}_loss"]
             if not math.isfinite(loss):
                 # The epoch's very last step did it: no later loss would tell.
                 raise DivergedError(len(self.history) + 1, len(self._train_images) // self._batch_size, loss)
@@ -131,9 +152,9 @@ class GenerationRun:
                 finished_at=time.time(),
                 metrics={
                     "train_loss": train_loss,
-                    f"{self._split_name}_loss": loss,
-                    f"{self._split_name}_error": error,
+                    **evaluated,
                     "learning_rate": rate,
+                    **(self._diagnostics.take() if self._diagnostics is not None else {}),
                 },
             )
             self.history.append(report)
@@ -142,9 +163,7 @@ class GenerationRun:
     def result(self) -> TrainedGeneration:
         """The finished generation. Call it on every worker, after the last epoch."""
         test_images = ResidentImages(self._data.test, device=self._device, mean=self._data.mean, std=self._data.std)
-        probabilities_NC = predict(
-            self.network, test_images, classes=self._classes, workers=self._workers, bf16=self._bf16
-        )
+        probabilities_NC = self._predict(self.network, test_images)
         error, loss = error_and_loss(probabilities_NC, test_images.labels_N)
         return TrainedGeneration(
             weights=weights_bytes(self.network),
@@ -164,6 +183,8 @@ class GenerationRun:
         views = draw_views(augmentation, len(images), seed, epoch).to(self._device) if augmentation else None
         # What is left over after the last whole batch sits out this epoch: the order is another in the next.
         steps = len(images) // self._batch_size
+        epochs = self.generation.recipe.epochs
+        progress = (epoch - 1) / (epochs - 1) if epochs > 1 else 1.0
         losses = torch.zeros(steps, device=self._device)
         self.network.train()
         for step in range(steps):
@@ -172,7 +193,7 @@ class GenerationRun:
             if self._keys is not None:
                 keys_BC = self._workers.share(self._keys.of_batch(epoch, step, batch_B)).to(self._device)
             pixels_BKHW, labels_B = images.batch(self._workers.share(batch_B).to(self._device), views)
-            losses[step] = self._step(pixels_BKHW, labels_B, keys_BC)
+            losses[step] = self._step(pixels_BKHW, labels_B, keys_BC=keys_BC, progress=progress)
         # One look at the losses an epoch: each look makes the host wait for the device.
         batch_losses = self._workers.sum(losses).cpu()
         finite = torch.isfinite(batch_losses)
@@ -181,7 +202,20 @@ class GenerationRun:
             raise DivergedError(epoch, step + 1, float(batch_losses[step]))
         return float(batch_losses.double().mean())
 
-    def _evaluate(self) -> tuple[float, float]:
-        images = self._evaluation_images
-        probabilities_NC = predict(self.network, images, classes=self._classes, workers=self._workers, bf16=self._bf16)
-        return error_and_loss(probabilities_NC, images.labels_N)
+    def _evaluate(self) -> dict[str, float]:
+        """The metrics of the evaluation split."""
+        probabilities_NC = self._predict(self.network, self._evaluation_images)
+        error, loss = error_and_loss(probabilities_NC, self._evaluation_images.labels_N)
+        metrics = {f"{self._split_name}_loss": loss, f"{self._split_name}_error": error}
+        if self._diagnostics is not None:
+            metrics[f"{self._split_name}_agreement"] = agreement(probabilities_NC, self._teacher_probabilities_NC)
+        return metrics
+
+    @cached_property
+    def _teacher_probabilities_NC(self) -> Tensor:
+        """The teacher's answers to the evaluation split, which do not change."""
+        assert self._teacher is not None
+        return self._predict(self._teacher.network, self._evaluation_images)
+
+    def _predict(self, network: nn.Module, images: ResidentImages) -> Tensor:
+        return predict(network, images, classes=self._classes, workers=self._workers, bf16=self._bf16)

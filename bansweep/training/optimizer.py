@@ -13,9 +13,9 @@ _ROUNDING = 1e-9  # 0.7 * 10 is a little more than 7
 
 
 def build_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.SGD:
-    """The recipe's optimizer over all parameters; weight decay acts on all of them, as in the recipe's source."""
+    """The recipe's optimizer over all parameters that learn; weight decay acts on all of them, as in its source."""
     return torch.optim.SGD(
-        network.parameters(),
+        [parameter for parameter in network.parameters() if parameter.requires_grad],
         lr=recipe.learning_rate,
         momentum=recipe.momentum,
         nesterov=recipe.nesterov,

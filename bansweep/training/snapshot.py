@@ -24,8 +24,8 @@ def snapshot_bytes(network: nn.Module, optimizer: torch.optim.SGD) -> bytes:
     """Weights and momenta: with the epoch number, all that the next epoch depends on."""
     tensors = {f"{_MODEL}{name}": tensor for name, tensor in network.state_dict().items()}
     for name, parameter in network.named_parameters():
-        momentum = optimizer.state[parameter].get("momentum_buffer")
-        if momentum is not None:
+        momentum = optimizer.state.get(parameter, {}).get("momentum_buffer")
+        if momentum is not None:  # a frozen parameter has none
             tensors[f"{_MOMENTUM}{name}"] = momentum
     return safetensors.torch.save(_portable(tensors))
 

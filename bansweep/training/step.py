@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from bansweep.losses.builder import DistillationLoss
+from bansweep.losses.answer import Answer
+from bansweep.losses.builder import build_loss, needs_stage_outputs
+from bansweep.spec.losses import LossSpec, needs_teacher
+from bansweep.training.diagnostics import Diagnostics
 from bansweep.training.precision import autocast
 from bansweep.training.teacher import FrozenTeacher
 from bansweep.training.workers import Workers
@@ -18,44 +21,40 @@ class TrainingStep:
 
     def __init__(
         self,
-        forward: Callable[[Tensor], Tensor],
+        forward: Callable[[Tensor], Answer],
         optimizer: torch.optim.Optimizer,
-        loss: DistillationLoss,
+        loss: LossSpec,
         *,
         teacher: FrozenTeacher | None,
         workers: Workers,
         bf16: bool,
+        diagnostics: Diagnostics | None,
     ) -> None:
         self._forward = forward
         self._optimizer = optimizer
-        self._loss = loss
-        self._teacher = teacher
+        self._loss = build_loss(loss)
+        # A teacher whose layers alone are wanted is not asked.
+        self._teacher = teacher if needs_teacher(loss) else None
+        self._with_stages = needs_stage_outputs(loss)
         self._workers = workers
         self._bf16 = bf16
+        self._diagnostics = diagnostics
 
-    def __call__(self, images_BKHW: Tensor, labels_B: Tensor, keys_BC: Tensor | None) -> Tensor:
-        """Take the step; returns this worker's share of the global batch's loss (a scalar, still on the device)."""
-        teacher_logits_BC = None
+    def __call__(self, images_BKHW: Tensor, labels_B: Tensor, *, keys_BC: Tensor | None, progress: float) -> Tensor:
+        """Take the step; returns this worker's share of the global batch's loss (a scalar, still on the device).
+
+        `keys_BC` and `progress` are the loss's.
+        """
+        teacher = None
         if self._teacher is not None:
-            teacher_logits_BC = self._teacher.logits(images_BKHW, bf16=self._bf16)
+            teacher = self._teacher.answer(images_BKHW, bf16=self._bf16, with_stages=self._with_stages)
         with autocast(images_BKHW.device, bf16=self._bf16):
-            student_logits_BC = self._forward(images_BKHW)
-        loss = self._loss(student_logits_BC, teacher_logits_BC, labels_B, batch_sum=self._workers.sum, keys_BC=keys_BC)
+            student = self._forward(images_BKHW)
+        loss = self._loss(student, teacher, labels_B, batch_sum=self._workers.sum, keys_BC=keys_BC, progress=progress)
         self._optimizer.zero_grad(set_to_none=True)
         # Shares add up to the batch's loss, but DDP averages gradients over workers.
         (loss * self._workers.size).backward()
         self._optimizer.step()
+        if self._diagnostics is not None and teacher is not None:
+            self._diagnostics.observe(student.logits_BC, teacher.logits_BC, labels_B)
         return loss.detach()
-
-
-def distributed_forward(network: nn.Module, workers: Workers, device: torch.device) -> Callable[[Tensor], Tensor]:
-    """The network's forward pass, with gradients averaged over the workers where there are several."""
-    if workers.size == 1:
-        return network
-    # Buffers are equal on all workers already: batch statistics are global ones.
-    return nn.parallel.DistributedDataParallel(
-        network,
-        device_ids=[device] if device.type == "cuda" else None,
-        broadcast_buffers=False,
-        gradient_as_bucket_view=True,
-    )

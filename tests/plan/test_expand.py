@@ -132,15 +132,15 @@ def test_the_identity_is_pinned() -> None:
         '"network":{"depth":90,"growth":60,"kind":"densenet"},"precision":"fp32",'
         '"recipe":{"augmentation":{},"batch_size":128,"decay_at":[0.3,0.6,0.8],"decay_factor":0.2,"epochs":200,'
         '"learning_rate":0.1,"momentum":0.9,"nesterov":true,"weight_decay":0.0005},'
-        f'"seed":{effective_seed(0, 0, 0)},"version":1}}'
+        f'"seed":{effective_seed(0, 0, 0)},"version":2}}'
     )
     assert effective_seed(0, 0, 0) == 3051931488724851722
-    assert teacher.id == "cb55f4bfe0e76b01"
+    assert teacher.id == "a07568bb3d796d97"
 
 
 def test_defaults_that_ids_leave_out_are_pinned() -> None:
     """A changed default would silently give old results for new settings: raise IDENTITY_VERSION with it."""
-    from bansweep.spec.losses import DkppLoss
+    from bansweep.spec.losses import ActivationsLoss, CwtmLoss, DkppLoss, KdLabelsLoss, KdLoss, LabelsLoss
     from bansweep.spec.networks import DenseNet, WideResNet
     from bansweep.spec.recipes import Augmentation
 
@@ -154,11 +154,18 @@ def test_defaults_that_ids_leave_out_are_pinned() -> None:
         "kind": "densenet",
         "depth": 10,
         "growth": 1,
+        "stem": None,
         "compression": 0.5,
         "final_transition": True,
         "dropout": 0.0,
     }
+    assert LabelsLoss().model_dump() == {"kind": "labels", "smoothing": 0.0}
+    assert KdLoss().model_dump() == {"kind": "kd", "temperature": 1.0}
+    assert KdLabelsLoss().model_dump() == {"kind": "kd+labels", "temperature": 1.0, "mixing": None}
+    assert CwtmLoss().model_dump() == {"kind": "cwtm", "confidence": "max"}
     assert DkppLoss().model_dump() == {"kind": "dkpp", "permutation": "fresh"}
+    assert ActivationsLoss().model_dump() == {"kind": "kd+activations", "weight": 1.0, "ramp": "constant"}
+    assert Generation.model_fields["shared_layers"].default == "none"
     assert Augmentation().model_dump() == {"pad": 4, "fill": "reflect", "flip": True}
     assert DataIdentity(kind="k", fingerprint="f").model_dump(exclude={"kind", "fingerprint"}) == {
         "validation": 0,

@@ -16,17 +16,18 @@ from pydantic import TypeAdapter
 from torch import nn
 
 from bansweep.data.images import load_images
-from bansweep.losses.builder import build_loss
+from bansweep.losses.builder import needs_stage_outputs
 from bansweep.networks.builder import build_network
 from bansweep.plan.generation import Generation
 from bansweep.spec.data import Digits
-from bansweep.spec.losses import LossSpec
+from bansweep.spec.losses import LOSS_KINDS, LossSpec
 from bansweep.spec.networks import WideResNet
 from bansweep.spec.recipes import RECIPES, Recipe
 from bansweep.training.batch_norm import GlobalBatchNorm2d, with_global_batch_norm
+from bansweep.training.forward import training_forward
 from bansweep.training.generation_run import GenerationRun
 from bansweep.training.optimizer import build_optimizer
-from bansweep.training.step import TrainingStep, distributed_forward
+from bansweep.training.step import TrainingStep
 from bansweep.training.teacher import FrozenTeacher
 from bansweep.training.workers import Workers
 
@@ -64,12 +65,12 @@ def first_epoch(
         teacher = FrozenTeacher(
             generation.network, teacher_weights, input_shape=data.input_shape, classes=10, device=CPU
         )
-    run = GenerationRun(generation, data, teacher=teacher, workers=workers)
+    run = GenerationRun(generation, data, teacher=teacher, workers=workers, diagnostics=True)
     report = next(run.epochs())
     return dict(report.metrics), run.network.classifier.weight.flatten().tolist()  # type: ignore[union-attr,operator]
 
 
-@pytest.mark.parametrize("loss", ["labels", "kd", "kd+labels", "cwtm", "dkpp"])
+@pytest.mark.parametrize("loss", LOSS_KINDS)
 def test_two_workers_agree_with_one(
     loss: str, make_generation: Callable[..., Generation], data_folder: Path, teacher_weights: bytes
 ) -> None:
@@ -134,21 +135,23 @@ def steps_in_float64(workers: Workers, loss: str) -> list[float]:
     fixed.network = teacher.eval().requires_grad_(requires_grad=False)
     network = with_global_batch_norm(student, workers, CPU)
     optimizer = build_optimizer(network, RECIPE)
+    spec: LossSpec = TypeAdapter(LossSpec).validate_python(loss)
     step = TrainingStep(
-        distributed_forward(network, workers, CPU),
+        training_forward(network, workers, CPU, with_stages=needs_stage_outputs(spec), compiled=False),
         optimizer,
-        build_loss(TypeAdapter(LossSpec).validate_python(loss)),
+        spec,
         teacher=fixed,
         workers=workers,
         bf16=False,
+        diagnostics=None,
     )
     for images_BKHW, labels_B, keys_BC in zip(images, labels, keys, strict=True):
-        step(*(workers.share(part) for part in (images_BKHW, labels_B, keys_BC)))
+        step(workers.share(images_BKHW), workers.share(labels_B), keys_BC=workers.share(keys_BC), progress=0.5)
     # Few enough for a pipe: nobody reads it before the process has ended.
     return [value for parameter in network.parameters() for value in parameter.detach().flatten()[:20].tolist()]
 
 
-@pytest.mark.parametrize("loss", ["labels", "kd", "kd+labels", "cwtm", "dkpp"])
+@pytest.mark.parametrize("loss", LOSS_KINDS)
 def test_in_double_precision_two_workers_take_exactly_the_steps_of_one(loss: str) -> None:
     alone = steps_in_float64(Workers(), loss)
     for weights in in_group(2, steps_in_float64, loss):

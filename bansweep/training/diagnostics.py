@@ -1,0 +1,90 @@
+"""What section 3.2 of the paper looks at, measured while a student learns: the two parts of the KD gradient (Eq. 7),
+how sure the teacher is, and how often student and teacher agree.
+
+The two parts of the gradient sum to zero within each sample, so that their signed means mirror each other; sizes are
+taken per sample before averaging. All of it is of the KD gradient at temperature 1, whatever loss the student learns
+from, and over the training views of an epoch as the student was when it saw them.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from bansweep.losses.gradient_parts import kd_gradient_parts
+from bansweep.losses.probabilities import teacher_probabilities
+from bansweep.training.workers import Workers
+
+QUANTILES = (5, 25, 50, 75, 95)
+# A histogram, unlike the values themselves, adds up over workers. Quantiles are exact to a bin.
+_BINS = 1000
+
+
+class Diagnostics:
+    """Sums over an epoch on the device: nothing here waits for it before the epoch ends."""
+
+    def __init__(self, workers: Workers, device: torch.device) -> None:
+        self._workers = workers
+        self._sums = torch.zeros(7, dtype=torch.float64, device=device)
+        self._confidences = torch.zeros(_BINS, dtype=torch.float64, device=device)
+
+    @torch.no_grad()
+    def observe(self, student_logits_BC: Tensor, teacher_logits_BC: Tensor, labels_B: Tensor) -> None:
+        """Take in this worker's share of a batch."""
+        student_logits_BC = student_logits_BC.detach()
+        parts = kd_gradient_parts(student_logits_BC, teacher_logits_BC, labels_B)
+        confidence_B = teacher_probabilities(teacher_logits_BC).amax(dim=1)
+        agreed_B = student_logits_BC.argmax(dim=1) == teacher_logits_BC.argmax(dim=1)
+        of_sample_7B = torch.stack(
+            [
+                torch.ones_like(confidence_B),
+                parts.ground_truth_B,
+                parts.dark_knowledge_BC.sum(dim=1),
+                parts.ground_truth_B.abs(),
+                parts.dark_knowledge_BC.norm(dim=1),
+                confidence_B,
+                agreed_B.to(confidence_B.dtype),
+            ]
+        )
+        self._sums += of_sample_7B.double().sum(dim=1)
+        bins_B = (confidence_B * _BINS).long().clamp_(max=_BINS - 1)
+        self._confidences += torch.bincount(bins_B, minlength=_BINS)
+
+    def take(self) -> dict[str, float]:
+        """The epoch's figures over all workers, the same on each; then begin anew. Empty where nothing was observed.
+
+        `kd_gradient_*` are means over samples: signed, and `_size` the absolute value of the ground-truth part and the
+        L2 norm of the dark-knowledge part; `teacher_confidence_*` are of the teacher's largest probability;
+        `train_agreement` is in percent.
+        """
+        count, *sums = self._workers.sum(self._sums).tolist()
+        histogram = self._workers.sum(self._confidences).cpu()
+        self._sums = torch.zeros_like(self._sums)
+        self._confidences = torch.zeros_like(self._confidences)
+        if not count:
+            return {}
+        names = (
+            "kd_gradient_ground_truth",
+            "kd_gradient_dark_knowledge",
+            "kd_gradient_ground_truth_size",
+            "kd_gradient_dark_knowledge_size",
+            "teacher_confidence_mean",
+        )
+        means = [total / count for total in sums]
+        return {
+            **dict(zip(names, means, strict=False)),
+            **{f"teacher_confidence_p{percent:02}": _quantile(histogram, percent) for percent in QUANTILES},
+            "train_agreement": 100 * means[-1],
+        }
+
+
+def agreement(student_NC: Tensor, teacher_NC: Tensor) -> float:
+    """In percent, how many of N images both give the same class."""
+    return 100.0 * (student_NC.argmax(dim=1) == teacher_NC.argmax(dim=1)).double().mean().item()
+
+
+def _quantile(histogram: Tensor, percent: int) -> float:
+    """The middle of the bin in which the quantile lies."""
+    below = histogram.cumsum(0)
+    position = int(torch.searchsorted(below, below[-1] * percent / 100))
+    return (min(position, _BINS - 1) + 0.5) / _BINS

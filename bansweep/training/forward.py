@@ -1,0 +1,48 @@
+"""A network's forward pass as training uses it: on all workers, compiled or not, with what the loss compares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from bansweep.losses.answer import Answer
+from bansweep.networks.staged import StagedNetwork
+from bansweep.training.workers import Workers
+
+
+class _WithStages(nn.Module):
+    """The network as a module whose forward pass gives the stages' outputs as well: DDP wraps nothing but `forward`."""
+
+    def __init__(self, network: StagedNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images_BKHW: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        return self.network.forward_with_stages(images_BKHW)
+
+
+def training_forward(
+    network: StagedNetwork, workers: Workers, device: torch.device, *, with_stages: bool, compiled: bool
+) -> Callable[[Tensor], Answer]:
+    """The student's forward pass, with gradients averaged over the workers where there are several."""
+    module: nn.Module = _WithStages(network) if with_stages else network
+    if workers.size > 1:
+        # Buffers are equal on all workers already: batch statistics are global ones.
+        module = nn.parallel.DistributedDataParallel(
+            module,
+            device_ids=[device] if device.type == "cuda" else None,
+            broadcast_buffers=False,
+            gradient_as_bucket_view=True,
+        )
+    forward: Callable[[Tensor], object] = torch.compile(module) if compiled else module
+    return lambda images_BKHW: _answer(forward(images_BKHW))
+
+
+def _answer(output: object) -> Answer:
+    if isinstance(output, Tensor):
+        return Answer(output)
+    assert isinstance(output, tuple)
+    logits_BC, stage_outputs = output
+    return Answer(logits_BC, tuple(stage_outputs))

@@ -7,16 +7,27 @@ from pathlib import Path
 import pytest
 
 from bansweep.spec.data import Digits, ImageFolder, ParquetImages
-from bansweep.spec.losses import LOSS_KINDS
+from bansweep.spec.losses import (
+    LOSS_KINDS,
+    ActivationsLoss,
+    CwtmLoss,
+    DkppLoss,
+    KdLabelsLoss,
+    KdLoss,
+    LabelsLoss,
+)
 from bansweep.spec.model import SpecModel
-from bansweep.spec.networks import DenseNet, WideResNet
+from bansweep.spec.networks import DenseNet, PreResNet, ResidualStudent, WideResNet
 from bansweep.spec.reading import parse_sweep, read_sweep
 from bansweep.spec.recipes import Augmentation, Recipe
 from bansweep.spec.resources import Resources
 from bansweep.spec.sweep import Column, SweepSpec
 
 ROOT = Path(__file__).parent.parent
-MODELS = (SweepSpec, Column, Recipe, Augmentation, Resources, WideResNet, DenseNet, Digits, ParquetImages, ImageFolder)
+NETWORKS = (WideResNet, DenseNet, PreResNet, ResidualStudent)
+LOSSES = (LabelsLoss, KdLoss, KdLabelsLoss, CwtmLoss, DkppLoss, ActivationsLoss)
+DATA = (Digits, ParquetImages, ImageFolder)
+MODELS = (SweepSpec, Column, Recipe, Augmentation, Resources, *NETWORKS, *LOSSES, *DATA)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)

@@ -1,4 +1,4 @@
-"""Every file in sweeps/ is valid, plans, and says in its header how to run it."""
+"""Every file in sweeps/ is valid, plans, and says in its header how to run it; those of the paper hold its tables."""
 
 from __future__ import annotations
 
@@ -8,26 +8,82 @@ import pytest
 
 from bansweep.plan.expand import expand
 from bansweep.plan.generation import DataIdentity
+from bansweep.plan.plan import Plan
+from bansweep.report.paper_figures import paper_figure, paper_table
 from bansweep.spec.reading import read_sweep
 
-SWEEPS = sorted((Path(__file__).parent.parent / "sweeps").rglob("*.yaml"))
+FOLDER = Path(__file__).parent.parent / "sweeps"
+SWEEPS = sorted(FOLDER.rglob("*.yaml"))
+VISION_TABLES = ("table1", "table2", "table3", "table4", "table5")
+
+
+def plan_of(name: str) -> Plan:
+    sweep = read_sweep(FOLDER / f"{name}.yaml")
+    return expand(sweep, DataIdentity(kind=sweep.data.kind, fingerprint="x"))
 
 
 def test_there_are_sweeps() -> None:
-    assert {"quickstart.yaml", "cifar10-small.yaml"} <= {path.name for path in SWEEPS}
+    assert {"quickstart", "cifar10-small", *VISION_TABLES} <= {path.stem for path in SWEEPS}
 
 
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.name)
 def test_sweep_file(path: Path) -> None:
     sweep = read_sweep(path)
     assert sweep.name == path.stem
-    plan = expand(sweep, DataIdentity(kind=sweep.data.kind, fingerprint="x"))
-    assert plan.generations
+    assert plan_of(path.stem).generations
     assert f"bansweep run sweeps/{path.name}" in path.read_text(encoding="utf-8")
 
 
 def test_quickstart_has_seven_columns_and_six_generations() -> None:
-    (path,) = (path for path in SWEEPS if path.name == "quickstart.yaml")
-    plan = expand(read_sweep(path), DataIdentity(kind="digits", fingerprint="x"))
+    plan = plan_of("quickstart")
     assert plan.columns == ("teacher", "ban", "ban+l", "cwtm", "dkpp", "ban-2", "ens*2")
     assert len(plan.generations) == 6
+
+
+@pytest.mark.parametrize(
+    ("table", "generations"), [("table1", 16), ("table2", 31), ("table3", 12), ("table4", 8), ("table5", 14)]
+)
+def test_each_distinct_generation_of_a_table_is_trained_once(table: str, generations: int) -> None:
+    assert len(plan_of(table).generations) == generations
+
+
+@pytest.mark.parametrize("table", VISION_TABLES)
+def test_every_figure_of_a_table_has_its_cell(table: str) -> None:
+    plan = plan_of(table)
+    places = {(cell.row, cell.column) for cell in (*plan.cells, *plan.ensembles)}
+    printed = paper_table(table)
+    figures = {
+        (row, column): paper_figure(table, row, column)
+        for row in printed.rows
+        for column in printed.columns
+        if column != "params_M"
+    }
+    assert {place for place, figure in figures.items() if figure is not None} <= places
+    # What the paper left out is left out.
+    assert not places & {place for place, figure in figures.items() if figure is None}
+
+
+@pytest.mark.parametrize("table", VISION_TABLES)
+def test_a_header_prints_the_papers_figures_and_what_they_cost(table: str) -> None:
+    header = (FOLDER / f"{table}.yaml").read_text(encoding="utf-8").split("\nname:")[0]
+    printed = paper_table(table)
+    for row, figures in printed.rows.items():
+        for column, figure in zip(printed.columns, figures, strict=True):
+            if figure is not None and column != "params_M":
+                assert f"{figure:.2f}" in header, (row, column)
+    assert f"{len(plan_of(table).generations)} generations" in header
+    assert f"bansweep run sweeps/{table}.yaml --rehearse" in header
+
+
+def test_densenet_90_60_is_one_teacher_for_tables_2_4_and_5() -> None:
+    def teacher(table: str, row: str) -> str:
+        cells = plan_of(table).cells
+        (cell,) = (cell for cell in cells if (cell.row, cell.column) == (row, "teacher"))
+        return cell.generation_id
+
+    shared = teacher("table2", "densenet-90-60")
+    for table in ("table4", "table5"):
+        plan = plan_of(table)
+        students = [generation for generation in plan.generations.values() if generation.teacher is not None]
+        assert {generation.teacher for generation in students} == {shared}
+    assert teacher("table4", "depth*2") == teacher("table5", "ban-wide-resnet-1-1") == shared

@@ -36,4 +36,12 @@ Only = Annotated[
     ),
 ]
 
+Rehearse = Annotated[
+    bool,
+    typer.Option(
+        "--rehearse",
+        help="The whole graph with a few images for one epoch, in a store of its own (rehearsals/ in the store).",
+    ),
+]
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]

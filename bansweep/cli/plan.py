@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import typer
 
-from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, StoreFolder, SweepFile
-from bansweep.cli.planning import plan_of
+from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, Rehearse, StoreFolder, SweepFile
+from bansweep.cli.planning import sweep_request
 from bansweep.errors import DamagedError
 from bansweep.plan.frontier import chain_lengths
 from bansweep.plan.plan import Plan
@@ -24,18 +24,21 @@ def plan(
     store: StoreFolder = DEFAULT_STORE,
     overrides: Overrides = None,
     only: Only = None,
+    rehearse: Rehearse = False,
     as_json: AsJson = False,
 ) -> None:
     """bansweep plan sweeps/quickstart.yaml: what would be trained, from which teachers, and what is finished."""
-    spec, graph = plan_of(sweep, overrides, only)
-    states = generation_states(graph, Store(store))
+    request = sweep_request(sweep, store, overrides, only, rehearse=rehearse)
+    graph = request.plan
+    states = generation_states(graph, request.store)
     if as_json:
         typer.echo(json.dumps(_document(graph, states), indent=2))
         return
     finished = sum(state == "finished" for state in states.values())
     cells = len(graph.cells) + len(graph.ensembles)
     typer.echo(
-        f"{spec.name}: {cells} cells, {len(graph.generations)} distinct generations, {finished} finished in {store}"
+        f"{graph.sweep}: {cells} cells, {len(graph.generations)} distinct generations, {finished} finished in "
+        f"{request.folder}"
     )
     cost = _cost(graph, states)
     typer.echo(

@@ -1,8 +1,9 @@
-"""From a verb's arguments to the sweep and its plan."""
+"""From a verb's arguments to the sweep, its plan and its store."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from bansweep.data.fingerprint import data_identity
@@ -10,10 +11,39 @@ from bansweep.plan.expand import expand
 from bansweep.plan.plan import Plan
 from bansweep.plan.selection import select
 from bansweep.spec.reading import read_sweep
+from bansweep.spec.rehearsal import rehearsal_overrides
 from bansweep.spec.sweep import SweepSpec
+from bansweep.store.store import Store
+
+# A store of its own inside the store: what a rehearsal trains is never found where results are looked for.
+REHEARSALS = "rehearsals"
 
 
-def plan_of(path: Path, overrides: Sequence[str] | None, only: Sequence[str] | None = None) -> tuple[SweepSpec, Plan]:
+@dataclass(frozen=True)
+class SweepRequest:
+    """What a verb works on. `folder` is the store's folder as the user would write it."""
+
+    spec: SweepSpec
+    plan: Plan
+    store: Store
+    folder: Path
+    rehearsal: bool
+
+
+def sweep_request(
+    path: Path,
+    folder: Path,
+    overrides: Sequence[str] | None,
+    only: Sequence[str] | None = None,
+    *,
+    rehearse: bool = False,
+) -> SweepRequest:
     """Read, validate and expand a sweep file. Raises RequestError with all that is wrong."""
-    sweep = read_sweep(path, overrides or ())
-    return sweep, select(expand(sweep, data_identity(sweep.data)), only or ())
+    changes = tuple(overrides or ())
+    sweep = read_sweep(path, changes)
+    if rehearse:
+        # What the user sets comes last, and so goes for the rehearsal as well.
+        sweep = read_sweep(path, (*rehearsal_overrides(sweep), *changes))
+        folder = folder / REHEARSALS
+    plan = select(expand(sweep, data_identity(sweep.data)), only or ())
+    return SweepRequest(sweep, plan, Store(folder), folder, rehearse)

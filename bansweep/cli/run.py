@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 
 from bansweep.cli.exit_status import ExitStatus
-from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, StoreFolder, SweepFile
-from bansweep.cli.planning import plan_of
+from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, Rehearse, StoreFolder, SweepFile
+from bansweep.cli.planning import sweep_request
 from bansweep.errors import BansweepError, StoreError
 from bansweep.plan.events import SweepEvent
 from bansweep.plan.plan import Plan
+from bansweep.spec.data import is_text
 from bansweep.spec.sweep import SweepSpec
 from bansweep.store.store import Store
 
@@ -27,6 +28,7 @@ def run(
     store: StoreFolder = DEFAULT_STORE,
     overrides: Overrides = None,
     only: Only = None,
+    rehearse: Rehearse = False,
     address: Annotated[
         str | None,
         typer.Option(help="A running Ray cluster's address; by default one is started here.", show_default=False),
@@ -37,19 +39,18 @@ def run(
 
     Interrupted or failed, the same command goes on where it stopped; finished generations are never trained again.
     """
-    spec, graph = plan_of(sweep, overrides, only)
-    kept = Store(store)
+    request = sweep_request(sweep, store, overrides, only, rehearse=rehearse)
+    spec, graph, kept = request.spec, request.plan, request.store
     # From here on heavier packages are needed; nothing before costs a user with a wrong request seconds.
     from rich.console import Console
 
     from bansweep.cli.display import Display, MessageConsole
     from bansweep.cli.interruption import Interrupted, interruptible
+    from bansweep.cli.reporting import sweep_report
     from bansweep.cli.run_log import stdout_to
     from bansweep.cli.sweep_state import SweepState
     from bansweep.cli.tracking import finished_generations, tracker_of
-    from bansweep.report.document import Outcome, report_document
-    from bansweep.report.files import report_files
-    from bansweep.report.table import report_table
+    from bansweep.report.document import Outcome
     from bansweep.report.terminal import TerminalReport
 
     state = SweepState(graph, kept.finished(graph.generations))
@@ -73,31 +74,29 @@ def run(
         except (Interrupted, BansweepError) as end:
             ended_early = end
     interrupted = isinstance(ended_early, Interrupted)
-    table = report_table(graph, kept, paper=spec.paper)
-    outcome = Outcome(tuple(state.trained), tuple(state.reused), state.failed, state.blocked)
-    document = report_document(graph, table.cells, outcome, table.damaged)
-    reports = report_files(table, document)
+    report = sweep_report(request, Outcome(tuple(state.trained), tuple(state.reused), state.failed, state.blocked))
     if not only:  # a part of the table is no reason to lose the whole one
         try:
-            for name, text in reports.items():
+            for name, text in report.files.items():
                 kept.write_sweep_file(spec.name, name, text)
         except StoreError as error:
             messages.print(f"the report is not kept: {error.cause}", soft_wrap=True)
     summary = tracker.finish(
         lambda: finished_generations(graph, kept),
-        {} if only else reports,
+        {} if only else report.files,
         "KILLED" if interrupted else "FAILED" if state.failed or ended_early else "FINISHED",
         TRACKING_TIMEOUT_INTERRUPTED_S if interrupted else TRACKING_TIMEOUT_S,
     )
 
     if as_json:
-        typer.echo(json.dumps(document, indent=2))
+        typer.echo(json.dumps(report.document, indent=2))
     else:
-        Console().print(TerminalReport(table))
-    messages.print(f"{state.closing}; store: {store}, MLflow: {summary.uri}", soft_wrap=True)
+        Console().print(TerminalReport(report.table))
+    messages.print(f"{state.closing}; store: {request.folder}, MLflow: {summary.uri}", soft_wrap=True)
     if summary.unsent or summary.error:
         messages.print(f"MLflow lacks {len(summary.unsent)} generations ({summary.error})", soft_wrap=True)
         options = [f" --set '{text}'" for text in overrides or ()] + [f" --only '{text}'" for text in only or ()]
+        options += [" --rehearse"] * rehearse
         messages.print(f"  bansweep sync {sweep} --store {store}{''.join(options)} sends them", soft_wrap=True)
     if isinstance(ended_early, Interrupted):
         messages.print(f"{ended_early.word}; the same command goes on from here")
@@ -112,11 +111,24 @@ def _check_data(spec: SweepSpec, graph: Plan) -> None:
     """Prepare the data, and see that everything suits it, while that is cheap to mend. Raises DataError."""
     from bansweep.data.images import load_images
     from bansweep.data.prepare import prepare
-    from bansweep.data.suitability import check_suitable
+    from bansweep.data.suitability import check_suitable, check_text_suitable
+    from bansweep.data.text import load_text
+    from bansweep.spec.networks import is_language_model
+    from bansweep.spec.recipes import LanguageRecipe
 
-    images = load_images(spec.data, prepare(spec.data))
-    for network in {generation.network for generation in graph.generations.values()}:
-        check_suitable(spec.recipe, network, images)
+    folder = prepare(spec.data)
+    pairs = {(generation.recipe, generation.network) for generation in graph.generations.values()}
+    if is_text(spec.data):
+        text = load_text(spec.data, folder)
+        for recipe, _ in pairs:
+            assert isinstance(recipe, LanguageRecipe)
+            check_text_suitable(recipe, text)
+        return
+    images = load_images(spec.data, folder)
+    for recipe, network in pairs:
+        assert not isinstance(recipe, LanguageRecipe)
+        assert not is_language_model(network)
+        check_suitable(recipe, network, images)
 
 
 def _train(spec: SweepSpec, graph: Plan, store: Store, emit: Callable[[SweepEvent], None], address: str | None) -> None:

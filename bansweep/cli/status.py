@@ -6,9 +6,9 @@ import json
 
 import typer
 
-from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, StoreFolder, SweepFile
+from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, Rehearse, StoreFolder, SweepFile
 from bansweep.cli.plan import generation_states
-from bansweep.cli.planning import plan_of
+from bansweep.cli.planning import sweep_request
 from bansweep.store.store import Store
 
 
@@ -17,11 +17,12 @@ def status(
     store: StoreFolder = DEFAULT_STORE,
     overrides: Overrides = None,
     only: Only = None,
+    rehearse: Rehearse = False,
     as_json: AsJson = False,
 ) -> None:
     """bansweep status sweeps/quickstart.yaml: what is finished, what has begun, what waits."""
-    _, graph = plan_of(sweep, overrides, only)
-    kept = Store(store)
+    request = sweep_request(sweep, store, overrides, only, rehearse=rehearse)
+    graph, kept = request.plan, request.store
     states = generation_states(graph, kept)
     if as_json:
         generations = [
@@ -37,7 +38,7 @@ def status(
         typer.echo(json.dumps({"sweep": graph.sweep, "generations": generations}, indent=2))
         return
     if not kept.root.is_dir():
-        typer.echo(f"no store at {store} yet")
+        typer.echo(f"no store at {request.folder} yet")
     amounts = {state: sum(other == state for other in states.values()) for state in ("finished", "started", "waiting")}
     damaged = sum(state == "damaged" for state in states.values())
     if damaged:
@@ -48,7 +49,7 @@ def status(
             epochs = graph.generations[generation_id].recipe.epochs
             typer.echo(f"  {graph.label(generation_id)}: epoch {kept.epochs_done(generation_id)}/{epochs}")
         elif state == "damaged":
-            command = f"bansweep show {generation_id} --store {store}"
+            command = f"bansweep show {generation_id} --store {request.folder}"
             typer.echo(f"  {graph.label(generation_id)}: damaged; {command} says what is wrong")
 
 

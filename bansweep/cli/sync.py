@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from bansweep.cli.exit_status import ExitStatus
-from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, StoreFolder, SweepFile
-from bansweep.cli.planning import plan_of
-from bansweep.store.store import Store
+from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, Rehearse, StoreFolder, SweepFile
+from bansweep.cli.planning import sweep_request
 
 
 def sync(
@@ -18,26 +17,25 @@ def sync(
     store: StoreFolder = DEFAULT_STORE,
     overrides: Overrides = None,
     only: Only = None,
+    rehearse: Rehearse = False,
     timeout: Annotated[float, typer.Option(help="Seconds to try for.", metavar="SECONDS")] = 600.0,
     as_json: AsJson = False,
 ) -> None:
     """bansweep sync sweeps/quickstart.yaml: bring MLflow up to what the store holds. Twice does no harm."""
-    spec, graph = plan_of(sweep, overrides, only)
-    kept = Store(store)
+    request = sweep_request(sweep, store, overrides, only, rehearse=rehearse)
+    graph, kept = request.plan, request.store
+    from bansweep.cli.reporting import sweep_report
     from bansweep.cli.tracking import finished_generations, tracker_of
-    from bansweep.report.document import Outcome, report_document
-    from bansweep.report.files import report_files
-    from bansweep.report.table import report_table
+    from bansweep.report.document import Outcome
 
-    tracker = tracker_of(kept, spec.name)
+    tracker = tracker_of(kept, graph.sweep)
     tracker.start(graph, sweep.read_text(encoding="utf-8"))
-    table = report_table(graph, kept, paper=spec.paper)
     finished = kept.finished(graph.generations)
     outcome = Outcome(reused=tuple(one for one in graph.generations if one in finished))
     summary = tracker.finish(
         lambda: finished_generations(graph, kept),
         # A part of the table must not take the place of the whole one.
-        {} if only else report_files(table, report_document(graph, table.cells, outcome, table.damaged)),
+        {} if only else sweep_report(request, outcome).files,
         "FINISHED" if len(finished) == len(graph.generations) else "KILLED",
         timeout,
     )

@@ -2,37 +2,46 @@
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bansweep.errors import DamagedError, StoreError
 from bansweep.plan.plan import Plan
-from bansweep.report.ensemble import ensemble_error
+from bansweep.report.measured import Figures, ensemble_figures, recorded_figures
+from bansweep.report.metrics import Metric, Split, metric_of
 from bansweep.report.paper_figures import paper_figure, paper_table
 from bansweep.report.results import FinishedGenerations
 
 CellKind = Literal["generation", "ensemble"]
 
-METRIC = "test_error"
-
 
 @dataclass(frozen=True)
 class ReportCell:
-    """One entry of the table, in percent test error.
+    """One entry of the table, in the metric's unit.
 
-    `values` has one for each replica seed in the sweep's order, None where it is not finished yet; `mean` and `sd`
-    are over the finished ones. `paper` is the figure that the paper prints there.
+    `column` is the table's: a sweep's column, with the metric's suffix. `values` has one for each replica seed in the sweep's order, None where it is not finished yet; `mean` and `sd`
+    are over the finished ones. `paper` is the figure that the paper prints there. In a `rehearsal` the figures mean
+    nothing.
     """
 
     row: str
     column: str
+    metric: Metric
     values: tuple[float | None, ...]
     mean: float | None
     sd: float | None
     paper: float | None
     kind: CellKind
+    rehearsal: bool = False
+
+    @property
+    def difference(self) -> float | None:
+        """The mean minus the paper's figure; None where one of them is missing, and in a rehearsal."""
+        if self.mean is None or self.paper is None or self.rehearsal:
+            return None
+        return self.mean - self.paper
 
     @property
     def finished(self) -> int:
@@ -40,35 +49,47 @@ class ReportCell:
         return sum(value is not None for value in self.values)
 
 
-def cells(plan: Plan, store: FinishedGenerations, *, paper: str | None) -> tuple[ReportCell, ...]:
-    """Every cell of the plan, row by row in the order of its columns; skipped ones are not among them.
+def cells(
+    plan: Plan, store: FinishedGenerations, *, paper: str | None, rehearsal: bool = False
+) -> tuple[ReportCell, ...]:
+    """Every cell of the table, row by row in the order of its columns; skipped ones are not among them.
 
     A figure that needs a damaged file counts as unfinished: the others are worth showing, and `DamageNoted` tells why.
 
     `paper` names the paper's table to put beside the figures. Raises RequestError for an unknown one, StoreError for
-    a record without a test error and for ensembles of different images.
+    a record without the plan's metric and for ensembles of different data.
     """
-    errors = _test_errors(plan, store)
-    values: dict[tuple[str, str], list[float | None]] = {}
+    metric = metric_of(plan)
+    recorded = recorded_figures(plan, metric, store)
+    figures: dict[tuple[str, str], list[Figures | None]] = {}
     for cell in plan.cells:
-        values.setdefault((cell.row, cell.column), []).append(errors.get(cell.generation_id))
+        figures.setdefault((cell.row, cell.column), []).append(recorded.get(cell.generation_id))
     ensembles = {(ensemble.row, ensemble.column) for ensemble in plan.ensembles}
     for ensemble in plan.ensembles:
-        error = _ensemble_error(ensemble.members, store) if errors.keys() >= set(ensemble.members) else None
-        values.setdefault((ensemble.row, ensemble.column), []).append(error)
-    return tuple(
-        ReportCell(
+        whole = recorded.keys() >= set(ensemble.members)
+        found = ensemble_figures(metric, ensemble.members, store) if whole else None
+        figures.setdefault((ensemble.row, ensemble.column), []).append(found)
+
+    def made(row: str, column: str, split: Split) -> ReportCell:
+        values = [None if one is None else one[split.recorded_as] for one in figures[row, column]]
+        return ReportCell(
             row=row,
-            column=column,
-            values=tuple(values[row, column]),
-            mean=mean(values[row, column]),
-            sd=sample_deviation(values[row, column]),
-            paper=_papers(paper, row, column),
+            column=column + split.suffix,
+            metric=metric,
+            values=tuple(values),
+            mean=mean(values),
+            sd=sample_deviation(values),
+            paper=_papers(paper, metric, row, column + split.suffix),
             kind="ensemble" if (row, column) in ensembles else "generation",
+            rehearsal=rehearsal,
         )
+
+    return tuple(
+        made(row, column, split)
         for row in plan.rows
+        for split in metric.splits
         for column in plan.columns
-        if (row, column) in values
+        if (row, column) in figures
     )
 
 
@@ -84,40 +105,16 @@ def mean(values: Sequence[float | None]) -> float | None:
 
 
 def sample_deviation(values: Sequence[float | None]) -> float | None:
-    """The sample standard deviation (n - 1) of those that are there; None for fewer than two."""
+    """The sample standard deviation (n - 1) of those that are there; None for fewer than two.
+
+    None as well where one is infinite, as the perplexity of a network that has gone astray can be.
+    """
     known = [value for value in values if value is not None]
-    return statistics.stdev(known) if len(known) > 1 else None
+    return statistics.stdev(known) if len(known) > 1 and all(map(math.isfinite, known)) else None
 
 
-def _test_errors(plan: Plan, store: FinishedGenerations) -> Mapping[str, float]:
-    """Generation id -> test error in percent, for the finished and undamaged ones."""
-    errors: dict[str, float] = {}
-    for generation_id in plan.generations:
-        try:
-            record = store.record(generation_id)
-        except DamagedError:
-            continue
-        if record is None:
-            continue
-        if METRIC not in record.metrics:
-            raise StoreError(
-                f"the record of generation {generation_id} ({plan.label(generation_id)}) has no {METRIC!r}",
-                remedy=f"move generations/{generation_id} of the store away; the next run trains it again",
-            )
-        errors[generation_id] = float(record.metrics[METRIC])
-    return errors
-
-
-def _ensemble_error(members: Sequence[str], store: FinishedGenerations) -> float | None:
-    """None where the predictions of a member are damaged."""
-    try:
-        return ensemble_error((member, store.predictions(member)) for member in members)
-    except DamagedError:
-        return None
-
-
-def _papers(table: str | None, row: str, column: str) -> float | None:
-    # A perplexity is no error: nothing is better than a figure that invites the wrong comparison.
-    if table is None or paper_table(table).metric != METRIC:
+def _papers(table: str | None, metric: Metric, row: str, column: str) -> float | None:
+    # Of another metric nothing is better than a figure that invites the wrong comparison.
+    if table is None or paper_table(table).metric != metric.name:
         return None
     return paper_figure(table, row, column)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bansweep.errors import DamagedError
-from bansweep.report.results import FinishedGenerations, StoredPredictions, StoredRecord
+from bansweep.plan.events import EpochReport
+from bansweep.report.results import FinishedGenerations, StoredRecord
+from bansweep.store.predictions import Predictions, TokenPredictions
 
 
 class DamageNoted:
@@ -28,9 +32,16 @@ class DamageNoted:
             self._note(error)
             raise
 
-    def predictions(self, generation_id: str, /) -> StoredPredictions:
+    def predictions(self, generation_id: str, /) -> Predictions | TokenPredictions:
         try:
             return self._store.predictions(generation_id)
+        except DamagedError as error:
+            self._note(error)
+            raise
+
+    def history(self, generation_id: str, /) -> Sequence[EpochReport]:
+        try:
+            return self._store.history(generation_id)
         except DamagedError as error:
             self._note(error)
             raise

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from bansweep.plan.plan import Plan
-from bansweep.report.cells import METRIC, ReportCell, replica_seeds
+from bansweep.report.cells import ReportCell, replica_seeds
+from bansweep.report.metrics import metric_of
 
 
 @dataclass(frozen=True)
@@ -25,15 +27,22 @@ class Outcome:
 
 
 def report_document(
-    plan: Plan, cells: Sequence[ReportCell], outcome: Outcome, damaged: Sequence[str] = ()
+    plan: Plan,
+    cells: Sequence[ReportCell],
+    outcome: Outcome,
+    damaged: Sequence[str] = (),
+    *,
+    rehearsal: bool = False,
 ) -> dict[str, Any]:
-    """Plain data that `json.dumps` takes: ids of `trained` and `reused`, objects elsewhere, errors in percent.
+    """Plain data that `json.dumps` takes: ids of `trained` and `reused`, objects elsewhere, figures in the metric's unit.
 
-    `damaged` is the table's. A cell's `values` are in the order of `seeds`.
+    `damaged` and `rehearsal` are the table's. A cell's `values` are in the order of `seeds`; its `difference` is the
+    mean minus the paper's figure. Infinite figures are strings, as in records: standard JSON has no such numbers.
     """
     return {
         "sweep": plan.sweep,
-        "metric": METRIC,
+        "rehearsal": rehearsal,
+        "metric": metric_of(plan).name,
         "seeds": list(replica_seeds(plan)),
         "trained": list(outcome.trained),
         "reused": list(outcome.reused),
@@ -49,12 +58,17 @@ def report_document(
             {
                 "row": cell.row,
                 "column": cell.column,
-                "values": list(cell.values),
-                "mean": cell.mean,
-                "sd": cell.sd,
-                "paper": cell.paper,
+                "values": [_figure(value) for value in cell.values],
+                "mean": _figure(cell.mean),
+                "sd": _figure(cell.sd),
+                "paper": _figure(cell.paper),
+                "difference": _figure(cell.difference),
             }
             for cell in cells
         ],
         "damaged": list(damaged),
     }
+
+
+def _figure(value: float | None) -> float | str | None:
+    return value if value is None or math.isfinite(value) else ("-" * (value < 0)) + "Infinity"

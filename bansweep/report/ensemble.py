@@ -1,4 +1,4 @@
-"""Ensembles from stored predictions (Eq. 4): no network is loaded, so no accelerator is needed."""
+"""Ensembles of image networks from stored predictions (Eq. 4): no network is loaded, so no accelerator is needed."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from bansweep.errors import StoreError
-from bansweep.report.results import StoredPredictions
+from bansweep.store.predictions import Predictions
 
 
-def ensemble_error(members: Iterable[tuple[str, StoredPredictions]]) -> float:
+def ensemble_error(members: Iterable[tuple[str, Predictions]]) -> float:
     """The test error, in percent, of the mean of the members' probabilities (Eq. 4).
 
     `members` are pairs of generation id and predictions, at least one; each is read and dropped in turn. Raises
@@ -22,7 +22,7 @@ def ensemble_error(members: Iterable[tuple[str, StoredPredictions]]) -> float:
 
 
 def mean_probabilities(
-    members: Iterable[tuple[str, StoredPredictions]],
+    members: Iterable[tuple[str, Predictions]],
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     """The mean of the members' probabilities (N, C), and the labels (N,) that they share. See `ensemble_error`."""
     remaining = iter(members)
@@ -44,7 +44,7 @@ def error_percent(probabilities_NC: npt.NDArray[np.floating], labels_N: npt.NDAr
 
 
 def _require_same_images(
-    first_id: str, labels_N: npt.NDArray[np.int64], classes: int, member_id: str, member: StoredPredictions
+    first_id: str, labels_N: npt.NDArray[np.int64], classes: int, member_id: str, member: Predictions
 ) -> None:
     # A plan's members share a data set by construction; what is stored under their ids need not be what was trained.
     shape, other_shape = (len(labels_N), classes), member.probabilities_NC.shape

@@ -6,14 +6,27 @@ import re
 from collections.abc import Sequence
 
 from bansweep.report.cells import ReportCell
-from bansweep.report.notation import headline, mean_text, notes, paper_title, percent, percentage_points, spread_text
+from bansweep.report.metrics import Metric
+from bansweep.report.notation import (
+    REHEARSAL,
+    UNFINISHED,
+    headline,
+    mean_text,
+    notes,
+    paper_text,
+    paper_title,
+    spread_text,
+)
 from bansweep.report.summary import StudentDifference
 from bansweep.report.table import ReportTable
 
 
 def markdown(table: ReportTable) -> str:
     """GitHub-flavoured Markdown, ending in a newline."""
-    blocks = [f"# {_escaped(table.sweep)}", f"{headline(table)}."]
+    blocks = [f"# {_escaped(table.sweep)}"]
+    if table.rehearsal:
+        blocks.append(f"> **{REHEARSAL}.**")
+    blocks.append(f"{headline(table)}.")
     if table.paper is not None:
         blocks.append(f"Paper: {paper_title(table)}.")
     blocks.append(
@@ -36,10 +49,13 @@ def _differences(table: ReportTable) -> str:
     columns = [column for column in table.columns if column in pairs]
     rows = [row for row in table.rows if any((row, column) in by_place for column in columns)]
     spread = ": mean ± standard deviation of each student's difference from its own teacher"
-    intro = f"Percentage points, negative where the student is better{spread if len(table.seeds) > 1 else ''}."
+    intro = f"{table.metric.difference_unit.capitalize()}, negative where the student is better{spread if len(table.seeds) > 1 else ''}."
     grid = _pipe_table(
         ["network", *(_escaped(f"{column} − {pairs[column]}") for column in columns)],
-        [[_escaped(row), *(_difference_text(by_place.get((row, column))) for column in columns)] for row in rows],
+        [
+            [_escaped(row), *(_difference_text(table.metric, by_place.get((row, column))) for column in columns)]
+            for row in rows
+        ],
     )
     return f"{intro}\n\n{grid}"
 
@@ -47,17 +63,17 @@ def _differences(table: ReportTable) -> str:
 def _cell_text(cell: ReportCell | None) -> str:
     if cell is None:
         return ""
-    paper = "" if cell.paper is None else f"({percent(cell.paper)})"
-    return " ".join(filter(None, (mean_text(cell), spread_text(cell), paper)))
+    paper = paper_text(cell)
+    return " ".join(filter(None, (mean_text(cell), spread_text(cell), f"({paper})" if paper else "")))
 
 
-def _difference_text(difference: StudentDifference | None) -> str:
+def _difference_text(metric: Metric, difference: StudentDifference | None) -> str:
     if difference is None:
         return ""
     if difference.mean is None:
-        return "–"
-    spread = "" if difference.sd is None else f" ± {percent(difference.sd)}"
-    return percentage_points(difference.mean) + spread
+        return UNFINISHED
+    spread = "" if difference.sd is None else f" ± {metric.text(difference.sd)}"
+    return metric.difference_text(difference.mean) + spread
 
 
 def _pipe_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

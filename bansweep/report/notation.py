@@ -10,36 +10,37 @@ from bansweep.report.table import ReportTable
 
 UNFINISHED = "–"
 
-
-def percent(value: float) -> str:
-    """Percent to two decimals, which is as far as 10,000 test images resolve: `17.42`."""
-    return f"{value:.2f}"
-
-
-def percentage_points(value: float) -> str:
-    """A difference of two percentages, always with a sign: `-0.73`, `+0.00`."""
-    # The rounding comes first, and adding zero drops its sign: `-0.00` reads as a gain.
-    return f"{round(value, 2) + 0.0:+.2f}"
+REHEARSAL = "REHEARSAL: very little data for one epoch; these figures say nothing about the networks"
 
 
 def mean_text(cell: ReportCell) -> str:
     """The mean, or the dash of an unfinished cell."""
-    return UNFINISHED if cell.mean is None else percent(cell.mean)
+    return UNFINISHED if cell.mean is None else cell.metric.text(cell.mean)
 
 
 def spread_text(cell: ReportCell) -> str:
     """`± 0.13`; nothing for fewer than two values."""
-    return "" if cell.sd is None else f"± {percent(cell.sd)}"
+    return "" if cell.sd is None else f"± {cell.metric.text(cell.sd)}"
+
+
+def paper_text(cell: ReportCell) -> str:
+    """The paper's figure and how far the mean is from it: `17.43, -0.01`; nothing where the paper has no figure."""
+    if cell.paper is None:
+        return ""
+    difference = "" if cell.difference is None else f", {cell.metric.difference_text(cell.difference)}"
+    return cell.metric.text(cell.paper) + difference
 
 
 def headline(table: ReportTable) -> str:
-    """What the figures are: the metric and its unit, over how many seeds, and which table of the paper's."""
+    """What the figures are: the metric and its unit, over how many seeds, and what the brackets hold."""
     count = len(table.seeds)
-    text = "Test error, %: " + (
+    text = f"{table.metric.heading}: " + (
         f"mean ± standard deviation over {count} seeds" if count > 1 else f"one seed ({table.seeds[0]})"
     )
     if any(cell.paper is not None for cell in table.cells):
         text += f"; in brackets the paper's ({paper_name(table)})"
+    if any(cell.difference is not None for cell in table.cells):
+        text += f" and ours minus the paper's, in {table.metric.difference_unit}"
     return text
 
 

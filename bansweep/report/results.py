@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
+from bansweep.plan.events import EpochReport
+from bansweep.store.predictions import Predictions, TokenPredictions
 
 
 class StoredRecord(Protocol):
-    """The figures of a finished generation; `metrics["test_error"]` is in percent."""
+    """The figures of a finished generation: errors in percent, perplexities as they are."""
 
     @property
     def metrics(self) -> Mapping[str, float]: ...
 
 
-class StoredPredictions(Protocol):
-    """A generation's predictions for the test set of N images in C classes, in the data set's order."""
-
-    @property
-    def probabilities_NC(self) -> npt.NDArray[np.float32]: ...
-
-    @property
-    def labels_N(self) -> npt.NDArray[np.int64]: ...
-
-
 class FinishedGenerations(Protocol):
-    """Finished generations by their ids. Both raise DamagedError where what was published has changed since."""
+    """Finished generations by their ids. All raise DamagedError where what was published has changed since."""
 
     def record(self, generation_id: str, /) -> StoredRecord | None:
         """The record of a generation; None where it is not finished."""
         ...
 
-    def predictions(self, generation_id: str, /) -> StoredPredictions:
-        """The predictions of a finished generation."""
+    def predictions(self, generation_id: str, /) -> Predictions | TokenPredictions:
+        """The predictions of a finished generation; for a language model those of tokens."""
+        ...
+
+    def history(self, generation_id: str, /) -> Sequence[EpochReport]:
+        """The report of each epoch of a finished generation."""
         ...

@@ -1,4 +1,4 @@
-"""What students gain: each student's test error minus that of the generation which taught it."""
+"""What students gain: each student's figure minus that of the generation which taught it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from dataclasses import dataclass
 
 from bansweep.plan.plan import Plan
 from bansweep.report.cells import ReportCell, mean, sample_deviation
+from bansweep.report.metrics import metric_of
 
 
 @dataclass(frozen=True)
 class StudentDifference:
-    """Student minus teacher in percentage points: negative where the student is the better one.
+    """Student minus teacher in the metric's unit: negative where the student is the better one.
 
     `values` has a difference for each replica seed, None where one of the two is not finished. Students are paired
-    with their own teachers, so `sd` is the spread of the differences and not of the errors.
+    with their own teachers, so `sd` is the spread of the differences and not of the figures.
     """
 
     row: str
@@ -28,10 +29,13 @@ class StudentDifference:
 def student_differences(plan: Plan, cells: Sequence[ReportCell]) -> tuple[StudentDifference, ...]:
     """A difference for each cell whose generation has a teacher, in the order of `cells` (made from the same plan)."""
     by_place = {(cell.row, cell.column): cell for cell in cells}
-    teachers = {column: _teacher_column(plan, column) for column in plan.columns}
+    taught = {column: teacher for column in plan.columns if (teacher := _teacher_column(plan, column)) is not None}
+    metric = metric_of(plan)
+    # Students are compared with their teachers on the same split.
+    teachers = dict(zip(metric.columns(taught), metric.columns(taught.values()), strict=True))
     differences = []
     for cell in cells:
-        teacher = teachers[cell.column]
+        teacher = teachers.get(cell.column)
         if teacher is None:
             continue
         pairs = zip(cell.values, by_place[cell.row, teacher].values, strict=True)

@@ -8,6 +8,7 @@ from functools import cached_property
 from bansweep.plan.plan import Plan
 from bansweep.report.cells import ReportCell, cells, replica_seeds
 from bansweep.report.damage import DamageNoted
+from bansweep.report.metrics import Metric, metric_of
 from bansweep.report.results import FinishedGenerations
 from bansweep.report.summary import StudentDifference, student_differences
 
@@ -16,11 +17,14 @@ from bansweep.report.summary import StudentDifference, student_differences
 class ReportTable:
     """A sweep's table. `rows` and `columns` are in the sweep's order; a place without a cell was skipped.
 
-    `seeds` are the replica seeds that each cell's `values` belong to; `paper` names the paper's table beside it.
+    `columns` are the sweep's, each once for every split of the `metric`. `seeds` are the replica seeds that each cell's `values` belong to; `paper` names the paper's table beside it.
     `damaged` says which of the store's files could not be used; the figures that need them count as unfinished.
+    A `rehearsal` exercises everything with very little data for one epoch: its figures mean nothing, so that they are
+    compared with none, neither the paper's nor, in `differences`, the teacher's.
     """
 
     sweep: str
+    metric: Metric
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     seeds: tuple[int, ...]
@@ -28,6 +32,7 @@ class ReportTable:
     cells: tuple[ReportCell, ...]
     differences: tuple[StudentDifference, ...]
     damaged: tuple[str, ...] = ()
+    rehearsal: bool = False
 
     @cached_property
     def _by_place(self) -> dict[tuple[str, str], ReportCell]:
@@ -38,17 +43,20 @@ class ReportTable:
         return self._by_place.get((row, column))
 
 
-def report_table(plan: Plan, store: FinishedGenerations, *, paper: str | None) -> ReportTable:
+def report_table(plan: Plan, store: FinishedGenerations, *, paper: str | None, rehearsal: bool = False) -> ReportTable:
     """The table of a plan from what the store holds now. Raises what `cells` raises."""
     noted = DamageNoted(store)
-    made = cells(plan, noted, paper=paper)
+    metric = metric_of(plan)
+    made = cells(plan, noted, paper=paper, rehearsal=rehearsal)
     return ReportTable(
         sweep=plan.sweep,
+        metric=metric,
         rows=plan.rows,
-        columns=plan.columns,
+        columns=metric.columns(plan.columns),
         seeds=replica_seeds(plan),
         paper=paper,
         cells=made,
-        differences=student_differences(plan, made),
+        differences=() if rehearsal else student_differences(plan, made),
         damaged=noted.messages,
+        rehearsal=rehearsal,
     )

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bansweep.report.cells import ReportCell
-from bansweep.report.notation import headline, mean_text, notes, percent, spread_text
+from bansweep.report.notation import REHEARSAL, headline, mean_text, notes, paper_text, spread_text
 from bansweep.report.table import ReportTable
 
 CellStyle = Callable[[ReportCell], str]
@@ -23,6 +23,9 @@ class TerminalReport:
         self._table = table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if self._table.rehearsal:
+            yield Text(REHEARSAL, style="bold")
+            yield Text()
         yield Text(self._table.sweep, style="bold")
         yield Text(headline(self._table))
         yield Text()
@@ -35,8 +38,8 @@ class TerminalReport:
 def terminal_table(table: ReportTable, *, width: int) -> Table:
     """The first layout that fits into `width` characters; the last one where none does.
 
-    A network is a line as long as that fits (`17.42 ± 0.13  (paper 17.43)`), then takes more lines, with the paper's
-    figure and the spread below the mean; then columns and networks change places; at last each cell has its line.
+    A network is a line as long as that fits (`17.42 ± 0.13  (paper 17.43, -0.01)`), then takes more lines, with the
+    brackets and the spread below the mean; then columns and networks change places; at last each cell has its line.
     """
     ruler = Console(width=100_000)  # only measures: its width must not squeeze what it measures
     layouts = list(_layouts(table))
@@ -93,24 +96,25 @@ def _add_row(grid: Table, name: str, cells: Sequence[ReportCell | None], style: 
 
 
 def _in_one_line(cell: ReportCell) -> str:
-    return "  ".join(filter(None, (_mean_and_spread(cell), _paper_text(cell, "(paper {})"))))
+    return "  ".join(filter(None, (_mean_and_spread(cell), _in_brackets(cell, "(paper {})"))))
 
 
 def _in_two_lines(cell: ReportCell) -> str:
-    return "\n".join(filter(None, (_mean_and_spread(cell), _paper_text(cell, "({})"))))
+    return "\n".join(filter(None, (_mean_and_spread(cell), _in_brackets(cell))))
 
 
 def _stacked(cell: ReportCell) -> str:
-    return "\n".join(filter(None, (mean_text(cell), spread_text(cell), _paper_text(cell, "({})"))))
+    return "\n".join(filter(None, (mean_text(cell), spread_text(cell), _in_brackets(cell))))
 
 
 def _briefly(cell: ReportCell) -> str:
-    return " ".join(filter(None, (_mean_and_spread(cell), _paper_text(cell, "({})"))))
+    return " ".join(filter(None, (_mean_and_spread(cell), _in_brackets(cell))))
 
 
 def _mean_and_spread(cell: ReportCell) -> str:
     return " ".join(filter(None, (mean_text(cell), spread_text(cell))))
 
 
-def _paper_text(cell: ReportCell, form: str) -> str:
-    return "" if cell.paper is None else form.format(percent(cell.paper))
+def _in_brackets(cell: ReportCell, form: str = "({})") -> str:
+    paper = paper_text(cell)
+    return form.format(paper) if paper else ""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+from bansweep.plan.events import EpochReport
 from bansweep.plan.expand import expand
 from bansweep.plan.generation import DataIdentity
 from bansweep.plan.plan import Plan
@@ -47,12 +48,16 @@ class Memory:
     plan: Plan
     records: dict[str, Record] = field(default_factory=dict)
     stored: dict[str, Predictions] = field(default_factory=dict)
+    histories: dict[str, Sequence[EpochReport]] = field(default_factory=dict)
 
     def record(self, generation_id: str, /) -> Record | None:
         return self.records.get(generation_id)
 
     def predictions(self, generation_id: str, /) -> Predictions:
         return self.stored[generation_id]
+
+    def history(self, generation_id: str, /) -> Sequence[EpochReport]:
+        return self.histories.get(generation_id, ())
 
     def id_at(self, row: str, column: str, seed: int) -> str:
         place = (row, column, seed)

@@ -85,6 +85,21 @@ def test_papers_figures_stand_beside_their_cells(plan: Plan, memory: Any) -> Non
     assert {cell.paper for cell in cells(plan, memory, paper=None)} == {None}
 
 
+def test_the_difference_is_the_mean_minus_the_papers_figure(plan: Plan, memory: Any) -> None:
+    found = cells(plan, memory, paper="table2")
+    # By hand: (18.0 + 17.5 + 17.0) / 3 - 17.16; 16.8 - 16.36; over the two finished seeds 16.45 - 16.30; 50 - 15.46.
+    assert [cell.difference for cell in found[:4]] == pytest.approx([0.34, 0.44, 0.15, 34.54])
+    assert [cell.difference for cell in found[4:]] == [pytest.approx(16.875 - 16.87), None, None]
+    assert {cell.difference for cell in cells(plan, memory, paper=None)} == {None}
+
+
+def test_a_rehearsal_is_compared_with_nothing(plan: Plan, memory: Any) -> None:
+    rehearsed = cells(plan, memory, paper="table2", rehearsal=True)
+    assert {cell.difference for cell in rehearsed} == {None}
+    whole = cells(plan, memory, paper="table2")
+    assert rehearsed == tuple(dataclasses.replace(cell, rehearsal=True) for cell in whole)
+
+
 def test_a_perplexity_never_stands_beside_an_error(plan: Plan, memory: Any) -> None:
     renamed = dataclasses.replace(
         plan,

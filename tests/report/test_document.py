@@ -28,6 +28,7 @@ def test_document_exactly(plan: Plan, memory: Any) -> None:
     )
     assert document == {
         "sweep": "example",
+        "rehearsal": False,
         "metric": "test_error",
         "seeds": [3, 1, 2],
         "trained": [teacher],
@@ -42,6 +43,7 @@ def test_document_exactly(plan: Plan, memory: Any) -> None:
                 "mean": 50.0,
                 "sd": 0.0,
                 "paper": 15.46,
+                "difference": 50.0 - 15.46,
             },
             {
                 "row": "densenet-80-120",
@@ -50,6 +52,7 @@ def test_document_exactly(plan: Plan, memory: Any) -> None:
                 "mean": 16.875,
                 "sd": None,
                 "paper": 16.87,
+                "difference": 16.875 - 16.87,
             },
         ],
         "damaged": ["a file is damaged"],
@@ -57,9 +60,18 @@ def test_document_exactly(plan: Plan, memory: Any) -> None:
     assert json.loads(json.dumps(document, allow_nan=False)) == document
 
 
+def test_a_rehearsal_says_so_and_has_no_differences(plan: Plan, memory: Any) -> None:
+    found = cells(plan, memory, paper="table2", rehearsal=True)
+    document = report_document(plan, found, Outcome(), rehearsal=True)
+    assert document["rehearsal"] is True
+    assert {cell["difference"] for cell in document["cells"]} == {None}
+    assert document["cells"][0]["paper"] == 17.16
+
+
 def test_nothing_happened(plan: Plan) -> None:
     assert report_document(plan, (), Outcome()) == {
         "sweep": "example",
+        "rehearsal": False,
         "metric": "test_error",
         "seeds": [3, 1, 2],
         "trained": [],

@@ -12,14 +12,19 @@ from bansweep.report.table import report_table
 
 GOLDEN = r"""# example
 
-Test error, %: mean ± standard deviation over 3 seeds; in brackets the paper's (table 2).
+Test error, %: mean ± standard deviation over 3 seeds; in brackets the paper's (table 2) and ours minus the \
+paper's, in percentage points.
 
 Paper: CIFAR-100: DenseNets by distillation loss, by generation, and as ensembles.
 
-| network         |              teacher |                  ban |                ban-2 |               ens\*2 |
-| --------------- | -------------------: | -------------------: | -------------------: | -------------------: |
-| densenet-80-80  | 17.50 ± 0.50 (17.16) | 16.80 ± 0.44 (16.36) | 16.45 ± 0.07 (16.30) | 50.00 ± 0.00 (15.46) |
-| densenet-80-120 |        16.88 (16.87) |            – (16.00) |                      |            – (15.13) |
+| network         |                     teacher |                         ban |                       ban-2 | \
+                      ens\*2 |
+| --------------- | --------------------------: | --------------------------: | --------------------------: | \
+---------------------------: |
+| densenet-80-80  | 17.50 ± 0.50 (17.16, +0.34) | 16.80 ± 0.44 (16.36, +0.44) | 16.45 ± 0.07 (16.30, +0.15) | \
+50.00 ± 0.00 (15.46, +34.54) |
+| densenet-80-120 |        16.88 (16.87, +0.00) |                   – (16.00) |                             | \
+                   – (15.13) |
 
 - –: not finished (2 of 7 cells)
 - over 1 of 3 seeds so far: densenet-80-120 / teacher
@@ -61,10 +66,19 @@ def test_reads_back(plan: Plan, memory: Any) -> None:
         assert len(row) == len(header)
         for column, text in zip(header[1:], row[1:], strict=True):
             cell = table.cell(row[0], column)
-            figures = [float(figure) for figure in re.findall(r"\d+\.\d+", text)]
-            expected = [] if cell is None else [f for f in (cell.mean, cell.sd, cell.paper) if f is not None]
+            figures = [float(figure) for figure in re.findall(r"[+-]?\d+\.\d+", text)]
+            known = () if cell is None else (cell.mean, cell.sd, cell.paper, cell.difference)
+            expected = [figure for figure in known if figure is not None]
             assert len(figures) == len(expected)
             assert all(abs(figure - value) <= 0.005 + 1e-9 for figure, value in zip(figures, expected, strict=True))
+
+
+def test_a_rehearsal_is_marked_and_compared_with_nothing(plan: Plan, memory: Any) -> None:
+    text = markdown(report_table(plan, memory, paper="table2", rehearsal=True))
+    assert text.startswith("# example\n\n> **REHEARSAL: ")
+    assert "| densenet-80-80  | 17.50 ± 0.50 (17.16) | 16.80 ± 0.44 (16.36) |" in text
+    assert "minus" not in text
+    assert len(tables(text)) == 1
 
 
 def test_one_seed_has_no_spread_and_no_paper_no_brackets(plan: Plan, memory: Any) -> None:

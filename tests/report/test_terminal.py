@@ -53,13 +53,14 @@ def rendered(report: RenderableType, width: int) -> list[str]:
 
 
 def figures_of(table: ReportTable) -> Counter[str]:
-    return Counter(
-        f"{figure:.2f}" for cell in table.cells for figure in (cell.mean, cell.sd, cell.paper) if figure is not None
-    )
+    """Each figure as it should be printed; differences have a sign, or nobody could tell them from the others."""
+    figures = [f"{x:.2f}" for cell in table.cells for x in (cell.mean, cell.sd, cell.paper) if x is not None]
+    differences = [f"{cell.difference:+.2f}" for cell in table.cells if cell.difference is not None]
+    return Counter(figures + differences)
 
 
 def figures_in(lines: list[str]) -> Counter[str]:
-    return Counter(re.findall(r"\d+\.\d\d", "\n".join(lines)))
+    return Counter(re.findall(r"[+-]?\d+\.\d\d", "\n".join(lines)))
 
 
 @pytest.mark.parametrize("width", [200, 80, 40])
@@ -102,18 +103,21 @@ def test_quickstart_over_three_seeds_has_the_spread_below_at_80(empty: Any) -> N
 
 
 def test_a_wide_terminal_has_the_papers_figure_in_the_line(plan: Plan, memory: Any) -> None:
-    lines = rendered(TerminalReport(report_table(plan, memory, paper="table2")), 160)
-    assert lines[1] == "Test error, %: mean ± standard deviation over 3 seeds; in brackets the paper's (table 2)"
+    lines = rendered(TerminalReport(report_table(plan, memory, paper="table2")), 180)
+    assert lines[1] == (
+        "Test error, %: mean ± standard deviation over 3 seeds; in brackets the paper's (table 2) and ours minus the "
+        "paper's, in percentage points"
+    )
     (line,) = [line for line in lines if line.startswith("densenet-80-80 ")]
-    assert "17.50 ± 0.50  (paper 17.16)" in line
-    assert "16.80 ± 0.44  (paper 16.36)" in line
+    assert "17.50 ± 0.50  (paper 17.16, +0.34)" in line
+    assert "16.80 ± 0.44  (paper 16.36, +0.44)" in line
     (line,) = [line for line in lines if line.startswith("densenet-80-120 ")]
     assert "–  (paper 16.00)" in line
 
 
 def test_narrower_terminals_put_it_below_then_turn_the_table(plan: Plan, memory: Any) -> None:
     table = report_table(plan, memory, paper="table2")
-    below = rendered(terminal_table(table, width=80), 80)
+    below = rendered(terminal_table(table, width=100), 100)
     row = next(index for index, line in enumerate(below) if line.startswith("densenet-80-80 "))
     assert re.findall(r"\d+\.\d\d ± \d+\.\d\d", below[row]) == [
         "17.50 ± 0.50",
@@ -121,7 +125,12 @@ def test_narrower_terminals_put_it_below_then_turn_the_table(plan: Plan, memory:
         "16.45 ± 0.07",
         "50.00 ± 0.00",
     ]
-    assert below[row + 1].split() == ["(17.16)", "(16.36)", "(16.30)", "(15.46)"]
+    assert re.findall(r"\([^)]*\)", below[row + 1]) == [
+        "(17.16, +0.34)",
+        "(16.36, +0.44)",
+        "(16.30, +0.15)",
+        "(15.46, +34.54)",
+    ]
     turned = rendered(terminal_table(table, width=44), 44)
     assert any(line.split() == ["densenet-80-80", "densenet-80-120"] for line in turned)
     assert any(line.startswith("ban-2 ") for line in turned)
@@ -129,21 +138,34 @@ def test_narrower_terminals_put_it_below_then_turn_the_table(plan: Plan, memory:
 
 def test_the_narrowest_have_a_line_per_cell(plan: Plan, memory: Any) -> None:
     table = report_table(plan, memory, paper="table2")
-    lines = [line.rstrip() for line in rendered(terminal_table(table, width=32), 32)]
+    lines = [line.rstrip() for line in rendered(terminal_table(table, width=40), 40)]
     assert lines == [
         "densenet-80-80",
-        "  teacher  17.50 ± 0.50 (17.16)",
-        "  ban      16.80 ± 0.44 (16.36)",
-        "  ban-2    16.45 ± 0.07 (16.30)",
-        "  ens*2    50.00 ± 0.00 (15.46)",
+        "  teacher  17.50 ± 0.50 (17.16, +0.34)",
+        "  ban      16.80 ± 0.44 (16.36, +0.44)",
+        "  ban-2    16.45 ± 0.07 (16.30, +0.15)",
+        "  ens*2    50.00 ± 0.00 (15.46, +34.54)",
         "densenet-80-120",
-        "  teacher  16.88 (16.87)",
+        "  teacher  16.88 (16.87, +0.00)",
         "  ban      – (16.00)",
         "  ens*2    – (15.13)",
     ]
+    # In fewer characters a line breaks, and loses nothing.
     squeezed = rendered(terminal_table(table, width=20), 20)
     assert max(cell_len(line) for line in squeezed) <= 20
     assert figures_in(squeezed) == figures_of(table)
+
+
+@pytest.mark.parametrize("width", [180, 80, 32])
+def test_a_rehearsal_says_so_first_and_compares_nothing(plan: Plan, memory: Any, width: int) -> None:
+    table = report_table(plan, memory, paper="table2", rehearsal=True)
+    lines = rendered(TerminalReport(table), width)
+    assert lines[0].startswith("REHEARSAL: ")
+    text = " ".join(" ".join(lines).split())
+    assert "these figures say nothing about the networks" in text
+    assert "minus" not in text
+    assert figures_in(lines) == figures_of(table)
+    assert "17.16" in text
 
 
 def test_notes_say_what_is_missing(plan: Plan, memory: Any) -> None:

@@ -20,7 +20,10 @@ from bansweep.losses.weighted_mean import BatchSum, mean
 
 
 def cross_entropies(student_logits_BC: Tensor, probabilities_BC: Tensor) -> Tensor:
-    """-sum_i p_i log q_i in nats, a term per sample (B): summed over classes, not averaged."""
+    """-sum_i p_i log q_i in nats, a term per sample (B): summed over classes, not averaged.
+
+    `probabilities_BC` may be a sum of distributions: the loss is then the sum of their cross-entropies.
+    """
     assert student_logits_BC.shape == probabilities_BC.shape, (
         f"student {tuple(student_logits_BC.shape)}, teacher {tuple(probabilities_BC.shape)}"
     )
@@ -31,10 +34,14 @@ def cross_entropies(student_logits_BC: Tensor, probabilities_BC: Tensor) -> Tens
 def teacher_cross_entropies(student_logits_BC: Tensor, teacher_logits_BC: Tensor, temperature: float = 1.0) -> Tensor:
     """T^2 times the cross-entropy of the softened distributions in nats, a term per sample (B).
 
-    At T = 1 division and product are exact: this is the paper's cross-entropy to the last bit.
+    At T = 1 this is the paper's cross-entropy.
     """
+    probabilities_BC = teacher_probabilities(teacher_logits_BC, temperature)
+    if temperature == 1:
+        # A division by one would still read and write the logits, which of a vocabulary are many, twice.
+        return cross_entropies(student_logits_BC, probabilities_BC)
     softened_BC = at_least_float32(student_logits_BC) / temperature
-    return temperature**2 * cross_entropies(softened_BC, teacher_probabilities(teacher_logits_BC, temperature))
+    return temperature**2 * cross_entropies(softened_BC, probabilities_BC)
 
 
 def kd_loss(

@@ -10,10 +10,12 @@ with a mixing weight a, and a temperature T that softens the teacher's part only
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
-from bansweep.losses.kd import teacher_cross_entropies
+from bansweep.losses.kd import cross_entropies, teacher_cross_entropies
 from bansweep.losses.labels import label_cross_entropies
+from bansweep.losses.probabilities import teacher_probabilities
 from bansweep.losses.weighted_mean import BatchSum, mean
 
 
@@ -27,8 +29,13 @@ def kd_labels_loss(
     mixing: float | None = None,
 ) -> Tensor:
     """This worker's share of the mean over both cross-entropies' sum, or their average by `mixing`, a scalar."""
+    of_teacher, of_labels = (1.0, 1.0) if mixing is None else (mixing, 1 - mixing)
+    if temperature == 1:
+        # Both are linear in what they compare with: one pass over the student's logits does for the sum.
+        targets_BC = teacher_probabilities(teacher_logits_BC).mul_(of_teacher)
+        label_B1 = labels_B[:, None]
+        targets_BC.scatter_add_(1, label_B1, torch.full_like(label_B1, of_labels, dtype=targets_BC.dtype))
+        return mean(cross_entropies(student_logits_BC, targets_BC), batch_sum)
     from_teacher_B = teacher_cross_entropies(student_logits_BC, teacher_logits_BC, temperature)
     from_labels_B = label_cross_entropies(student_logits_BC, labels_B)
-    if mixing is None:
-        return mean(from_teacher_B + from_labels_B, batch_sum)
-    return mean(mixing * from_teacher_B + (1 - mixing) * from_labels_B, batch_sum)
+    return mean(of_teacher * from_teacher_B + of_labels * from_labels_B, batch_sum)

@@ -14,4 +14,5 @@ def at_least_float32(values: Tensor) -> Tensor:
 def teacher_probabilities(teacher_logits_BC: Tensor, temperature: float = 1.0) -> Tensor:
     """p = softmax(t / T), the teacher's distribution (B, C). A teacher is frozen: no gradient may reach it."""
     assert not teacher_logits_BC.requires_grad, "a teacher's logits carry a gradient; compute them in inference mode"
-    return (at_least_float32(teacher_logits_BC) / temperature).softmax(dim=1)
+    logits_BC = at_least_float32(teacher_logits_BC)
+    return (logits_BC if temperature == 1 else logits_BC / temperature).softmax(dim=1)

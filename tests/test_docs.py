@@ -17,17 +17,18 @@ from bansweep.spec.losses import (
     LabelsLoss,
 )
 from bansweep.spec.model import SpecModel
-from bansweep.spec.networks import DenseNet, PreResNet, ResidualStudent, WideResNet
+from bansweep.spec.networks import CnnLstm, DenseNet, Lstm, PreResNet, ResidualStudent, WideResNet
 from bansweep.spec.reading import parse_sweep, read_sweep
-from bansweep.spec.recipes import Augmentation, Recipe
+from bansweep.spec.recipes import Augmentation, LanguageRecipe, Recipe
 from bansweep.spec.resources import Resources
 from bansweep.spec.sweep import Column, SweepSpec
+from bansweep.spec.text_data import PennTreebank, TextFiles, WikiText2
 
 ROOT = Path(__file__).parent.parent
-NETWORKS = (WideResNet, DenseNet, PreResNet, ResidualStudent)
+NETWORKS = (WideResNet, DenseNet, PreResNet, ResidualStudent, Lstm, CnnLstm)
 LOSSES = (LabelsLoss, KdLoss, KdLabelsLoss, CwtmLoss, DkppLoss, ActivationsLoss)
-DATA = (Digits, ParquetImages, ImageFolder)
-MODELS = (SweepSpec, Column, Recipe, Augmentation, Resources, *NETWORKS, *LOSSES, *DATA)
+DATA = (Digits, ParquetImages, ImageFolder, PennTreebank, WikiText2, TextFiles)
+MODELS = (SweepSpec, Column, Recipe, LanguageRecipe, Augmentation, Resources, *NETWORKS, *LOSSES, *DATA)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)

@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 from bansweep.cli.options import AsJson
 from bansweep.errors import RequestError
-from bansweep.spec.data import Cifar, DataSpec
+from bansweep.spec.data import Cifar, DataSpec, ImageDataSpec, is_text
 from bansweep.spec.model import SpecModel
+from bansweep.spec.text_data import PennTreebank, TextSpec
 
 
 class _Request(SpecModel):
@@ -20,7 +21,7 @@ class _Request(SpecModel):
 
 
 def data(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="digits, cifar10 or cifar100.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="digits, cifar10, cifar100, ptb or wikitext-2.")],
     root: Annotated[
         Path | None, typer.Option(help="Where the set's own files lie, if you have them.", show_default=False)
     ] = None,
@@ -32,22 +33,49 @@ def data(
         spec = _Request.model_validate({"data": fields}).data
     except ValidationError as error:
         raise RequestError(f"bansweep data {name}: {'; '.join(line['msg'] for line in error.errors())}") from None
-    from bansweep.data.images import load_images
     from bansweep.data.prepare import prepare
 
+    _require_at_root(spec)
+    folder = prepare(spec, verify=True)
+    facts, summary = _text_facts(spec, folder) if is_text(spec) else _image_facts(spec, folder)
+    if as_json:
+        typer.echo(json.dumps({"name": name, "folder": str(folder), **facts}))
+    else:
+        typer.echo(f"{name}: {summary}; checked, decoded in {folder}")
+
+
+def _require_at_root(spec: DataSpec) -> None:
+    """What is prepared already would be found without a look at the root that was named."""
     if isinstance(spec, Cifar) and spec.root is not None:
         from bansweep.data.sources.cifar import require_at_root
 
-        # What is prepared already would be found without a look at the root that was named.
         require_at_root(spec)
-    folder = prepare(spec, verify=True)
+    if isinstance(spec, PennTreebank):
+        from bansweep.data.sources.ptb import require_ptb_at_root
+
+        require_ptb_at_root(spec)
+
+
+def _image_facts(spec: ImageDataSpec, folder: Path) -> tuple[dict[str, object], str]:
+    from bansweep.data.images import load_images
+
     images = load_images(spec, folder)
-    counts = {"train": len(images.train), "test": len(images.test), "classes": len(images.classes)}
-    if as_json:
-        typer.echo(json.dumps({"name": name, "folder": str(folder), **counts, "shape": list(images.input_shape)}))
-        return
     channels, height, width = images.input_shape
-    typer.echo(
-        f"{name}: {counts['train']:,} training and {counts['test']:,} test images of {height}x{width} pixels, "
-        f"{channels} channels, {counts['classes']} classes; checked, decoded in {folder}"
+    train, test, classes = len(images.train), len(images.test), len(images.classes)
+    return (
+        {"train": train, "test": test, "classes": classes, "shape": [channels, height, width]},
+        f"{train:,} training and {test:,} test images of {height}x{width} pixels, {channels} channels, "
+        f"{classes} classes",
+    )
+
+
+def _text_facts(spec: TextSpec, folder: Path) -> tuple[dict[str, object], str]:
+    from bansweep.data.text import load_text
+
+    text = load_text(spec, folder)
+    train, validation, test = len(text.train_N), len(text.validation_N), len(text.test_N)
+    words = len(text.vocabulary)
+    return (
+        {"train": train, "validation": validation, "test": test, "vocabulary": words},
+        f"{train:,} training, {validation:,} validation and {test:,} test tokens, a vocabulary of {words:,}",
     )

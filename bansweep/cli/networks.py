@@ -11,20 +11,27 @@ import typer
 
 from bansweep.cli.options import AsJson
 from bansweep.errors import RequestError
-from bansweep.spec.networks import NetworkSpec, network_from_name
+from bansweep.spec.networks import NetworkSpec, is_language_model, network_from_name
 from bansweep.spec.paper_networks import PAPER_NETWORKS, PaperNetwork, paper_network
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from bansweep.networks.language_model import LanguageModel
+    from bansweep.networks.staged import StagedNetwork
+
 _OTHERS_CLASSES = 10
+_OTHERS_WORDS = 10_000
 _CHANNELS = 3
+# Language models are counted with made-up words, of as many different characters as Penn Tree Bank has.
+_CHARACTERS = 48
+_WORD_LENGTH = 8
 
 
 @dataclass(frozen=True)
 class _Size:
-    """A line of the table. Counts are of parameters and of multiply-adds for one image, not in millions."""
+    """A line of the table. Counts are of parameters and of multiply-adds for one image or token, not in millions."""
 
     name: str
     network: str
@@ -45,12 +52,14 @@ def networks(
     ] = None,
     classes: Annotated[
         int | None,
-        typer.Option(min=1, help="Classes; without it, the paper's for its networks, else 10.", show_default=False),
+        typer.Option(
+            min=1, help="Classes or words; else the paper's for its networks, 10 or 10,000.", show_default=False
+        ),
     ] = None,
     image: Annotated[int, typer.Option(min=1, max=4096, help="Height and width of an image in pixels.")] = 32,
     as_json: AsJson = False,
 ) -> None:
-    """bansweep networks wrn-28-10 densenet-90-60: parameters, multiply-adds an image, and the paper's sizes."""
+    """bansweep networks wrn-28-10 densenet-90-60: parameters, multiply-adds, and the paper's sizes."""
     sizes = [_size(*request, image) for request in _requests(names, classes)]
     if as_json:
         typer.echo(json.dumps([asdict(size) for size in sizes], indent=2))
@@ -75,22 +84,18 @@ def _requests(
             problems.append(str(error))
         else:
             printed = paper_network(spec, classes) or paper_network(spec)
-            requests.append((name, spec, classes or (printed.classes if printed else _OTHERS_CLASSES), printed))
+            others = _OTHERS_WORDS if is_language_model(spec) else _OTHERS_CLASSES
+            requests.append((name, spec, classes or (printed.classes if printed else others), printed))
     if problems:
         raise RequestError("\n".join(problems))
     return requests
 
 
 def _size(name: str, spec: NetworkSpec, classes: int, printed: PaperNetwork | None, image: int) -> _Size:
-    import torch
-
-    from bansweep.networks.builder import build_network, count_parameters
-    from bansweep.networks.operations import count_operations
+    from bansweep.networks.builder import count_parameters
     from bansweep.networks.paper_counts import count_as_printed
 
-    shape = (_CHANNELS, image, image)
-    with torch.device("meta"):
-        network = build_network(spec, input_shape=shape, classes=classes)
+    network, operations = _built(spec, classes, image)
     comparable = printed if printed is not None and printed.classes == classes else None
     as_printed = None if comparable is None else count_as_printed(network, comparable.counted)
     remarks = [f"is {spec.name}" if spec.name != name else ""]
@@ -104,13 +109,39 @@ def _size(name: str, spec: NetworkSpec, classes: int, printed: PaperNetwork | No
         network=spec.name,
         classes=classes,
         parameters=count_parameters(network),
-        operations=count_operations(network, input_shape=shape),
+        operations=operations,
         paper_parameters=comparable.printed_parameters if comparable else None,
         paper_table=comparable.table if comparable else None,
         parameters_as_paper_counts=as_printed,
         agreement=comparable.agreement if comparable else None,
         remark="; ".join(filter(None, remarks)),
     )
+
+
+def _built(spec: NetworkSpec, classes: int, image: int) -> tuple[StagedNetwork | LanguageModel, int]:
+    """The network, and its multiply-adds for an image or a token."""
+    import torch
+
+    from bansweep.networks.builder import build_language_model, build_network
+    from bansweep.networks.operations import count_operations, count_operations_of_token
+
+    if is_language_model(spec):
+        model = build_language_model(spec, vocabulary=_vocabulary(classes))
+        return model, count_operations_of_token(model)
+    shape = (_CHANNELS, image, image)
+    with torch.device("meta"):
+        network = build_network(spec, input_shape=shape, classes=classes)
+    return network, count_operations(network, input_shape=shape)
+
+
+def _vocabulary(words: int) -> list[str]:
+    """Different words of equal length, which together have all the characters."""
+
+    def spelled(number: int) -> str:
+        digits = [number // _CHARACTERS**place % _CHARACTERS for place in range(_WORD_LENGTH)]
+        return "".join(chr(ord("0") + digit) for digit in digits)
+
+    return [spelled(number) for number in range(words)]
 
 
 def _short(count: int) -> str:
@@ -130,7 +161,8 @@ def _print(console: Console, sizes: Sequence[_Size], image: int) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    console.print(Text(f"parameters, and multiply-adds for one image of {image}x{image} pixels; paper: as printed"))
+    heading = f"parameters; multiply-adds for an image of {image}x{image} pixels, or a word; paper: as printed"
+    console.print(Text(heading))
     console.print()
     whole = _table(sizes, remarks=True)
     ruler = Console(width=100_000)  # only measures: its width must not squeeze what it measures

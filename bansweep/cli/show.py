@@ -12,7 +12,8 @@ import typer
 
 from bansweep.cli.options import DEFAULT_STORE, AsJson, StoreFolder
 from bansweep.errors import RequestError
-from bansweep.plan.generation import DataIdentity
+from bansweep.plan.generation import Generation
+from bansweep.spec.networks import is_language_model
 from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store
 
@@ -40,15 +41,21 @@ def show(
     typer.echo(
         f"  recipe      {recipe.epochs} epochs, batch size {recipe.batch_size}, learning rate {recipe.learning_rate:g}"
     )
-    typer.echo(f"  data        {_data_text(generation.data)}")
+    typer.echo(f"  data        {_data_text(generation)}")
     typer.echo(f"  trained     {record.training_seconds:.1f} s on {record.device}, {finished:%Y-%m-%d %H:%M} UTC")
     for name, value in sorted(record.metrics.items()):
         # The last step's learning rate is the schedule's, no result.
         if name != "learning_rate":
-            figure = f"{value:.2f} %" if name.endswith("_error") else f"{value:.6g}"
-            typer.echo(f"  {name.replace('_', ' '):<11} {figure}")
+            typer.echo(f"  {name.replace('_', ' '):<11} {_figure_text(name, value)}")
     for number, ancestor in enumerate(lineage):
         typer.echo(f"  {'' if number else 'lineage':<11} {ancestor.label} ({ancestor.id})")
+
+
+def _figure_text(name: str, value: float) -> str:
+    """Errors in percent, and perplexities, to the two decimals that papers print."""
+    if name.endswith("_error"):
+        return f"{value:.2f} %"
+    return f"{value:.2f}" if name.endswith("_perplexity") else f"{value:.6g}"
 
 
 def _found(store: Store, beginning: str, folder: Path) -> GenerationRecord:
@@ -75,13 +82,15 @@ def _found(store: Store, beginning: str, folder: Path) -> GenerationRecord:
     return record
 
 
-def _data_text(data: DataIdentity) -> str:
+def _data_text(generation: Generation) -> str:
     """`digits (9e6302438ed11c94), first 256 training images, first 100 test images`: the set, and what was used."""
+    data, of_text = generation.data, is_language_model(generation.network)
+    things, tests = ("tokens", "validation and test") if of_text else ("images", "test")
     parts = [f"{data.kind} ({data.fingerprint[:16]})"]
     if data.limit is not None:
-        parts.append(f"first {data.limit:,} training images")
+        parts.append(f"first {data.limit:,} training {things}")
     if data.test_limit is not None:
-        parts.append(f"first {data.test_limit:,} test images")
+        parts.append(f"first {data.test_limit:,} {tests} {things}")
     if data.validation:
         parts.append(f"{data.validation:,} images for validation")
     return ", ".join(parts)

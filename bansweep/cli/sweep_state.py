@@ -90,10 +90,12 @@ class SweepState:
 
 
 def metric_text(report: EpochReport) -> str:
-    """The evaluation error of an epoch: `test error 4.17 %`."""
+    """How good an epoch's network is: `test error 4.17 %`, `validation perplexity 123.4`."""
     for name, value in report.metrics.items():
         if name.endswith("_error"):
             return f"{name.removesuffix('_error')} error {value:.2f} %"
+        if name.endswith("_perplexity"):
+            return f"{name.removesuffix('_perplexity')} perplexity {value:.1f}"
     return f"loss {report.metrics.get('train_loss', float('nan')):.3f}"
 
 

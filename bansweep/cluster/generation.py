@@ -6,24 +6,18 @@ import platform
 import socket
 import time
 from collections.abc import Callable
-from functools import lru_cache
 from importlib.metadata import version
 
 import torch
 
 from bansweep.cluster.job import GenerationJob
-from bansweep.data.images import ImageData, load_images
-from bansweep.data.prepare import prepare
-from bansweep.errors import StoreError
+from bansweep.cluster.run_of_job import prepare_run
 from bansweep.plan.events import EpochReport
-from bansweep.plan.generation import Generation
-from bansweep.spec.data import DataSpec
-from bansweep.store.predictions import Predictions
+from bansweep.store.predictions import Predictions, TokenPredictions
 from bansweep.store.progress import Progress
 from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store
-from bansweep.training.generation_run import GenerationRun
-from bansweep.training.teacher import FrozenTeacher
+from bansweep.training.generation_run import ClassProbabilities, TokenLogProbabilities
 from bansweep.training.workers import Workers
 
 
@@ -42,17 +36,8 @@ def train_and_publish(
     """
     store = Store(job.store)
     generation = job.generation
-    data = _images(job.data)
-    teacher, teacher_digest = _teacher(store, generation, device)
-    run = GenerationRun(
-        generation,
-        data,
-        teacher=teacher,
-        device=device,
-        workers=workers,
-        compiled=job.compiled,
-        diagnostics=job.diagnostics,
-    )
+    prepared = prepare_run(job, store, device=device, workers=workers)
+    run = prepared.run
     started_at = time.time()
     # Workers of a former attempt may still be writing: all have to resume from what worker 0 saw.
     progress = workers.from_first(store.load_progress(generation.id) if workers.rank == 0 else None)
@@ -69,10 +54,10 @@ def train_and_publish(
         id=generation.id,
         generation=generation,
         label=job.label,
-        input_shape=data.input_shape,
-        classes=len(data.classes),
+        input_shape=prepared.input_shape,
+        classes=prepared.classes,
         parameters=trained.parameters,
-        teacher_digest=teacher_digest,
+        teacher_digest=prepared.teacher_digest,
         metrics=trained.metrics,
         training_seconds=sum(report.seconds for report in run.history),
         started_at=min(started_at, run.history[0].finished_at - run.history[0].seconds),
@@ -85,35 +70,15 @@ def train_and_publish(
         record,
         weights=trained.weights,
         history=run.history,
-        predictions=Predictions(trained.probabilities_NC, trained.labels_N),
+        predictions=_predictions(trained.answers),
     )
     store.clear_progress(generation.id)
 
 
-@lru_cache(maxsize=1)
-def _images(data: DataSpec) -> ImageData:
-    """The images, mapped once for all generations that this process trains one after another."""
-    return load_images(data, prepare(data))
-
-
-def _teacher(store: Store, generation: Generation, device: torch.device) -> tuple[FrozenTeacher | None, str | None]:
-    """The teacher's network, and the digest of the weights that it has."""
-    if generation.teacher is None:
-        return None, None
-    record = store.record(generation.teacher)
-    if record is None:
-        raise StoreError(
-            f"the teacher {generation.teacher} is not in the store {store.root}",
-            remedy="it was removed while the sweep ran; run the sweep again to train it anew",
-        )
-    teacher = FrozenTeacher(
-        record.generation.network,
-        store.weights(generation.teacher),
-        input_shape=record.input_shape,
-        classes=record.classes,
-        device=device,
-    )
-    return teacher, record.digests["weights.safetensors"]
+def _predictions(answers: ClassProbabilities | TokenLogProbabilities) -> Predictions | TokenPredictions:
+    if isinstance(answers, ClassProbabilities):
+        return Predictions(answers.probabilities_NC, answers.labels_N)
+    return TokenPredictions(answers.validation_N, answers.test_N)
 
 
 def _device_name(device: torch.device) -> str:

@@ -18,3 +18,4 @@ class GenerationJob(SpecModel):
     store: Path
     compiled: bool = False
     diagnostics: bool = False
+    teacher_memory_gb: float = 0.0

@@ -43,9 +43,10 @@ def run_sweep(
         return
     with ray_session(address) as cluster:
         allocation = allocate(sweep.resources, cluster)
-        if allocation.workers > sweep.recipe.batch_size:
+        smallest_batch = min(generation.recipe.batch_size for generation in plan.generations.values())
+        if allocation.workers > smallest_batch:
             raise ResourcesError(
-                f"resources.workers: {allocation.workers} cannot share a batch of {sweep.recipe.batch_size}",
+                f"resources.workers: {allocation.workers} cannot share a batch of {smallest_batch}",
                 remedy="lower resources.workers or raise recipe.batch_size: each worker needs a sample",
             )
         _tune(sweep, plan, store, Frontier(plan, finished), allocation, emit)
@@ -73,6 +74,7 @@ def _tune(
             store=store.root,
             compiled=allocation.compiled,
             diagnostics=sweep.diagnostics,
+            teacher_memory_gb=sweep.resources.teacher_memory_gb,
         )
         return {"job": job.model_dump_json(), "allocation": dataclasses.asdict(allocation)}
 

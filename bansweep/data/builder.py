@@ -1,31 +1,60 @@
-"""A data spec to its decoded images, in canonical order and known to be what it says."""
+"""A data spec to its decoded content: images in canonical order or tokens, known to be what the spec says."""
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import assert_never
 
 from bansweep.data.canonical import content_fingerprint, in_canonical_order
-from bansweep.data.decoded import DecodedSet
-from bansweep.data.fingerprint import KNOWN_SETS
+from bansweep.data.decoded import DecodedImages, DecodedText
+from bansweep.data.known_sets import KNOWN_SETS, WIKITEXT_2_TOKENS
 from bansweep.data.source_files import parquet_files
+from bansweep.data.text_files import text_files
+from bansweep.data.token_counts import TokenCounts
 from bansweep.errors import DataError
-from bansweep.spec.data import Cifar, DataSpec, Digits, ImageFolder, ParquetImages
+from bansweep.spec.data import Cifar, Digits, ImageDataSpec, ImageFolder, ParquetImages
+from bansweep.spec.text_data import PennTreebank, TextFiles, TextSpec, WikiText2
+
+logger = logging.getLogger(__name__)
 
 
-def decode(spec: DataSpec, cache: Path) -> DecodedSet:
-    """Decode the source that `spec` names: seconds, and the whole set in memory.
+def decode_images(spec: ImageDataSpec, cache: Path) -> DecodedImages:
+    """Decode the images that `spec` names: seconds, and the whole set in memory.
 
     Side effects: may download into `cache`. Raises DataError where the source is missing, damaged, or is not the
     published set whose name it bears.
     """
     decoded = in_canonical_order(_decode_source(spec, cache))
     if spec.kind in KNOWN_SETS:
-        _verify(decoded, spec.kind)
+        _verify_images(decoded, spec.kind)
     return decoded
 
 
-def _decode_source(spec: DataSpec, cache: Path) -> DecodedSet:
+def decode_text(spec: TextSpec, cache: Path) -> DecodedText:
+    """Read the text that `spec` names: about a second for a million tokens.
+
+    Side effects: may download into `cache`. Raises DataError where a file is missing, is not text, is not the
+    published one whose name it bears, or has words that cannot be known.
+    """
+    from bansweep.data.sources.text import tokenise
+
+    match spec:
+        case PennTreebank():
+            from bansweep.data.sources.ptb import ptb_files
+
+            return tokenise(ptb_files(spec, cache))
+        case WikiText2():
+            decoded = tokenise(text_files(spec))
+            _compare_with_wikitext_2(decoded)
+            return decoded
+        case TextFiles():
+            return tokenise(text_files(spec))
+        case _:
+            assert_never(spec)
+
+
+def _decode_source(spec: ImageDataSpec, cache: Path) -> DecodedImages:
     # The packages that read a source are imported for that source only.
     match spec:
         case Digits():
@@ -53,7 +82,7 @@ def _decode_source(spec: DataSpec, cache: Path) -> DecodedSet:
             assert_never(spec)
 
 
-def _verify(decoded: DecodedSet, kind: str) -> None:
+def _verify_images(decoded: DecodedImages, kind: str) -> None:
     known = KNOWN_SETS[kind]
     fingerprint = content_fingerprint(decoded)
     if fingerprint == known.fingerprint:
@@ -69,3 +98,14 @@ def _verify(decoded: DecodedSet, kind: str) -> None:
         f"{decoded.source} is not {known.title}: {difference}",
         remedy="fetch the published files again; a data set of your own goes under data.kind: parquet or folder",
     )
+
+
+def _compare_with_wikitext_2(decoded: DecodedText) -> None:
+    counts = TokenCounts(len(decoded.train_N), len(decoded.validation_N), len(decoded.test_N))
+    if counts != WIKITEXT_2_TOKENS:
+        logger.warning(
+            "%s: %s tokens are not those of WikiText-2 as published, which has %s",
+            decoded.source,
+            " + ".join(f"{count:,}" for count in counts),
+            " + ".join(f"{count:,}" for count in WIKITEXT_2_TOKENS),
+        )

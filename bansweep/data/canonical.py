@@ -11,10 +11,10 @@ import hashlib
 
 import numpy as np
 
-from bansweep.data.decoded import DecodedSet, Labels, Pixels
+from bansweep.data.decoded import DecodedImages, Labels, Pixels
 
 
-def in_canonical_order(decoded: DecodedSet) -> DecodedSet:
+def in_canonical_order(decoded: DecodedImages) -> DecodedImages:
     """The set with both splits sorted by the SHA-256 of each image's label and pixels."""
     train = canonical_order(decoded.train_images_NHWC, decoded.train_labels_N)
     test = canonical_order(decoded.test_images_NHWC, decoded.test_labels_N)
@@ -36,7 +36,7 @@ def canonical_order(images_NHWC: Pixels, labels_N: Labels) -> Labels:
     return np.array(sorted(range(len(digests)), key=digests.__getitem__), dtype=np.int64)
 
 
-def content_fingerprint(decoded: DecodedSet) -> str:
+def content_fingerprint(decoded: DecodedImages) -> str:
     """SHA-256 in hexadecimal of shapes, labels and pixels of a set *in canonical order*; class names are left out."""
     digest = hashlib.sha256()
     for images_NHWC, labels_N in (

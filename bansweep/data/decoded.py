@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int64]
+Tokens = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
-class DecodedSet:
+class DecodedImages:
     """Images (N, height, width, channels) and labels (N,) in [0, number of classes); `source` says where from."""
 
     train_images_NHWC: Pixels
@@ -20,4 +21,15 @@ class DecodedSet:
     test_images_NHWC: Pixels
     test_labels_N: Labels
     classes: tuple[str, ...]
+    source: str
+
+
+@dataclass(frozen=True)
+class DecodedText:
+    """Tokens (N,) in the order of the text, positions in `vocabulary`; `source` says where from."""
+
+    train_N: Tokens
+    validation_N: Tokens
+    test_N: Tokens
+    vocabulary: tuple[str, ...]
     source: str

@@ -1,4 +1,4 @@
-"""SHA-256 of source files, remembered in the cache so that planning a sweep does not read gigabytes again.
+"""Digests of source files, remembered in the cache so that planning a sweep does not read gigabytes again.
 
 Side effects: writes one JSON file below `<cache>/digests`. A cache that cannot be read or written costs time only.
 """
@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from bansweep.errors import DataError
@@ -30,12 +30,16 @@ def file_digest(path: Path) -> str:
         ) from None
 
 
-def file_digests(files: Iterable[Path], cache: Path) -> dict[Path, str]:
-    """The SHA-256 of each file; known again by absolute path, size and modification time (ns)."""
+def file_digests(files: Iterable[Path], cache: Path, digest: Callable[[Path], str] = file_digest) -> dict[Path, str]:
+    """The digest of each file; known again by absolute path, size and modification time (ns).
+
+    `digest` computes it, by default from all bytes. It is remembered under the function's name: one that comes to
+    mean something else needs another name.
+    """
     paths = [path.absolute() for path in files]
     # One memory for each collection of files: a folder of 50,000 images is one entry, not 50,000.
-    collection = hashlib.sha256("\n".join(map(str, paths)).encode(errors="surrogateescape")).hexdigest()[:16]
-    memory = cache / "digests" / f"{collection}.json"
+    collection = "\n".join((digest.__name__, *map(str, paths))).encode(errors="surrogateescape")
+    memory = cache / "digests" / f"{hashlib.sha256(collection).hexdigest()[:16]}.json"
     remembered = _read(memory)
     current: dict[str, list[int | str]] = {}
     digests: dict[Path, str] = {}
@@ -45,7 +49,7 @@ def file_digests(files: Iterable[Path], cache: Path) -> dict[Path, str]:
         if isinstance(known, list) and known[:2] == [size, modified_ns] and len(known) == 3:
             digests[path] = str(known[2])
         else:
-            digests[path] = file_digest(path)
+            digests[path] = digest(path)
         if time.time_ns() - modified_ns > SETTLED_NS:
             current[str(path)] = [size, modified_ns, digests[path]]
     if current != remembered:

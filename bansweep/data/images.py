@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from bansweep.data.channel_statistics import channel_statistics
 from bansweep.data.decoded import Labels, Pixels
-from bansweep.data.prepared import array_path, read_meta
+from bansweep.data.prepared import map_array
+from bansweep.data.prepared_images import FILES, read_prepared_images
 from bansweep.data.splits import split_ranges
-from bansweep.errors import DataError
-from bansweep.spec.data import DataSpec
+from bansweep.spec.data import ImageDataSpec
 
 
 @dataclass(frozen=True)
@@ -54,15 +50,14 @@ class ImageData:
         return ("test", self.test) if self.validation is None else ("validation", self.validation)
 
 
-def load_images(spec: DataSpec, folder: Path) -> ImageData:
+def load_images(spec: ImageDataSpec, folder: Path) -> ImageData:
     """The subsets that `spec` asks for, of the set that `prepare(spec)` left in `folder`.
 
     Raises DataError where the arrays cannot be read, or the set has too few images.
     """
-    meta = read_meta(folder)
+    meta = read_prepared_images(folder)
     ranges = split_ranges(spec, meta.training_images, meta.test_images)
-    train_images_NHWC, train_labels_N = _map(folder, "train_images"), _map(folder, "train_labels")
-    test_images_NHWC, test_labels_N = _map(folder, "test_images"), _map(folder, "test_labels")
+    train_images_NHWC, train_labels_N, test_images_NHWC, test_labels_N = (map_array(folder / name) for name in FILES)
     train = _part(train_images_NHWC, train_labels_N, ranges.train)
     # Those of the whole set are known; held-out images must not act on the normalisation.
     mean, std = (meta.mean, meta.std) if len(train) == meta.training_images else channel_statistics(train.images_NHWC)
@@ -74,15 +69,6 @@ def load_images(spec: DataSpec, folder: Path) -> ImageData:
         mean=mean,
         std=std,
     )
-
-
-def _map(folder: Path, name: str) -> NDArray[Any]:
-    path = array_path(folder, name)
-    try:
-        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read: {error}", remedy=f"remove {folder}: it is made again") from None
-    return array
 
 
 def _part(images_NHWC: Pixels, labels_N: Labels, part: range) -> ImageSplit:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bansweep.errors import DataError
-from bansweep.spec.data import DataSpec
+from bansweep.spec.data import ImageDataSpec
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class SplitRanges:
     test: range
 
 
-def split_ranges(spec: DataSpec, training_images: int, test_images: int) -> SplitRanges:
+def split_ranges(spec: ImageDataSpec, training_images: int, test_images: int) -> SplitRanges:
     """The first `limit` training images, the last `validation` of them, and the first `test_limit` test images.
 
     Raises DataError where the set has too few images for what `spec` asks.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from bansweep.data.images import ImageData
+from bansweep.data.text import TextData
 from bansweep.errors import DataError
-from bansweep.spec.networks import NetworkSpec, check_image_size
-from bansweep.spec.recipes import Recipe
+from bansweep.spec.networks import ImageNetworkSpec, check_image_size
+from bansweep.spec.recipes import LanguageRecipe, Recipe
 
 
-def check_suitable(recipe: Recipe, network: NetworkSpec, data: ImageData) -> None:
+def check_suitable(recipe: Recipe, network: ImageNetworkSpec, data: ImageData) -> None:
     """Raises DataError for a padding or network that the images are too small for, or a batch that they cannot fill."""
     _, height, width = data.input_shape
     check_image_size(network, height, width)
@@ -18,6 +19,15 @@ def check_suitable(recipe: Recipe, network: NetworkSpec, data: ImageData) -> Non
         raise DataError(
             f"recipe.batch_size: {recipe.batch_size:,} is more than the {len(data.train):,} training images",
             remedy=f"set recipe.batch_size to {len(data.train):,} or less, or raise data.limit",
+        )
+
+
+def check_text_suitable(recipe: LanguageRecipe, data: TextData) -> None:
+    """Raises DataError for more streams than there are tokens to train on."""
+    if recipe.batch_size > len(data.train_N):
+        raise DataError(
+            f"recipe.batch_size: {recipe.batch_size:,} streams are more than the {len(data.train_N):,} training tokens",
+            remedy=f"set recipe.batch_size to {len(data.train_N):,} or less, or raise data.limit",
         )
 
 

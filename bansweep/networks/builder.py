@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import assert_never
 
 from torch import nn
 
+from bansweep.networks.cnn_lstm import CnnLstm
 from bansweep.networks.densenet import DenseNet
+from bansweep.networks.language_model import LanguageModel
+from bansweep.networks.lstm import Lstm
 from bansweep.networks.pre_resnet import PreResNet
 from bansweep.networks.residual_student import ResidualStudent
 from bansweep.networks.staged import StagedNetwork
 from bansweep.networks.wide_resnet import WideResNet
 from bansweep.spec import networks as spec_networks
-from bansweep.spec.networks import NetworkSpec, check_image_size
+from bansweep.spec.networks import ImageNetworkSpec, LanguageNetworkSpec, check_image_size
 
 
-def build_network(spec: NetworkSpec, *, input_shape: tuple[int, int, int], classes: int) -> StagedNetwork:
+def build_network(spec: ImageNetworkSpec, *, input_shape: tuple[int, int, int], classes: int) -> StagedNetwork:
     """A new network with random weights, drawn from PyTorch's global generator: seed that first.
 
     `input_shape` is (channels, height, width) of one image. The network takes (B, channels, height, width) and gives
@@ -50,6 +54,37 @@ def build_network(spec: NetworkSpec, *, input_shape: tuple[int, int, int], class
                 in_channels=channels,
                 classes=classes,
                 dropout=spec.like.dropout,
+            )
+        case _:
+            assert_never(spec)
+
+
+def build_language_model(spec: LanguageNetworkSpec, *, vocabulary: Sequence[str]) -> LanguageModel:
+    """A new language model with random weights, drawn from PyTorch's global generator: seed that first.
+
+    A token is a word's position in `vocabulary`.
+    """
+    match spec:
+        case spec_networks.Lstm():
+            return Lstm(
+                spec.units,
+                spec.layers,
+                vocabulary_size=len(vocabulary),
+                dropout=spec.dropout,
+                tied=spec.tied,
+                initial_range=spec.initial_range,
+            )
+        case spec_networks.CnnLstm():
+            return CnnLstm(
+                spec.units,
+                spec.layers,
+                vocabulary=vocabulary,
+                dropout=spec.dropout,
+                character_embedding=spec.character_embedding,
+                widths=spec.widths,
+                maps=spec.maps,
+                highway=spec.highway,
+                initial_range=spec.initial_range,
             )
         case _:
             assert_never(spec)

@@ -60,7 +60,7 @@ def _generation(
         network=column.network_in(row),
         loss=column.loss,
         shared_layers=column.shared_layers,
-        recipe=sweep.recipe,
+        recipe=sweep.recipe_in(row),
         data=data,
         precision=sweep.resources.precision,
         seed=effective_seed(replica_seed, column.seed, index),

@@ -9,7 +9,7 @@ from functools import cached_property
 from bansweep.spec.losses import LossSpec
 from bansweep.spec.model import SpecModel
 from bansweep.spec.networks import NetworkSpec
-from bansweep.spec.recipes import Recipe
+from bansweep.spec.recipes import RecipeSpec
 from bansweep.spec.resources import Precision
 from bansweep.spec.sweep import SharedLayers
 
@@ -38,7 +38,7 @@ class Generation(SpecModel):
     network: NetworkSpec
     loss: LossSpec
     shared_layers: SharedLayers = "none"
-    recipe: Recipe
+    recipe: RecipeSpec
     data: DataIdentity
     precision: Precision
     seed: int

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
+from typing_extensions import TypeIs
 
 from bansweep.spec.model import SpecModel
+from bansweep.spec.text_data import TextSpec
 
 
 class _Subsets(SpecModel):
-    """Which part of a data set is used, in number of images; the sets are kept in a fixed, shuffled order."""
+    """Which part of an image set is used, in number of images; the sets are kept in a fixed, shuffled order."""
 
     validation: int = Field(default=0, ge=0, description="images taken off the end of the training set")
     limit: int | None = Field(default=None, ge=1, description="training images used, the first ones; all by default")
@@ -52,10 +54,17 @@ def _from_shorthand(value: Any) -> Any:
     return {"kind": value} if isinstance(value, str) else value
 
 
+ImageDataSpec = Digits | Cifar | ParquetImages | ImageFolder
+
 DataSpec = Annotated[
-    Annotated[Digits | Cifar | ParquetImages | ImageFolder, Field(discriminator="kind")],
+    Annotated[ImageDataSpec | TextSpec, Field(discriminator="kind")],
     BeforeValidator(_from_shorthand),
 ]
+
+
+def is_text(spec: DataSpec) -> TypeIs[TextSpec]:
+    """Whether language models learn from this data; what is no text is an ImageDataSpec."""
+    return isinstance(spec, TextSpec)
 
 
 def with_absolute_paths(spec: DataSpec) -> DataSpec:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from bansweep.spec.document import KeyPath
 from bansweep.spec.losses import compares_stages
-from bansweep.spec.networks import DenseNet, NetworkSpec
+from bansweep.spec.networks import DenseNet, ImageNetworkSpec, is_language_model
 from bansweep.spec.sweep import SweepSpec
 
 
@@ -22,6 +22,8 @@ def matching_problems(sweep: SweepSpec) -> Iterator[tuple[KeyPath, str]]:
             if row.name in column.skip:
                 continue
             student, teacher = column.network_in(row), sweep.generations[column.teacher].network_in(row)
+            if is_language_model(student) or is_language_model(teacher):
+                continue  # which share and compare nothing
             if column.shared_layers != "none" and _outer_channels(student) != _outer_channels(teacher):
                 yield (
                     ("generations", name, "shared_layers"),
@@ -36,25 +38,25 @@ def matching_problems(sweep: SweepSpec) -> Iterator[tuple[KeyPath, str]]:
                 )
 
 
-def _outer_channels(network: NetworkSpec) -> tuple[int, int]:
+def _outer_channels(network: ImageNetworkSpec) -> tuple[int, int]:
     return network.stem_channels, network.stage_channels[-1]
 
 
-def _outer_text(network: NetworkSpec) -> str:
+def _outer_text(network: ImageNetworkSpec) -> str:
     first, last = _outer_channels(network)
     return f"{network.name} has {first} channels after the first and {last} before the last"
 
 
-def _stages(network: NetworkSpec) -> tuple[tuple[int, int], ...]:
+def _stages(network: ImageNetworkSpec) -> tuple[tuple[int, int], ...]:
     return tuple(zip(network.stage_channels, network.downsampling, strict=True))
 
 
-def _stages_text(network: NetworkSpec) -> str:
+def _stages_text(network: ImageNetworkSpec) -> str:
     stages = ", ".join(f"{channels} at 1/{divisor}" for channels, divisor in _stages(network))
     return f"{network.name} give channels and resolution {stages}"
 
 
-def _remedy(teacher: NetworkSpec) -> str:
+def _remedy(teacher: ImageNetworkSpec) -> str:
     if isinstance(teacher, DenseNet):
         like = f"{{kind: residual-student, block: basic, blocks: 2, ratio: 1, like: {teacher.name}}}"
         return f"what fits is {teacher.name} itself, or a residual student of it: {like}"

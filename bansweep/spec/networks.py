@@ -1,8 +1,8 @@
 """What a sweep file may say of a network: a paper's name (`wrn-28-10`) or its parameters in full.
 
-Every architecture has `kind`, `name`, `stem_channels` (what its first convolution gives), `stage_channels` (after each
-of its three stages; a classifier takes the last) and `downsampling` (by which factor an image's resolution is reduced
-after each stage), and reads its own names with `from_name`.
+Every architecture has `kind` and `name`, and reads its own names with `from_name`. Those for images also tell
+`stem_channels` (what their first convolution gives), `stage_channels` (after each of their three stages; a classifier
+takes the last) and `downsampling` (by which factor an image's resolution is reduced after each stage).
 """
 
 from __future__ import annotations
@@ -11,26 +11,36 @@ import re
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationError
+from typing_extensions import TypeIs
 
 from bansweep.errors import DataError
 from bansweep.spec.densenet import DenseNet
+from bansweep.spec.language_networks import CnnLstm, Lstm
 from bansweep.spec.model import nearest
 from bansweep.spec.residual_networks import PreResNet, WideResNet
 from bansweep.spec.residual_student import ResidualStudent
 
 __all__ = [
     "NAME_PATTERNS",
+    "CnnLstm",
     "DenseNet",
+    "ImageNetworkSpec",
+    "LanguageNetworkSpec",
+    "Lstm",
     "NetworkSpec",
     "PreResNet",
     "ResidualStudent",
     "WideResNet",
     "check_image_size",
+    "is_language_model",
     "network_from_name",
 ]
 
-_Architecture = WideResNet | DenseNet | PreResNet | ResidualStudent
-_ARCHITECTURES: tuple[type[_Architecture], ...] = (WideResNet, DenseNet, PreResNet, ResidualStudent)
+ImageNetworkSpec = WideResNet | DenseNet | PreResNet | ResidualStudent
+LanguageNetworkSpec = Lstm | CnnLstm
+
+_Architecture = ImageNetworkSpec | LanguageNetworkSpec
+_ARCHITECTURES: tuple[type[_Architecture], ...] = (WideResNet, DenseNet, PreResNet, ResidualStudent, Lstm, CnnLstm)
 
 NAME_PATTERNS: tuple[str, ...] = tuple(architecture.name_pattern for architecture in _ARCHITECTURES)
 
@@ -45,6 +55,9 @@ _EXAMPLES = (
     "ban-wide-resnet-4-0.5",
     "ban-match-wide-resnet-2-1",
     "ban-pre-resnet-14-0.5",
+    "lstm",
+    "lstm-200-2-dropout0.2",
+    "cnn-lstm",
 )
 _LONGEST_COMPARED = 80
 
@@ -110,11 +123,16 @@ NetworkSpec = Annotated[
 ]
 
 
+def is_language_model(network: NetworkSpec) -> TypeIs[LanguageNetworkSpec]:
+    """Whether a network reads text; what does not is an ImageNetworkSpec."""
+    return isinstance(network, LanguageNetworkSpec)
+
+
 # Two halvings leave 2x2 pixels; below that, 3x3 convolutions would see padding on every side.
 SMALLEST_SIDE = 8
 
 
-def check_image_size(network: _Architecture, height: int, width: int) -> None:
+def check_image_size(network: ImageNetworkSpec, height: int, width: int) -> None:
     """Raises DataError for images (in pixels) that are smaller than a network takes."""
     if min(height, width) < SMALLEST_SIDE:
         raise DataError(

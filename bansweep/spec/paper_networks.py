@@ -10,7 +10,7 @@ from typing import Literal
 from bansweep.spec.networks import NetworkSpec, network_from_name
 
 # Which parameters a printed size is of. Table 5's students share their first and last layer, frozen, with the teacher:
-# both are left out. ResNet-1001's printed size is met without batch normalisation; with it, the network is 1.3 % larger.
+# both are left out. ResNet-1001 has its printed size without batch normalisation; with it, it is 1.3 % larger.
 Counted = Literal["all", "without first and last layer", "without batch normalisation"]
 
 # How our count stands to the printed one: "close" is within 1 % or half a unit of its last digit.
@@ -21,8 +21,8 @@ Agreement = Literal["close", "cut off", "differs"]
 class PaperNetwork:
     """A network as `table` (1 to 6) has it.
 
-    `printed` is its size in millions of parameters, digit by digit, which holds for `classes` classes and for what is
-    `counted`. `remark` says why ours differs, or what was built under the paper's name.
+    `printed` is its size in millions of parameters, digit by digit, which holds for `classes` classes (words of a
+    vocabulary) and for what is `counted`. `remark` says why ours differs, or what was built under the paper's name.
     """
 
     name: str
@@ -96,6 +96,15 @@ PAPER_NETWORKS: tuple[PaperNetwork, ...] = (
     _residual_student("ban-match-wide-resnet-2-1", "43.1"),
     _residual_student("ban-wide-resnet-4-0.5", "24.3"),
     _residual_student("ban-wide-resnet-4-1", "87.3"),
+    PaperNetwork("cnn-lstm", 6, 10_000, "19"),
+    PaperNetwork(
+        "lstm",
+        6,
+        10_000,
+        "52",
+        agreement="differs",
+        remark="two layers; the one of the paper's text has 33.0 M",
+    ),
 )
 
 

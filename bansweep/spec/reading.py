@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from bansweep.errors import Problem, SweepFileError
 from bansweep.spec.document import Document, KeyPath, key_text, parse_document, parse_value, read_document, refusal
+from bansweep.spec.kinds import kind_problems
 from bansweep.spec.matching import matching_problems
 from bansweep.spec.references import Finding, reference_problems
 from bansweep.spec.sweep import SweepSpec
@@ -63,7 +64,7 @@ def _checked(value: dict[str, Any]) -> tuple[SweepSpec | None, list[Finding]]:
     try:
         sweep = SweepSpec.model_validate(value)
         # Only what is valid in itself can be compared.
-        return sweep, found or list(matching_problems(sweep))
+        return sweep, found or list(kind_problems(sweep)) or list(matching_problems(sweep))
     except ValidationError as error:
         found += [(_path_in(value, line["loc"]), line["msg"]) for line in error.errors(include_url=False)]
         return None, found

@@ -1,10 +1,10 @@
-"""How a generation is optimised: named recipes, and changes to their fields."""
+"""How generations are optimised: named recipes, and changes to their fields."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from bansweep.spec.model import SpecModel, nearest
 
@@ -18,7 +18,7 @@ class Augmentation(SpecModel):
 
 
 class Recipe(SpecModel):
-    """Stochastic gradient descent with momentum and a step schedule.
+    """For images: stochastic gradient descent with momentum and a step schedule.
 
     The learning rate is multiplied by `decay_factor` when each of the fractions `decay_at` of all epochs is over,
     so that a shorter run keeps the schedule's shape.
@@ -43,6 +43,25 @@ class Recipe(SpecModel):
         return self
 
 
+class LanguageRecipe(SpecModel):
+    """For text: plain stochastic gradient descent, clipped, with a schedule that watches the validation perplexity.
+
+    The text is cut into `batch_size` streams that are read side by side, `window` tokens a step; the hidden state is
+    carried from window to window. A step's loss is summed over the window and averaged over the streams, as in the
+    recipes' sources: learning rate and `clip_norm` are to be read with that. The learning rate is multiplied by
+    `decay_factor` after an epoch whose validation perplexity is not at least `decay_threshold` below that of the epoch
+    before it; with a threshold of 0, after one in which it did not fall.
+    """
+
+    epochs: int = Field(ge=1, le=100_000)
+    batch_size: int = Field(ge=1, le=1_000_000, description="streams, over all workers")
+    window: int = Field(ge=1, le=100_000, description="time steps through which gradients go back")
+    learning_rate: float = Field(gt=0)
+    decay_factor: float = Field(gt=0, le=1)
+    decay_threshold: float = Field(ge=0, description="perplexity")
+    clip_norm: float = Field(gt=0, description="largest L2 norm of a step's gradient")
+
+
 # Section 4 of the paper follows Zagoruyko & Komodakis: 200 epochs, decays after 60, 120 and 160 of them.
 WIDE_RESNET = {
     "epochs": 200,
@@ -55,8 +74,28 @@ WIDE_RESNET = {
     "decay_factor": 0.2,
     "augmentation": Augmentation(),
 }
+# Section 4.2; windows and clipping are those of Zaremba et al. (2014).
+LSTM = {
+    "epochs": 40,
+    "batch_size": 32,
+    "window": 35,
+    "learning_rate": 1.0,
+    "decay_factor": 0.25,
+    "decay_threshold": 0.0,
+    "clip_norm": 10.0,
+}
+# Section 4.2; windows and clipping are those of Kim et al. (2016).
+CNN_LSTM = {
+    "epochs": 40,
+    "batch_size": 20,
+    "window": 35,
+    "learning_rate": 2.0,
+    "decay_factor": 0.5,
+    "decay_threshold": 0.5,
+    "clip_norm": 5.0,
+}
 
-RECIPES: dict[str, dict[str, Any]] = {"wide-resnet": WIDE_RESNET}
+RECIPES: dict[str, dict[str, Any]] = {"wide-resnet": WIDE_RESNET, "lstm": LSTM, "cnn-lstm": CNN_LSTM}
 
 
 def _from_base(value: Any) -> Any:
@@ -72,4 +111,15 @@ def _from_base(value: Any) -> Any:
     return {**RECIPES[base], **changes}
 
 
-RecipeSpec = Annotated[Recipe, BeforeValidator(_from_base)]
+def _sort_of(value: Any) -> str:
+    """Which of the two a recipe is: only text is read in windows."""
+    reads_text = "window" in value if isinstance(value, dict) else isinstance(value, LanguageRecipe)
+    return "language" if reads_text else "images"
+
+
+AnyRecipe = Recipe | LanguageRecipe
+
+RecipeSpec = Annotated[
+    Annotated[Annotated[Recipe, Tag("images")] | Annotated[LanguageRecipe, Tag("language")], Discriminator(_sort_of)],
+    BeforeValidator(_from_base),
+]

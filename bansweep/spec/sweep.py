@@ -11,7 +11,7 @@ from bansweep.spec.data import DataSpec
 from bansweep.spec.losses import LossSpec
 from bansweep.spec.model import SpecModel
 from bansweep.spec.networks import NetworkSpec
-from bansweep.spec.recipes import RecipeSpec
+from bansweep.spec.recipes import AnyRecipe, RecipeSpec
 from bansweep.spec.resources import Resources
 
 # Names become file names, tags and table headings: no separators, no control characters, no leading dot.
@@ -19,10 +19,11 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+*_-]*$
 
 
 class Row(SpecModel):
-    """A row of the table: a network, under the name that the file gives it."""
+    """A row of the table: a network, under the name that the file gives it, and a recipe of its own if it has one."""
 
     name: Name
     network: NetworkSpec
+    recipe: RecipeSpec | None = None
 
 
 # Section 4.1: "sharing the first and last layers between student and teacher"; table 5 has them frozen.
@@ -67,20 +68,23 @@ class Ensemble(SpecModel):
         return self.by_row.get(row, self.members)
 
 
+_ROW_KEYS = ("name", "network", "recipe")
+
+
 def named_row(value: Any) -> Any:
-    """`wrn-28-1`, or a network in full that may carry a `name` of its own."""
+    """`wrn-28-1`, a network in full that may carry a `name` and a `recipe`, or a row with its `network`."""
     if isinstance(value, str):
         return {"name": value, "network": value}
-    if isinstance(value, dict) and "network" not in value:
-        network = dict(value)
-        name = network.pop("name", None)
-        return {"name": name, "network": network} if name is not None else _named_after_network(network)
-    return value
-
-
-def _named_after_network(network: dict[str, Any]) -> Any:
-    row = _Unnamed.model_validate({"network": network})
-    return {"name": row.network.name, "network": row.network}
+    if not isinstance(value, dict):
+        return value
+    row = value
+    if "network" not in value:
+        row = {key: value[key] for key in _ROW_KEYS if key in value}
+        row["network"] = {key: part for key, part in value.items() if key not in _ROW_KEYS}
+    if row.get("name") is None:
+        named = _Unnamed.model_validate({"network": row["network"]})
+        row = {**row, "name": named.network.name, "network": named.network}
+    return row
 
 
 class _Unnamed(SpecModel):
@@ -115,3 +119,7 @@ class SweepSpec(SpecModel):
     paper: str | None = None
     diagnostics: bool = Field(default=False, description="measure section 3.2's gradient in every epoch")
     resources: Resources = Resources()
+
+    def recipe_in(self, row: Row) -> AnyRecipe:
+        """The recipe of a row's generations."""
+        return self.recipe if row.recipe is None else row.recipe

@@ -1,4 +1,4 @@
-"""predictions.parquet: what a generation answers on the test split, so that ensembles and reports need no GPU."""
+"""predictions.parquet: what a generation answers on held-out splits, so that ensembles and reports need no GPU."""
 
 from __future__ import annotations
 
@@ -30,35 +30,65 @@ class Predictions:
             raise ValueError(f"expected float32 and int64, not {probabilities_NC.dtype} and {labels_N.dtype}")
 
 
-def encode_predictions(predictions: Predictions) -> bytes:
-    """The bytes of predictions.parquet: columns `probabilities` (a fixed-size list a row) and `label`."""
+@dataclass(frozen=True)
+class TokenPredictions:
+    """The log-probabilities, in nats (float32), that a language model gives to the tokens of the two held-out texts.
+
+    That is all an ensemble's perplexity needs; whole distributions over a vocabulary would be gigabytes. Raises
+    ValueError where shapes or dtypes are others.
+    """
+
+    validation_N: npt.NDArray[np.float32]
+    test_N: npt.NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        for log_probabilities_N in (self.validation_N, self.test_N):
+            if log_probabilities_N.ndim != 1 or str(log_probabilities_N.dtype) != "float32":
+                raise ValueError(f"not a row of float32: {log_probabilities_N.shape}, {log_probabilities_N.dtype}")
+
+
+def encode_predictions(predictions: Predictions | TokenPredictions) -> bytes:
+    """The bytes of predictions.parquet.
+
+    Columns: `probabilities` (a fixed-size list a row) and `label`; for text `split` and `log_probability`.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    probabilities_NC = predictions.probabilities_NC
-    table = pa.table(
-        {
-            "probabilities": pa.FixedSizeListArray.from_arrays(
-                pa.array(probabilities_NC.reshape(-1)), probabilities_NC.shape[1]
-            ),
-            "label": pa.array(predictions.labels_N),
-        }
-    )
+    if isinstance(predictions, TokenPredictions):
+        splits = {"validation": predictions.validation_N, "test": predictions.test_N}
+        table = pa.table(
+            {
+                "split": pa.array([name for name, part_N in splits.items() for _ in part_N], pa.string()),
+                "log_probability": pa.chunked_array([pa.array(part_N) for part_N in splits.values()]),
+            }
+        )
+    else:
+        probabilities_NC = predictions.probabilities_NC
+        rows = pa.FixedSizeListArray.from_arrays(pa.array(probabilities_NC.reshape(-1)), probabilities_NC.shape[1])
+        table = pa.table({"probabilities": rows, "label": pa.array(predictions.labels_N)})
     sink = pa.BufferOutputStream()
     # Probabilities hardly repeat: a dictionary would only cost time.
-    pq.write_table(table, sink, use_dictionary=["label"])
+    pq.write_table(table, sink, use_dictionary=[name for name in ("label", "split") if name in table.column_names])
     encoded: bytes = sink.getvalue().to_pybytes()
     return encoded
 
 
-def decode_predictions(encoded: bytes) -> Predictions:
+def decode_predictions(encoded: bytes) -> Predictions | TokenPredictions:
     """The predictions in the bytes of predictions.parquet, in arrays that may be written to."""
     import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     table = pq.ParquetFile(pa.BufferReader(encoded)).read()
-    probabilities = table["probabilities"].combine_chunks()
     # Arrow's memory is read-only, which torch.from_numpy warns of: hence copies.
+    if "split" in table.column_names:
+        validation, test = (
+            table.filter(pc.equal(table["split"], name))["log_probability"].to_numpy().copy()
+            for name in ("validation", "test")
+        )
+        return TokenPredictions(validation, test)
+    probabilities = table["probabilities"].combine_chunks()
     return Predictions(
         probabilities_NC=probabilities.flatten().to_numpy().reshape(-1, probabilities.type.list_size).copy(),
         labels_N=table["label"].combine_chunks().to_numpy().copy(),

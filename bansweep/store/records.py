@@ -21,7 +21,8 @@ SCHEMA_VERSION = 1
 class GenerationRecord(SpecModel):
     """What is known of a finished generation.
 
-    `label` is what the sweep that trained it called it; `input_shape` is channels, height, width; `teacher_digest` the
+    `label` is what the sweep that trained it called it; `input_shape` is channels, height, width (None for text);
+    `classes` counts the words of a vocabulary as well; `teacher_digest` is the
     SHA-256 of the teacher's weights file; `metrics` the final figures (`test_error` in percent, `test_loss`,
     `train_loss`, ...); times are Unix seconds. `digests` maps file names to their SHA-256 and is filled in when the
     generation is published; the entry of generation.json is the digest of the record without that entry.
@@ -34,7 +35,7 @@ class GenerationRecord(SpecModel):
     id: str
     generation: Generation
     label: str
-    input_shape: tuple[int, int, int]
+    input_shape: tuple[int, int, int] | None
     classes: int
     parameters: int
     teacher_digest: str | None

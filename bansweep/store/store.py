@@ -10,7 +10,7 @@ from bansweep.store import files, publishing
 from bansweep.store.claims import Claim
 from bansweep.store.history import decode_history, encode_history
 from bansweep.store.layout import HISTORY_FILE, PREDICTIONS_FILE, RECORD_FILE, WEIGHTS_FILE, Layout
-from bansweep.store.predictions import Predictions, decode_predictions, encode_predictions
+from bansweep.store.predictions import Predictions, TokenPredictions, decode_predictions, encode_predictions
 from bansweep.store.progress import Progress, clear_progress, epochs_done, load_progress, save_progress
 from bansweep.store.records import GenerationRecord
 
@@ -55,7 +55,12 @@ class Store:
         return publishing.read_record(self._layout, generation_id)
 
     def publish(
-        self, record: GenerationRecord, *, weights: bytes, history: Sequence[EpochReport], predictions: Predictions
+        self,
+        record: GenerationRecord,
+        *,
+        weights: bytes,
+        history: Sequence[EpochReport],
+        predictions: Predictions | TokenPredictions,
     ) -> GenerationRecord:
         """Publishes a finished generation whole, and returns the record that is now stored, digests included.
 
@@ -80,8 +85,8 @@ class Store:
         """The report of each epoch. Raises DamagedError where they are not what was published."""
         return decode_history(publishing.read_file(self._layout, generation_id, HISTORY_FILE))
 
-    def predictions(self, generation_id: str) -> Predictions:
-        """The class probabilities of the test split. Raises DamagedError where they are not what was published."""
+    def predictions(self, generation_id: str) -> Predictions | TokenPredictions:
+        """What the generation answers to held-out splits. Raises DamagedError where it is not what was published."""
         return decode_predictions(publishing.read_file(self._layout, generation_id, PREDICTIONS_FILE))
 
     # Running generations

@@ -78,9 +78,9 @@ class Diagnostics:
         }
 
 
-def agreement(student_NC: Tensor, teacher_NC: Tensor) -> float:
-    """In percent, how many of N images both give the same class."""
-    return 100.0 * (student_NC.argmax(dim=1) == teacher_NC.argmax(dim=1)).double().mean().item()
+def share_in_percent(holds_N: Tensor) -> float:
+    """Of how many of N samples something holds, in percent."""
+    return 100.0 * holds_N.double().mean().item()
 
 
 def _quantile(histogram: Tensor, percent: int) -> float:

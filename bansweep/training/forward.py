@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from bansweep.losses.answer import Answer
 from bansweep.networks.staged import StagedNetwork
-from bansweep.training.workers import Workers
+from bansweep.training.workers import Workers, distributed
 
 
 class _WithStages(nn.Module):
@@ -28,14 +28,7 @@ def training_forward(
 ) -> Callable[[Tensor], Answer]:
     """The student's forward pass, with gradients averaged over the workers where there are several."""
     module: nn.Module = _WithStages(network) if with_stages else network
-    if workers.size > 1:
-        # Buffers are equal on all workers already: batch statistics are global ones.
-        module = nn.parallel.DistributedDataParallel(
-            module,
-            device_ids=[device] if device.type == "cuda" else None,
-            broadcast_buffers=False,
-            gradient_as_bucket_view=True,
-        )
+    module = distributed(module, workers, device)
     forward: Callable[[Tensor], object] = torch.compile(module) if compiled else module
     return lambda images_BKHW: _answer(forward(images_BKHW))
 

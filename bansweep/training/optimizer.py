@@ -1,13 +1,15 @@
-"""SGD with momentum, and the step schedule (the paper's section 4, after Zagoruyko & Komodakis)."""
+"""SGD and its schedules: by epochs for images, by the validation perplexity for language models (section 4)."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import nn
 
-from bansweep.spec.recipes import Recipe
+from bansweep.spec.recipes import LanguageRecipe, Recipe
 
 _ROUNDING = 1e-9  # 0.7 * 10 is a little more than 7
 
@@ -31,6 +33,24 @@ def learning_rate(recipe: Recipe, epochs_done: int) -> float:
     """
     decays = sum(epochs_done >= math.ceil(fraction * recipe.epochs - _ROUNDING) for fraction in recipe.decay_at)
     return recipe.learning_rate * recipe.decay_factor**decays
+
+
+def build_language_optimizer(model: nn.Module, recipe: LanguageRecipe) -> torch.optim.SGD:
+    """Plain SGD over all parameters."""
+    return torch.optim.SGD(model.parameters(), lr=recipe.learning_rate)
+
+
+def plateau_learning_rate(recipe: LanguageRecipe, validation_perplexities: Sequence[float]) -> float:
+    """The learning rate of the epoch that follows those which ended with these perplexities.
+
+    A function of the history and of nothing else: who resumes with the history resumes the schedule.
+    """
+    rate = recipe.learning_rate
+    for before, after in pairwise(validation_perplexities):
+        fell = before - after
+        if not (fell > 0 and fell >= recipe.decay_threshold):
+            rate *= recipe.decay_factor
+    return rate
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

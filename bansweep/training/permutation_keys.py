@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from bansweep.plan.seeds import derived_seed
+from bansweep.spec.losses import DkppLoss, LossSpec
 
 
 class PermutationKeys:
@@ -19,6 +20,12 @@ class PermutationKeys:
         self._seed = seed
         self._classes = classes
         self._keys_NC = self._draw(samples, "dkpp") if fixed else None
+
+    @classmethod
+    def of_loss(cls, loss: LossSpec, seed: int, *, samples: int, classes: int) -> PermutationKeys:
+        """The keys that a loss asks for, of a training set of `samples`."""
+        fixed = isinstance(loss, DkppLoss) and loss.permutation == "fixed"
+        return cls(seed, samples=samples, classes=classes, fixed=fixed)
 
     def of_batch(self, epoch: int, step: int, indices_B: Tensor) -> Tensor:
         """Uniform keys (B, C) in [0, 1) for the samples of a global batch; `indices_B` lies on the CPU."""

@@ -51,10 +51,23 @@ class TrainingStep:
         with autocast(images_BKHW.device, bf16=self._bf16):
             student = self._forward(images_BKHW)
         loss = self._loss(student, teacher, labels_B, batch_sum=self._workers.sum, keys_BC=keys_BC, progress=progress)
-        self._optimizer.zero_grad(set_to_none=True)
-        # Shares add up to the batch's loss, but DDP averages gradients over workers.
-        (loss * self._workers.size).backward()
-        self._optimizer.step()
+        descend(loss, self._optimizer, self._workers)
         if self._diagnostics is not None and teacher is not None:
             self._diagnostics.observe(student.logits_BC, teacher.logits_BC, labels_B)
         return loss.detach()
+
+
+def descend(
+    loss: Tensor, optimizer: torch.optim.Optimizer, workers: Workers, *, clip_norm: float | None = None
+) -> None:
+    """Backward and an optimizer step along the gradient of the global batch, of whose loss this is a worker's share.
+
+    `clip_norm`: the gradient is scaled down to this L2 norm where it is larger.
+    """
+    optimizer.zero_grad(set_to_none=True)
+    # Shares add up to the batch's loss, but DDP averages gradients over workers.
+    (loss * workers.size).backward()
+    if clip_norm is not None:
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
+    optimizer.step()

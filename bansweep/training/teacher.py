@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from bansweep.losses.answer import Answer
-from bansweep.networks.builder import build_network
+from bansweep.networks.builder import build_language_model, build_network
+from bansweep.networks.language_model import LanguageModel
 from bansweep.networks.staged import StagedNetwork
-from bansweep.spec.networks import NetworkSpec
+from bansweep.spec.networks import ImageNetworkSpec, LanguageNetworkSpec
 from bansweep.training.precision import autocast
 from bansweep.training.snapshot import load_weights
 
@@ -18,7 +21,7 @@ class FrozenTeacher:
 
     def __init__(
         self,
-        spec: NetworkSpec,
+        spec: ImageNetworkSpec,
         weights: bytes,
         *,
         input_shape: tuple[int, int, int],
@@ -40,3 +43,12 @@ class FrozenTeacher:
             logits_BC = logits_BC.float()
         # Autograd refuses to save tensors born in inference mode, even as constants; clones made outside are plain.
         return Answer(logits_BC.clone(), tuple(features_BKHW.clone() for features_BKHW in stage_outputs))
+
+
+def frozen_language_model(
+    spec: LanguageNetworkSpec, weights: bytes, *, vocabulary: Sequence[str], device: torch.device
+) -> LanguageModel:
+    """A finished language model in evaluation mode, without gradients: a copy of its own, never the student."""
+    model = build_language_model(spec, vocabulary=vocabulary)
+    load_weights(model, weights)
+    return model.eval().requires_grad_(requires_grad=False).to(device)

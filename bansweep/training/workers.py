@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
 T = TypeVar("T")
 
@@ -55,3 +55,16 @@ ALONE = Workers()
 def default_device(*, gpu: bool) -> torch.device:
     """The device of this process: the accelerator that it was given, or the CPU."""
     return torch.device("cuda", torch.cuda.current_device()) if gpu else torch.device("cpu")
+
+
+def distributed(module: nn.Module, workers: Workers, device: torch.device) -> nn.Module:
+    """The module with gradients averaged over the workers; itself for a worker that is alone."""
+    if workers.size == 1:
+        return module
+    # Buffers are equal on all workers already: batch statistics are global ones.
+    return nn.parallel.DistributedDataParallel(
+        module,
+        device_ids=[device] if device.type == "cuda" else None,
+        broadcast_buffers=False,
+        gradient_as_bucket_view=True,
+    )

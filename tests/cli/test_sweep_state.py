@@ -10,7 +10,7 @@ from demo_sweep import ids_of, plan_of
 from rich.console import Console
 
 from bansweep.cli.display import Display
-from bansweep.cli.sweep_state import SweepState, duration_text
+from bansweep.cli.sweep_state import SweepState, duration_text, metric_text
 from bansweep.plan.events import (
     EpochFinished,
     EpochReport,
@@ -101,6 +101,18 @@ def test_a_line_an_event_outside_a_terminal(state: SweepState, ids: dict[str, st
         "blocked   wrn-10-1 / ban-2: its ancestor wrn-10-1 / ban failed",
         "finished  wrn-10-1 / cwtm, trained by another process; 2 of 4 generations done, 1 failed, 1 blocked",
     ]
+
+
+@pytest.mark.parametrize(
+    ("metrics", "text"),
+    [
+        ({"train_loss": 1.0, "test_loss": 0.5, "test_error": 12.345}, "test error 12.35 %"),
+        ({"train_loss": 5.0, "validation_loss": 4.8, "validation_perplexity": 123.41}, "validation perplexity 123.4"),
+        ({"train_loss": 2.0}, "loss 2.000"),
+    ],
+)
+def test_an_epoch_is_judged_by_its_metric(metrics: dict[str, float], text: str) -> None:
+    assert metric_text(EpochReport(1, 4, 2.0, 0.0, metrics)) == text
 
 
 @pytest.mark.parametrize(

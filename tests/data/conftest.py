@@ -15,6 +15,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from bansweep.spec.text_data import TextFiles
+
 Pixels = NDArray[np.uint8]
 
 
@@ -74,10 +76,36 @@ def image_folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def shared_data() -> Path:
-    """The folder with the real CIFAR sets; skips where it is not there."""
+def write_text(tmp_path: Path) -> Callable[..., TextFiles]:
+    """Writes a text's three files, from text or bytes."""
+
+    def write(
+        train: str | bytes, validation: str | bytes = "a\n", test: str | bytes = "a\n", folder: str = "text"
+    ) -> TextFiles:
+        paths = {name: tmp_path / folder / f"{name}.txt" for name in ("train", "validation", "test")}
+        for path, content in zip(paths.values(), (train, validation, test), strict=True):
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return TextFiles(**paths)
+
+    return write
+
+
+def _shared(name: str) -> Path:
     shared = os.environ.get("BANSWEEP_SHARED")
     folder = (Path(shared) if shared else Path(__file__).parents[2].parent / "shared") / "data"
-    if not (folder / "cifar10-train.parquet").is_file():
+    if not (folder / name).is_file():
         pytest.skip(f"the real data sets are not in {folder}; BANSWEEP_SHARED names their parent")
     return folder
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder with the real CIFAR sets; skips where it is not there."""
+    return _shared("cifar10-train.parquet")
+
+
+@pytest.fixture
+def shared_ptb() -> Path:
+    """The folder whose subfolder `ptb` has the real Penn Treebank; skips where it is not there."""
+    return _shared("ptb/ptb.train.txt")

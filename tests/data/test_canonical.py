@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bansweep.data.canonical import canonical_order, content_fingerprint, in_canonical_order
-from bansweep.data.decoded import DecodedSet
+from bansweep.data.decoded import DecodedImages
 
 
-def _set(seed: int, train: int = 12, test: int = 5) -> DecodedSet:
+def _set(seed: int, train: int = 12, test: int = 5) -> DecodedImages:
     generator = np.random.default_rng(seed)
     # Few grey levels and labels on 1x2 images, so that equal images and equal labels both occur.
-    return DecodedSet(
+    return DecodedImages(
         generator.integers(0, 3, (train, 1, 2, 1), dtype=np.uint8),
         generator.integers(0, 2, train),
         generator.integers(0, 3, (test, 1, 2, 1), dtype=np.uint8),
@@ -54,7 +54,7 @@ def test_images_stay_with_their_labels() -> None:
     original = _set(3)
     ordered = in_canonical_order(original)
 
-    def pairs(decoded: DecodedSet) -> list[tuple[bytes, int]]:
+    def pairs(decoded: DecodedImages) -> list[tuple[bytes, int]]:
         return sorted(
             (image.tobytes(), int(label))
             for image, label in zip(decoded.train_images_NHWC, decoded.train_labels_N, strict=True)

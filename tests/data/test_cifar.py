@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from torchvision.datasets import CIFAR10
 
-from bansweep.data.builder import decode
+from bansweep.data.builder import decode_images
 from bansweep.data.canonical import in_canonical_order
 from bansweep.data.sources.cifar import require_at_root
 from bansweep.data.sources.cifar_archive import decode_archive, decode_batches, download_archive
@@ -123,7 +123,7 @@ def test_without_files_or_network_it_says_where_it_looked(tmp_path: Path, monkey
     monkeypatch.setenv("BANSWEEP_DATA", str(tmp_path / "sets"))
     monkeypatch.setattr(CIFAR10, "url", (tmp_path / "unplugged").as_uri())
     with pytest.raises(DataError) as caught:
-        decode(Cifar(kind="cifar10"), tmp_path / "cache")
+        decode_images(Cifar(kind="cifar10"), tmp_path / "cache")
     message = str(caught.value)
     for part in ("sets", "downloads", "could not be fetched", "--set data.root", "BANSWEEP_DATA", "cifar10-train"):
         assert part in message
@@ -133,7 +133,7 @@ def test_a_named_root_is_not_replaced_by_a_download(tmp_path: Path, monkeypatch:
     dataset = _write_batches(tmp_path)
     monkeypatch.setattr(CIFAR10, "url", _write_archive(tmp_path, dataset).as_uri())
     with pytest.raises(DataError, match=r"cifar10 is not in .*mistyped"):
-        decode(Cifar(kind="cifar10", root=tmp_path / "mistyped"), tmp_path / "cache")
+        decode_images(Cifar(kind="cifar10", root=tmp_path / "mistyped"), tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
 
 
@@ -144,7 +144,7 @@ def test_another_set_under_the_name_is_refused(layout: str, tmp_path: Path, writ
     write_parquet(tmp_path / layout.format("train"), IMAGES[:6], LABELS[:6].tolist())
     write_parquet(tmp_path / layout.format("test"), IMAGES[6:], LABELS[6:].tolist())
     with pytest.raises(DataError) as caught:
-        decode(Cifar(kind="cifar10", root=tmp_path), tmp_path / "cache")
+        decode_images(Cifar(kind="cifar10", root=tmp_path), tmp_path / "cache")
     assert layout.format("train") in caught.value.cause
     assert "6 training and 3 test images instead of 50,000 and 10,000" in caught.value.cause
 
@@ -153,7 +153,7 @@ def test_cifar100_is_labelled_finely(tmp_path: Path, write_parquet: Callable[...
     for split in ("train", "test"):
         write_parquet(tmp_path / f"cifar100/{split}-0.parquet", IMAGES[:3], [0, 1, 2], label="coarse_label")
     with pytest.raises(DataError, match="no column 'fine_label'"):
-        decode(Cifar(kind="cifar100", root=tmp_path), tmp_path / "cache")
+        decode_images(Cifar(kind="cifar100", root=tmp_path), tmp_path / "cache")
 
 
 def test_a_named_root_has_to_hold_the_set(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from bansweep.data.file_digests import file_digests
-from bansweep.data.fingerprint import KNOWN_SETS, data_identity
+from bansweep.data.fingerprint import data_identity
+from bansweep.data.known_sets import KNOWN_SETS
 from bansweep.errors import DataError
 from bansweep.spec.data import Cifar, Digits, ImageFolder, ParquetImages
 

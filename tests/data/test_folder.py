@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bansweep.data.builder import decode
-from bansweep.data.decoded import DecodedSet
+from bansweep.data.builder import decode_images
+from bansweep.data.decoded import DecodedImages
 from bansweep.errors import DataError
 from bansweep.spec.data import ImageFolder
 
 
-def _decode(root: Path) -> DecodedSet:
-    return decode(ImageFolder(root=root), root.parent)
+def _decode(root: Path) -> DecodedImages:
+    return decode_images(ImageFolder(root=root), root.parent)
 
 
 def test_images_are_labelled_by_their_folder(image_folder: Path) -> None:

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from bansweep.data.builder import decode
+from bansweep.data.builder import decode_images
 from bansweep.data.canonical import content_fingerprint
-from bansweep.data.fingerprint import KNOWN_SETS
 from bansweep.data.images import load_images
+from bansweep.data.known_sets import KNOWN_SETS
 from bansweep.data.prepare import prepare
 from bansweep.spec.data import Cifar, Digits
 
 
 def test_digits_are_the_published_ones(tmp_path: Path) -> None:
-    decoded = decode(Digits(), tmp_path)
+    decoded = decode_images(Digits(), tmp_path)
     assert content_fingerprint(decoded) == KNOWN_SETS["digits"].fingerprint
     assert decoded.train_images_NHWC.shape == (1437, 8, 8, 1)
     assert decoded.test_images_NHWC.shape == (360, 8, 8, 1)
@@ -23,7 +23,7 @@ def test_digits_are_the_published_ones(tmp_path: Path) -> None:
 
 
 def test_digits_are_scaled_and_split_as_documented(tmp_path: Path) -> None:
-    decoded = decode(Digits(), tmp_path)
+    decoded = decode_images(Digits(), tmp_path)
     original = load_digits()
     held_out = {(np.round(image / 16 * 255).astype(np.uint8).tobytes()) for image in original.images[-360:]}
     assert {image.tobytes() for image in decoded.test_images_NHWC} == held_out

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bansweep.data.builder import decode
+from bansweep.data.builder import decode_images
 from bansweep.data.canonical import canonical_order
-from bansweep.data.decoded import DecodedSet
+from bansweep.data.decoded import DecodedImages
 from bansweep.errors import DataError
 from bansweep.spec.data import ParquetImages
 
@@ -19,8 +19,8 @@ LABELS = [0, 1, 2, 0, 1, 2]
 Write = Callable[..., Path]
 
 
-def _decode(train: Path, test: Path | None = None, **options: str) -> DecodedSet:
-    return decode(ParquetImages(train=train, test=test or train, **options), train.parent)
+def _decode(train: Path, test: Path | None = None, **options: str) -> DecodedImages:
+    return decode_images(ParquetImages(train=train, test=test or train, **options), train.parent)
 
 
 @pytest.mark.parametrize("struct", [True, False])

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bansweep.data.builder import decode
+from bansweep.data.builder import decode_images
 from bansweep.data.channel_statistics import channel_statistics
 from bansweep.data.images import load_images
 from bansweep.data.prepare import prepare
@@ -30,7 +30,7 @@ def cache(tmp_path: Path) -> Path:
 
 def test_a_prepared_set_is_the_decoded_one(spec: ImageFolder, cache: Path) -> None:
     folder = prepare(spec, cache)
-    decoded = decode(spec, cache)
+    decoded = decode_images(spec, cache)
     data = load_images(spec, folder)
     assert np.array_equal(data.train.images_NHWC, decoded.train_images_NHWC)
     assert np.array_equal(data.train.labels_N, decoded.train_labels_N)
@@ -86,7 +86,7 @@ def test_what_is_prepared_is_not_decoded_again(spec: ImageFolder, cache: Path) -
     unreadable.write_bytes(bytes(size))
     os.utime(unreadable, (1_000_000, 1_000_000))
     with pytest.raises(DataError):
-        decode(spec, cache)
+        decode_images(spec, cache)
     assert prepare(spec, cache) == folder
 
 
@@ -158,15 +158,15 @@ import bansweep.data.prepare as module
 from bansweep.spec.data import ImageFolder
 
 root, cache, own, other, log = map(Path, sys.argv[1:])
-decode = module.decode
+decode_images = module.decode_images
 
 def slow_decode(*arguments):
     with log.open("a") as file:
         file.write("decoded\\n")
     time.sleep(0.5)
-    return decode(*arguments)
+    return decode_images(*arguments)
 
-module.decode = slow_decode
+module.decode_images = slow_decode
 own.touch()
 while not other.exists():
     time.sleep(0.01)

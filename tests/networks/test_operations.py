@@ -6,15 +6,29 @@ import pytest
 import torch
 from torch import nn
 
-from bansweep.networks.builder import build_network
-from bansweep.networks.operations import count_operations
-from bansweep.spec.networks import DenseNet, NetworkSpec, WideResNet, network_from_name
+from bansweep.networks.builder import build_language_model, build_network
+from bansweep.networks.operations import count_operations, count_operations_of_token
+from bansweep.spec.networks import CnnLstm, DenseNet, Lstm, NetworkSpec, WideResNet, network_from_name
 
 
 def operations(spec: NetworkSpec, *, input_shape: tuple[int, int, int] = (3, 32, 32), classes: int = 10) -> int:
     with torch.device("meta"):
         network = build_network(spec, input_shape=input_shape, classes=classes)
     return count_operations(network, input_shape=input_shape)
+
+
+def test_an_lstms_token_by_formula() -> None:
+    spec = Lstm(units=10, layers=3)
+    model = build_language_model(spec, vocabulary=[str(index) for index in range(50)])
+    assert count_operations_of_token(model) == 3 * 4 * 10 * (10 + 10) + 10 * 50
+
+
+def test_a_cnn_lstms_token_by_formula() -> None:
+    spec = CnnLstm(units=10, layers=1, character_embedding=4, widths=(1, 3), maps_per_width=5, highway=1)
+    model = build_language_model(spec, vocabulary=["abcd", "e"])
+    # Six characters with the marks, so six and four places; 5 + 15 features.
+    convolutions = 6 * 4 * 1 * 5 + 4 * 4 * 3 * 15
+    assert count_operations_of_token(model) == convolutions + 2 * 20 * 20 + 4 * 10 * (20 + 10) + 10 * 2
 
 
 def test_a_wide_resnet_by_formula() -> None:

@@ -7,13 +7,21 @@ from decimal import Decimal
 import pytest
 import torch
 
-from bansweep.networks.builder import build_network, count_parameters
+from bansweep.networks.builder import build_language_model, build_network, count_parameters
 from bansweep.networks.paper_counts import count_as_printed
-from bansweep.spec.networks import DenseNet, NetworkSpec, PreResNet, ResidualStudent, WideResNet, network_from_name
+from bansweep.spec.networks import (
+    DenseNet,
+    ImageNetworkSpec,
+    PreResNet,
+    ResidualStudent,
+    WideResNet,
+    is_language_model,
+    network_from_name,
+)
 from bansweep.spec.paper_networks import PAPER_NETWORKS, Counted, PaperNetwork
 
 
-def count(spec: NetworkSpec, *, input_shape: tuple[int, int, int] = (3, 32, 32), classes: int = 10) -> int:
+def count(spec: ImageNetworkSpec, *, input_shape: tuple[int, int, int] = (3, 32, 32), classes: int = 10) -> int:
     with torch.device("meta"):
         return count_parameters(build_network(spec, input_shape=input_shape, classes=classes))
 
@@ -51,8 +59,12 @@ def test_the_densenet_that_the_paper_calls_112_33_has_the_printed_size() -> None
 
 
 def millions_as_printed(name: str, *, classes: int, counted: Counted) -> Decimal:
+    spec = network_from_name(name)
     with torch.device("meta"):
-        network = build_network(network_from_name(name), input_shape=(3, 32, 32), classes=classes)
+        if is_language_model(spec):
+            words = [f"{index:x}" for index in range(classes)]
+            return Decimal(count_as_printed(build_language_model(spec, vocabulary=words), counted)) / 1_000_000
+        network = build_network(spec, input_shape=(3, 32, 32), classes=classes)
     return Decimal(count_as_printed(network, counted)) / 1_000_000
 
 
@@ -101,6 +113,7 @@ def test_nothing_else_differs() -> None:
         "densenet-90-60-compr*1.5",
         "ban-pre-resnet-14-0.5",
         "ban-pre-resnet-14-1",
+        "lstm",
     ]
 
 

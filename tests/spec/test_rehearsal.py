@@ -9,6 +9,7 @@ import pytest
 from bansweep.plan.expand import expand
 from bansweep.plan.generation import DataIdentity
 from bansweep.plan.plan import Plan
+from bansweep.spec.data import is_text
 from bansweep.spec.reading import parse_sweep, read_sweep
 from bansweep.spec.rehearsal import rehearsal_overrides
 from bansweep.spec.sweep import SweepSpec
@@ -17,7 +18,7 @@ SWEEPS = sorted((Path(__file__).parents[2] / "sweeps").rglob("*.yaml"))
 
 
 def plan_of(sweep: SweepSpec) -> Plan:
-    data = {name: getattr(sweep.data, name) for name in ("kind", "limit", "test_limit", "validation")}
+    data = {name: getattr(sweep.data, name) for name in ("kind", "limit", "test_limit")}
     return expand(sweep, DataIdentity(**data, fingerprint="x"))
 
 
@@ -36,7 +37,7 @@ def test_the_graph_stays_and_nothing_of_it_is_a_result(path: Path) -> None:
     assert not plans[0].generations.keys() & plans[1].generations.keys()
     assert {g.recipe.epochs for g in plans[1].generations.values()} == {1}
     assert rehearsal.resources.precision == real.resources.precision
-    assert (rehearsal.data.limit or 0) <= 16
+    assert (rehearsal.data.limit or 0) <= (400 if is_text(real.data) else 16)
 
 
 MINIMAL = """\

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from bansweep.store.predictions import Predictions, decode_predictions, encode_predictions
+from bansweep.store.predictions import Predictions, TokenPredictions, decode_predictions, encode_predictions
 
 
 @given(hnp.arrays(np.float32, st.tuples(st.integers(0, 5), st.integers(1, 4)), elements=st.floats(width=32)))
@@ -45,3 +45,26 @@ def test_columns() -> None:
 def test_other_shapes_and_dtypes_are_refused(probabilities: np.ndarray, labels: np.ndarray, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Predictions(probabilities, labels)
+
+
+@given(*[hnp.arrays(np.float32, st.integers(0, 9), elements=st.floats(width=32))] * 2)
+@settings(deadline=None)
+def test_every_bit_of_a_texts_tokens_is_kept(validation_N: np.ndarray, test_N: np.ndarray) -> None:
+    decoded = decode_predictions(encode_predictions(TokenPredictions(validation_N, test_N)))
+    assert isinstance(decoded, TokenPredictions)
+    assert decoded.validation_N.tobytes() == validation_N.tobytes()
+    assert decoded.test_N.tobytes() == test_N.tobytes()
+    assert decoded.test_N.flags.writeable
+
+
+def test_a_texts_columns() -> None:
+    tokens = TokenPredictions(np.array([-1, -2], dtype=np.float32), np.array([-3], dtype=np.float32))
+    table = pq.read_table(io.BytesIO(encode_predictions(tokens)))
+    assert table.to_pydict() == {"split": ["validation", "validation", "test"], "log_probability": [-1, -2, -3]}
+
+
+def test_a_texts_tokens_are_a_row_of_float32() -> None:
+    row = np.zeros(3, dtype=np.float32)
+    for wrong in (row[None], row.astype(np.float64)):
+        with pytest.raises(ValueError, match="not a row of float32"):
+            TokenPredictions(row, wrong)

@@ -15,7 +15,8 @@ from bansweep.data.prepare import prepare
 from bansweep.plan.generation import Generation
 from bansweep.spec.data import Digits
 from bansweep.spec.recipes import RECIPES, Augmentation
-from bansweep.training.generation_run import GenerationRun, TrainedGeneration
+from bansweep.training.generation_run import TrainedGeneration
+from bansweep.training.image_run import ImageRun
 from bansweep.training.teacher import FrozenTeacher
 
 DIGITS = Digits(limit=128, test_limit=100)
@@ -67,7 +68,7 @@ def make_generation() -> Callable[..., Generation]:
 @pytest.fixture(scope="session")
 def teacher_weights(make_generation: Callable[..., Generation], digits: ImageData) -> bytes:
     """The weights of a label-trained teacher."""
-    return trained(GenerationRun(make_generation(epochs=10), digits)).weights
+    return trained(ImageRun(make_generation(epochs=10), digits)).weights
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def teacher(teacher_weights: bytes, make_generation: Callable[..., Generation], 
     )
 
 
-def trained(run: GenerationRun) -> TrainedGeneration:
+def trained(run: ImageRun) -> TrainedGeneration:
     for _ in run.epochs():
         pass
     return run.result()

@@ -10,8 +10,8 @@ import torch
 
 from bansweep.data.images import ImageData
 from bansweep.plan.generation import Generation
-from bansweep.training.diagnostics import QUANTILES, Diagnostics, agreement
-from bansweep.training.generation_run import GenerationRun
+from bansweep.training.diagnostics import QUANTILES, Diagnostics, share_in_percent
+from bansweep.training.image_run import ImageRun
 from bansweep.training.teacher import FrozenTeacher
 from bansweep.training.workers import ALONE
 
@@ -61,17 +61,16 @@ def test_every_epoch_begins_anew() -> None:
     assert diagnostics.take()["train_agreement"] == 0
 
 
-def test_agreement_is_in_percent() -> None:
-    student_NC, teacher_NC = torch.tensor([[0.9, 0.1], [0.2, 0.8]]), torch.tensor([[0.6, 0.4], [0.7, 0.3]])
-    assert agreement(student_NC, teacher_NC) == 50
+def test_shares_are_in_percent() -> None:
+    assert share_in_percent(torch.tensor([True, False, True, True])) == 75
 
 
 def test_they_are_in_a_students_history_and_change_nothing_that_it_learns(
     make_generation: Make, digits: ImageData, teacher: FrozenTeacher
 ) -> None:
     generation = make_generation(loss="dkpp", teacher="t", epochs=2)
-    plain = list(GenerationRun(generation, digits, teacher=teacher).epochs())
-    observed = list(GenerationRun(generation, digits, teacher=teacher, diagnostics=True).epochs())
+    plain = list(ImageRun(generation, digits, teacher=teacher).epochs())
+    observed = list(ImageRun(generation, digits, teacher=teacher, diagnostics=True).epochs())
     for without, report in zip(plain, observed, strict=True):
         assert without.metrics.items() < report.metrics.items()
         added = report.metrics.keys() - without.metrics.keys()
@@ -82,7 +81,7 @@ def test_they_are_in_a_students_history_and_change_nothing_that_it_learns(
 def test_a_student_that_copies_its_teacher_agrees_with_it(
     make_generation: Make, digits: ImageData, teacher: FrozenTeacher
 ) -> None:
-    run = GenerationRun(make_generation(loss="kd", teacher="t"), digits, teacher=teacher, diagnostics=True)
+    run = ImageRun(make_generation(loss="kd", teacher="t"), digits, teacher=teacher, diagnostics=True)
     run.network.load_state_dict(teacher.network.state_dict())
     assert run._evaluate()["test_agreement"] == 100
 
@@ -93,5 +92,5 @@ def test_who_learns_from_labels_has_none(
 ) -> None:
     given = None if shared == "none" else teacher
     generation = make_generation(shared_layers=shared, teacher=None if given is None else "t", epochs=1)
-    (report,) = GenerationRun(generation, digits, teacher=given, diagnostics=True).epochs()
+    (report,) = ImageRun(generation, digits, teacher=given, diagnostics=True).epochs()
     assert report.metrics.keys() == {"train_loss", "test_loss", "test_error", "learning_rate"}

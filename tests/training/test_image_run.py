@@ -1,4 +1,4 @@
-"""One generation: it learns, resumes bit for bit, and leaves its teacher alone."""
+"""One generation of an image network: it learns, resumes bit for bit, and leaves its teacher alone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bansweep.errors import DivergedError
 from bansweep.plan.generation import Generation
 from bansweep.plan.seeds import effective_seed
 from bansweep.spec.data import Digits
-from bansweep.training.generation_run import GenerationRun
+from bansweep.training.image_run import ImageRun
 from bansweep.training.teacher import FrozenTeacher
 
 Make = Callable[..., Generation]
@@ -36,7 +36,7 @@ WITH_TEACHER = [
 ]
 
 
-def finish(run: GenerationRun) -> dict[str, torch.Tensor]:
+def finish(run: ImageRun) -> dict[str, torch.Tensor]:
     for _ in run.epochs():
         pass
     return {name: tensor.clone() for name, tensor in run.network.state_dict().items()}
@@ -47,7 +47,7 @@ def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 
 
 def test_it_learns_the_digits(make_generation: Make, digits: ImageData) -> None:
-    run = GenerationRun(make_generation(epochs=12), digits)
+    run = ImageRun(make_generation(epochs=12), digits)
     reports = list(run.epochs())
     assert [report.epoch for report in reports] == list(range(1, 13))
     assert reports[0].metrics["train_loss"] == pytest.approx(math.log(10), abs=0.6), "it begins by guessing"
@@ -59,7 +59,7 @@ def test_it_learns_the_digits(make_generation: Make, digits: ImageData) -> None:
 def test_every_loss_pulls_the_student_towards_its_teacher(
     loss: object, make_generation: Make, digits: ImageData, teacher: FrozenTeacher
 ) -> None:
-    run = GenerationRun(make_generation(loss=loss, teacher="t", epochs=6, seed=5), digits, teacher=teacher)
+    run = ImageRun(make_generation(loss=loss, teacher="t", epochs=6, seed=5), digits, teacher=teacher)
     losses = [report.metrics["train_loss"] for report in run.epochs()]
     assert losses[-1] < losses[0] - 0.1
 
@@ -69,7 +69,7 @@ def test_the_teacher_is_left_alone(
     loss: object, make_generation: Make, digits: ImageData, teacher: FrozenTeacher
 ) -> None:
     before = {name: tensor.clone() for name, tensor in teacher.network.state_dict().items()}
-    run = GenerationRun(make_generation(loss=loss, teacher="t", epochs=1), digits, teacher=teacher)
+    run = ImageRun(make_generation(loss=loss, teacher="t", epochs=1), digits, teacher=teacher)
     finish(run)
     assert equal(before, teacher.network.state_dict()), "its weights and batch statistics"
     assert not any(module.training for module in teacher.network.modules())
@@ -90,22 +90,21 @@ def test_the_teacher_answers_as_an_evaluated_network_without_gradient(teacher: F
 
 def test_two_generations_of_a_chain_start_from_different_weights(make_generation: Make, digits: ImageData) -> None:
     starts = [
-        GenerationRun(make_generation(seed=effective_seed(0, 0, index)), digits).network.state_dict()
-        for index in range(3)
+        ImageRun(make_generation(seed=effective_seed(0, 0, index)), digits).network.state_dict() for index in range(3)
     ]
     for one, other in [(0, 1), (1, 2), (0, 2)]:
         for name, tensor in starts[one].items():
             if name.endswith("weight") and tensor.dim() == 4:
                 assert not torch.equal(tensor, starts[other][name]), name
-    again = GenerationRun(make_generation(seed=effective_seed(0, 0, 1)), digits).network.state_dict()
+    again = ImageRun(make_generation(seed=effective_seed(0, 0, 1)), digits).network.state_dict()
     assert equal(starts[1], again)
 
 
 def test_the_loss_decides_nothing_about_the_start(
     make_generation: Make, digits: ImageData, teacher: FrozenTeacher
 ) -> None:
-    one = GenerationRun(make_generation(), digits).network.state_dict()
-    other = GenerationRun(make_generation(loss="kd", teacher="t"), digits, teacher=teacher).network.state_dict()
+    one = ImageRun(make_generation(), digits).network.state_dict()
+    other = ImageRun(make_generation(loss="kd", teacher="t"), digits, teacher=teacher).network.state_dict()
     assert equal(one, other)
 
 
@@ -121,29 +120,29 @@ def test_a_resumed_run_ends_in_the_same_bits(
     )
     given = None if learns_from_labels else teacher
 
-    undisturbed = GenerationRun(generation, digits, teacher=given)
+    undisturbed = ImageRun(generation, digits, teacher=given)
     expected = finish(undisturbed)
 
-    interrupted = GenerationRun(generation, digits, teacher=given)
+    interrupted = ImageRun(generation, digits, teacher=given)
     epochs = interrupted.epochs()
     next(epochs)
     next(epochs)
     snapshot, history = interrupted.snapshot(), list(interrupted.history)
     next(epochs)  # more was done than was saved
     torch.manual_seed(99)
-    resumed = GenerationRun(generation, digits, teacher=given)
+    resumed = ImageRun(generation, digits, teacher=given)
     resumed.resume(snapshot, history)
     assert equal(finish(resumed), expected)
     assert [r.metrics for r in resumed.history] == [r.metrics for r in undisturbed.history]
-    assert np.array_equal(resumed.result().probabilities_NC, undisturbed.result().probabilities_NC)
+    assert np.array_equal(resumed.result().answers.probabilities_NC, undisturbed.result().answers.probabilities_NC)
 
 
 def test_a_run_interrupted_after_its_last_epoch_only_has_to_be_published(
     make_generation: Make, digits: ImageData
 ) -> None:
-    run = GenerationRun(make_generation(), digits)
+    run = ImageRun(make_generation(), digits)
     expected = finish(run)
-    resumed = GenerationRun(make_generation(), digits)
+    resumed = ImageRun(make_generation(), digits)
     resumed.resume(run.snapshot(), run.history)
     assert list(resumed.epochs()) == []
     assert equal(resumed.network.state_dict(), expected)
@@ -151,13 +150,13 @@ def test_a_run_interrupted_after_its_last_epoch_only_has_to_be_published(
 
 
 def test_the_result_is_what_the_last_epoch_measured(make_generation: Make, digits: ImageData) -> None:
-    run = GenerationRun(make_generation(), digits)
+    run = ImageRun(make_generation(), digits)
     finish(run)
     result = run.result()
     assert result.metrics == run.history[-1].metrics
-    assert result.probabilities_NC.shape == (100, 10)
-    np.testing.assert_allclose(result.probabilities_NC.sum(axis=1), 1, rtol=1e-5)
-    wrong = (result.probabilities_NC.argmax(axis=1) != result.labels_N).mean()
+    assert result.answers.probabilities_NC.shape == (100, 10)
+    np.testing.assert_allclose(result.answers.probabilities_NC.sum(axis=1), 1, rtol=1e-5)
+    wrong = (result.answers.probabilities_NC.argmax(axis=1) != result.answers.labels_N).mean()
     assert result.metrics["test_error"] == pytest.approx(100 * wrong)
 
 
@@ -173,22 +172,22 @@ def test_where_there_is_a_validation_split_the_test_split_is_touched_once(
 ) -> None:
     spec = Digits(limit=128, validation=50, test_limit=100)
     data = load_images(spec, data_folder)
-    run = GenerationRun(make_generation(epochs=3), dataclasses.replace(data, test=cast("ImageSplit", Untouchable())))
+    run = ImageRun(make_generation(epochs=3), dataclasses.replace(data, test=cast("ImageSplit", Untouchable())))
     reports = list(run.epochs())
     assert all({"validation_error", "validation_loss"} <= report.metrics.keys() for report in reports)
     assert not any(name.startswith("test") for report in reports for name in report.metrics)
     with pytest.raises(AssertionError, match="touched"):
         run.result()
 
-    run = GenerationRun(make_generation(epochs=1), data)
+    run = ImageRun(make_generation(epochs=1), data)
     finish(run)
     result = run.result()
-    assert result.probabilities_NC.shape == (100, 10)
+    assert result.answers.probabilities_NC.shape == (100, 10)
     assert result.metrics.keys() > {"validation_error", "test_error"}
 
 
 def test_divergence_is_told_with_its_epoch_and_step(make_generation: Make, digits: ImageData) -> None:
-    run = GenerationRun(make_generation(learning_rate=1e30), digits)
+    run = ImageRun(make_generation(learning_rate=1e30), digits)
     with pytest.raises(DivergedError, match="epoch 1, step 2") as caught:
         finish(run)
     assert (caught.value.epoch, caught.value.step) == (1, 2)
@@ -196,7 +195,7 @@ def test_divergence_is_told_with_its_epoch_and_step(make_generation: Make, digit
 
 
 def test_bf16_follows_fp32_at_its_own_precision(make_generation: Make, digits: ImageData) -> None:
-    runs = [GenerationRun(make_generation(precision=precision), digits) for precision in ("fp32", "bf16")]
+    runs = [ImageRun(make_generation(precision=precision), digits) for precision in ("fp32", "bf16")]
     fp32, bf16 = (next(run.epochs()).metrics["train_loss"] for run in runs)
     assert fp32 != bf16
     assert bf16 == pytest.approx(fp32, abs=0.1)
@@ -204,6 +203,6 @@ def test_bf16_follows_fp32_at_its_own_precision(make_generation: Make, digits: I
 
 def test_a_golden_curve(make_generation: Make, digits: ImageData) -> None:
     """Training as it was when every part had been checked: a change here is a change of what is learnt."""
-    run = GenerationRun(make_generation(epochs=3, learning_rate=0.02), digits)
+    run = ImageRun(make_generation(epochs=3, learning_rate=0.02), digits)
     losses = [report.metrics["train_loss"] for report in run.epochs()]
     assert losses == pytest.approx([2.3184, 2.2573, 2.2342], abs=2e-3)

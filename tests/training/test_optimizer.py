@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from bansweep.spec.recipes import RECIPES, Recipe
-from bansweep.training.optimizer import build_optimizer, learning_rate
+from bansweep.spec.recipes import RECIPES, LanguageRecipe, Recipe
+from bansweep.training.optimizer import build_optimizer, learning_rate, plateau_learning_rate
 
 WIDE_RESNET = Recipe.model_validate(RECIPES["wide-resnet"])
 
@@ -52,3 +52,28 @@ def test_two_steps_of_nesterov_momentum_with_weight_decay_by_hand() -> None:
     # g1 = 2 + 0.5 * 1 = 2.5, v1 = 2.5, w1 = 1 - 0.1 * (2.5 + 0.9 * 2.5) = 0.525
     # g2 = -1 + 0.5 * 0.525 = -0.7375, v2 = 0.9 * 2.5 + g2 = 1.5125, w2 = 0.525 - 0.1 * (g2 + 0.9 * 1.5125) = 0.462625
     assert network.weight.item() == pytest.approx(0.462625)
+
+
+@pytest.mark.parametrize(
+    ("perplexities", "decays"),
+    [
+        ([], 0),
+        ([300.0], 0),
+        ([300.0, 200.0, 150.0], 0),
+        ([300.0, 200.0, 200.0], 1),
+        ([300.0, 200.0, 210.0, 205.0], 1),
+        ([300.0, 310.0, 320.0, 319.0], 2),
+        ([300.0, float("inf"), 100.0], 1),
+    ],
+)
+def test_the_lstms_rate_falls_to_a_quarter_after_an_epoch_without_progress(
+    perplexities: list[float], decays: int
+) -> None:
+    recipe = LanguageRecipe.model_validate(RECIPES["lstm"])
+    assert plateau_learning_rate(recipe, perplexities) == pytest.approx(0.25**decays)
+
+
+@pytest.mark.parametrize(("fell", "halved"), [(1.0, False), (0.5, False), (0.49, True), (0.0, True), (-3.0, True)])
+def test_the_cnn_lstms_rate_halves_unless_the_perplexity_falls_by_half_a_point(fell: float, halved: bool) -> None:
+    recipe = LanguageRecipe.model_validate(RECIPES["cnn-lstm"])
+    assert plateau_learning_rate(recipe, [100.0, 100.0 - fell]) == (1.0 if halved else 2.0)

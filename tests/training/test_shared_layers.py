@@ -10,14 +10,14 @@ from torch import Tensor
 
 from bansweep.data.images import ImageData
 from bansweep.plan.generation import Generation
-from bansweep.training.generation_run import GenerationRun
+from bansweep.training.image_run import ImageRun
 from bansweep.training.teacher import FrozenTeacher
 
 Make = Callable[..., Generation]
 OUTER = ("stem.weight", "classifier.weight", "classifier.bias")
 
 
-def finish(run: GenerationRun) -> dict[str, Tensor]:
+def finish(run: ImageRun) -> dict[str, Tensor]:
     for _ in run.epochs():
         pass
     return {name: tensor.clone() for name, tensor in run.network.state_dict().items()}
@@ -30,7 +30,7 @@ def test_the_student_begins_with_its_teachers_layers(
 ) -> None:
     theirs = teacher.network.state_dict()
     before = {name: tensor.clone() for name, tensor in theirs.items()}
-    run = GenerationRun(make_generation(loss=loss, teacher="t", shared_layers=shared), digits, teacher=teacher)
+    run = ImageRun(make_generation(loss=loss, teacher="t", shared_layers=shared), digits, teacher=teacher)
     start = {name: tensor.clone() for name, tensor in run.network.state_dict().items()}
     assert all(torch.equal(start[name], theirs[name]) for name in OUTER)
     assert all(
@@ -46,8 +46,8 @@ def test_the_student_begins_with_its_teachers_layers(
 
 
 def test_the_rest_starts_as_it_would_without(make_generation: Make, digits: ImageData, teacher: FrozenTeacher) -> None:
-    alone = GenerationRun(make_generation(loss="kd", teacher="t"), digits, teacher=teacher).network.state_dict()
-    sharing = GenerationRun(
+    alone = ImageRun(make_generation(loss="kd", teacher="t"), digits, teacher=teacher).network.state_dict()
+    sharing = ImageRun(
         make_generation(loss="kd", teacher="t", shared_layers="frozen"), digits, teacher=teacher
     ).network.state_dict()
     assert {name for name in alone if not torch.equal(alone[name], sharing[name])} == set(OUTER)
@@ -57,10 +57,10 @@ def test_a_student_with_frozen_layers_resumes_in_the_same_bits(
     make_generation: Make, digits: ImageData, teacher: FrozenTeacher
 ) -> None:
     generation = make_generation(loss="kd", teacher="t", shared_layers="frozen", epochs=3)
-    expected = finish(GenerationRun(generation, digits, teacher=teacher))
-    interrupted = GenerationRun(generation, digits, teacher=teacher)
+    expected = finish(ImageRun(generation, digits, teacher=teacher))
+    interrupted = ImageRun(generation, digits, teacher=teacher)
     next(interrupted.epochs())
-    resumed = GenerationRun(generation, digits, teacher=teacher)
+    resumed = ImageRun(generation, digits, teacher=teacher)
     resumed.resume(interrupted.snapshot(), interrupted.history)
     ended = finish(resumed)
     assert all(torch.equal(tensor, ended[name]) for name, tensor in expected.items())

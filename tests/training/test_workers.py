@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing
+from process_group import in_group
 from pydantic import TypeAdapter
 from torch import nn
 
@@ -25,7 +22,7 @@ from bansweep.spec.networks import WideResNet
 from bansweep.spec.recipes import RECIPES, Recipe
 from bansweep.training.batch_norm import GlobalBatchNorm2d, with_global_batch_norm
 from bansweep.training.forward import training_forward
-from bansweep.training.generation_run import GenerationRun
+from bansweep.training.image_run import ImageRun
 from bansweep.training.optimizer import build_optimizer
 from bansweep.training.step import TrainingStep
 from bansweep.training.teacher import FrozenTeacher
@@ -37,25 +34,6 @@ DIGITS = Digits(limit=128, test_limit=100)
 CPU = torch.device("cpu")
 
 
-def in_group(size: int, work: Callable[..., Any], *arguments: Any) -> list[Any]:
-    """What each of `size` processes returned from `work(workers, *arguments)`."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    context = torch.multiprocessing.get_context("spawn")
-    results = context.SimpleQueue()
-    torch.multiprocessing.spawn(_in_process, (size, port, results, work, arguments), nprocs=size)
-    return [value for _, value in sorted(results.get() for _ in range(size))]
-
-
-def _in_process(rank: int, size: int, port: int, results: Any, work: Callable[..., Any], arguments: Any) -> None:
-    torch.set_num_threads(1)
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), GLOO_SOCKET_IFNAME="lo")
-    dist.init_process_group("gloo", rank=rank, world_size=size)
-    results.put((rank, work(Workers.of_process_group(), *arguments)))
-    dist.destroy_process_group()
-
-
 def first_epoch(
     workers: Workers, generation: Generation, folder: Path, teacher_weights: bytes
 ) -> tuple[dict[str, float], list[float]]:
@@ -65,7 +43,7 @@ def first_epoch(
         teacher = FrozenTeacher(
             generation.network, teacher_weights, input_shape=data.input_shape, classes=10, device=CPU
         )
-    run = GenerationRun(generation, data, teacher=teacher, workers=workers, diagnostics=True)
+    run = ImageRun(generation, data, teacher=teacher, workers=workers, diagnostics=True)
     report = next(run.epochs())
     return dict(report.metrics), run.network.classifier.weight.flatten().tolist()  # type: ignore[union-attr,operator]
 

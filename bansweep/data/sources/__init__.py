@@ -1,1 +1,1 @@
-"""Where images come from: a file for each source, each of which ends in a `DecodedSet`."""
+"""Where images come from: a file for each source, each of which ends in a `DecodedImages`."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from torchvision.datasets import CIFAR10, CIFAR100
 
 from bansweep.data.cache import data_folder, downloads_folder
-from bansweep.data.decoded import DecodedSet
+from bansweep.data.decoded import DecodedImages
 from bansweep.data.sources.cifar_archive import decode_archive, decode_batches, download_archive
 from bansweep.data.sources.parquet import decode_parquet
 from bansweep.errors import DataError
@@ -23,7 +23,7 @@ PARQUET_PATTERNS = {
 }
 
 
-def decode_cifar(spec: Cifar, cache: Path) -> DecodedSet:
+def decode_cifar(spec: Cifar, cache: Path) -> DecodedImages:
     """The set below `spec.root`; without one, below $BANSWEEP_DATA or the downloads in `cache`, or from its authors.
 
     A root that was named is read, never written to, and nothing is downloaded in its place. Raises DataError where
@@ -60,7 +60,7 @@ def require_at_root(spec: Cifar) -> None:
         raise _missing(spec, [root], "")
 
 
-def _decode_below(root: Path, kind: str, dataset: type[CIFAR10], scratch: Path) -> DecodedSet | None:
+def _decode_below(root: Path, kind: str, dataset: type[CIFAR10], scratch: Path) -> DecodedImages | None:
     parquet = _parquet_files(root, kind)
     if parquet is not None:
         train, test = parquet

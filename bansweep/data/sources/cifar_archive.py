@@ -18,13 +18,13 @@ import numpy as np
 from torchvision.datasets import CIFAR10
 from torchvision.datasets.utils import check_integrity, extract_archive
 
-from bansweep.data.decoded import DecodedSet
+from bansweep.data.decoded import DecodedImages
 from bansweep.errors import DataError
 
 DOWNLOAD_TIMEOUT_S = 30.0
 
 
-def decode_batches(root: Path, dataset: type[CIFAR10], source: str) -> DecodedSet:
+def decode_batches(root: Path, dataset: type[CIFAR10], source: str) -> DecodedImages:
     """The batches in `<root>/<dataset.base_folder>`. Raises DataError where a file is not as published."""
     try:
         train = dataset(root, train=True)
@@ -34,7 +34,7 @@ def decode_batches(root: Path, dataset: type[CIFAR10], source: str) -> DecodedSe
             f"{root / dataset.base_folder} is incomplete or damaged: {', '.join(_wrong_files(root, dataset))}",
             remedy=f"extract {dataset.filename} again",
         ) from None
-    return DecodedSet(
+    return DecodedImages(
         train_images_NHWC=np.asarray(train.data, np.uint8),
         train_labels_N=np.array(train.targets, np.int64),
         test_images_NHWC=np.asarray(test.data, np.uint8),
@@ -44,7 +44,7 @@ def decode_batches(root: Path, dataset: type[CIFAR10], source: str) -> DecodedSe
     )
 
 
-def decode_archive(archive: Path, dataset: type[CIFAR10], scratch: Path) -> DecodedSet:
+def decode_archive(archive: Path, dataset: type[CIFAR10], scratch: Path) -> DecodedImages:
     """The batches in an archive, extracted below `scratch` for the while. Raises DataError."""
     if not check_integrity(archive, dataset.tgz_md5):
         raise DataError(

@@ -7,19 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
-from bansweep.data.decoded import DecodedSet, Labels, Pixels
+from bansweep.data.decoded import DecodedImages, Labels, Pixels
 from bansweep.data.source_files import LabelledFile, image_folder_files
 from bansweep.data.sources.encoded import decode_image, require_same_shape, stack_images
 from bansweep.errors import DataError
 
 
-def decode_folder(root: Path) -> DecodedSet:
+def decode_folder(root: Path) -> DecodedImages:
     """All images below `root`, of one size and mode; class names are the sorted folder names. Raises DataError."""
     files = image_folder_files(root)
     train_images_NHWC = stack_images(_images(files.train), len(files.train))
     test_images_NHWC = stack_images(_images(files.test), len(files.test))
     require_same_shape(train_images_NHWC, test_images_NHWC, str(files.test[0].path))
-    return DecodedSet(
+    return DecodedImages(
         train_images_NHWC=train_images_NHWC,
         train_labels_N=_labels(files.train),
         test_images_NHWC=test_images_NHWC,

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bansweep.data.decoded import DecodedSet, Labels, Pixels
+from bansweep.data.decoded import DecodedImages, Labels, Pixels
 from bansweep.data.sources.encoded import decode_image, require_same_shape, stack_images
 from bansweep.errors import DataError
 
@@ -24,7 +24,7 @@ BATCH_ROWS = 1024
 
 def decode_parquet(
     train_files: Sequence[Path], test_files: Sequence[Path], *, image_column: str, label_column: str
-) -> DecodedSet:
+) -> DecodedImages:
     """All rows of both splits. Raises DataError naming the file, and the row (from 0) where one is at fault."""
     train = _read_split(train_files, image_column, label_column)
     test = _read_split(test_files, image_column, label_column)
@@ -32,7 +32,7 @@ def decode_parquet(
     classes = train.classes or _numbered_classes(train, train_files)
     for split in (train, test):
         _require_labels_below(len(classes), split)
-    return DecodedSet(
+    return DecodedImages(
         train_images_NHWC=train.images_NHWC,
         train_labels_N=train.labels_N,
         test_images_NHWC=test.images_NHWC,

@@ -1,0 +1,79 @@
+"""Reading a text: UTF-8, a sentence a line, words separated by blanks. Needs no NumPy: planning digests texts.
+
+A line is what Python's universal newlines end, a word is what `str.split` yields: the reading of the usual language
+model code. Blank lines are sentences without words, and count.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from bansweep.errors import DataError
+
+END_OF_SENTENCE = "<eos>"
+UNKNOWN = "<unk>"
+
+
+def sentences(path: Path) -> Iterator[list[str]]:
+    """The words of each line, without the `<eos>` that follows them.
+
+    Raises DataError where the file cannot be read, is not text, holds no word, or writes `<eos>` itself.
+    """
+    empty = True
+    try:
+        # Bytes that are not UTF-8 become surrogates first, so that the line that has them can be named.
+        with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
+            for number, line in enumerate(file, start=1):
+                _check_line(line, f"{path}, line {number:,}")
+                words = line.split()
+                empty = empty and not words
+                yield words
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read: {error.strerror or error}", remedy="check the path and its permissions"
+        ) from None
+    if empty:
+        raise DataError(f"{path} holds no word", remedy="a text has one sentence a line, words separated by blanks")
+
+
+def text_digest(path: Path) -> str:
+    """SHA-256 in hexadecimal of a text's words: one blank between words, a line feed after each line.
+
+    Which blanks stand where, line ends of either kind and a byte order mark make no difference, as nothing that is
+    learnt depends on them. Raises DataError as `sentences` does.
+    """
+    digest = hashlib.sha256()
+    for words in sentences(path):
+        digest.update(" ".join(words).encode())
+        digest.update(b"\n")
+    return digest.hexdigest()
+
+
+def text_fingerprint(digests: Sequence[str]) -> str:
+    """SHA-256 in hexadecimal that stands for a training, a validation and a test text with these `text_digest`s."""
+    return hashlib.sha256("\n".join(("text", *digests)).encode()).hexdigest()
+
+
+def _check_line(line: str, place: str) -> None:
+    if "\0" in line:
+        raise DataError(f"{place}: holds a zero byte, so this is no text", remedy=_PLAIN_TEXT)
+    if not line.isascii() and not _encodable(line):
+        raise DataError(f"{place}: is not UTF-8", remedy=_PLAIN_TEXT)
+    if END_OF_SENTENCE in line and END_OF_SENTENCE in line.split():
+        raise DataError(
+            f"{place}: holds {END_OF_SENTENCE}, which is added at the end of every line",
+            remedy=f"remove {END_OF_SENTENCE} from the text, with one sentence a line",
+        )
+
+
+_PLAIN_TEXT = "texts are plain files in UTF-8; one in another encoding can be converted with iconv"
+
+
+def _encodable(line: str) -> bool:
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

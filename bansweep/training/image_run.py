@@ -1,0 +1,167 @@
+"""The training of one generation of an image network."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+
+from bansweep.data.augmentation import draw_views
+from bansweep.data.images import ImageData
+from bansweep.data.resident import ResidentImages
+from bansweep.data.sampling import epoch_order
+from bansweep.data.suitability import check_suitable
+from bansweep.errors import DivergedError
+from bansweep.losses.builder import needs_keys, needs_stage_outputs
+from bansweep.networks.builder import build_network, count_parameters
+from bansweep.networks.staged import StagedNetwork
+from bansweep.plan.generation import Generation
+from bansweep.plan.seeds import derived_seed
+from bansweep.spec.losses import needs_teacher
+from bansweep.spec.networks import is_language_model
+from bansweep.spec.recipes import Recipe
+from bansweep.training.batch_norm import with_global_batch_norm
+from bansweep.training.diagnostics import Diagnostics, share_in_percent
+from bansweep.training.evaluation import error_and_loss, predict
+from bansweep.training.forward import training_forward
+from bansweep.training.generation_run import ClassProbabilities, GenerationRun, TrainedGeneration
+from bansweep.training.optimizer import build_optimizer, learning_rate
+from bansweep.training.permutation_keys import PermutationKeys
+from bansweep.training.precision import use_exact_arithmetic
+from bansweep.training.shared_layers import take_outer_layers
+from bansweep.training.snapshot import weights_bytes
+from bansweep.training.step import TrainingStep
+from bansweep.training.teacher import FrozenTeacher
+from bansweep.training.workers import ALONE, Workers
+
+
+class ImageRun(GenerationRun):
+    """Trains an image network on a split that lives on the device.
+
+    `diagnostics` adds those of section 3.2 to the reports of a student that compares itself with its teacher.
+    """
+
+    def __init__(
+        self,
+        generation: Generation,
+        data: ImageData,
+        *,
+        teacher: FrozenTeacher | None = None,
+        device: torch.device | None = None,
+        workers: Workers = ALONE,
+        compiled: bool = False,
+        diagnostics: bool = False,
+    ) -> None:
+        super().__init__(generation, workers)
+        assert isinstance(generation.recipe, Recipe)
+        assert not is_language_model(generation.network)
+        self._recipe = generation.recipe
+        self._data = data
+        self._device = device or torch.device("cpu")
+        self._teacher = teacher
+        self._bf16 = generation.precision == "bf16"
+        self._classes = len(data.classes)
+        check_suitable(self._recipe, generation.network, data)
+        self._batch_size = self._recipe.batch_size
+        self._train_images = ResidentImages(data.train, device=self._device, mean=data.mean, std=data.std)
+        self._split_name, split = data.evaluation
+        self._evaluation_images = ResidentImages(split, device=self._device, mean=data.mean, std=data.std)
+
+        use_exact_arithmetic()
+        torch.manual_seed(derived_seed(generation.seed, "weights"))
+        network = build_network(generation.network, input_shape=data.input_shape, classes=self._classes)
+        if generation.shared_layers != "none":
+            assert teacher is not None, "shared layers are a teacher's"
+            take_outer_layers(network, teacher.network, frozen=generation.shared_layers == "frozen")
+        network = with_global_batch_norm(network, workers, self._device)
+        self._network: StagedNetwork = network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._sgd = build_optimizer(self._network, self._recipe)
+        self._diagnostics = (
+            Diagnostics(workers, self._device) if diagnostics and needs_teacher(generation.loss) else None
+        )
+        with_stages = needs_stage_outputs(generation.loss)
+        self._step = TrainingStep(
+            training_forward(self._network, workers, self._device, with_stages=with_stages, compiled=compiled),
+            self._sgd,
+            generation.loss,
+            teacher=teacher,
+            workers=workers,
+            bf16=self._bf16,
+            diagnostics=self._diagnostics,
+        )
+        self._keys = None
+        if needs_keys(generation.loss):
+            self._keys = PermutationKeys.of_loss(
+                generation.loss, generation.seed, samples=len(data.train), classes=self._classes
+            )
+
+    @property
+    def network(self) -> StagedNetwork:
+        return self._network
+
+    @property
+    def _optimizer(self) -> torch.optim.SGD:
+        return self._sgd
+
+    @property
+    def _steps(self) -> int:
+        # What is left over after the last whole batch sits out an epoch: the order is another in the next.
+        return len(self._train_images) // self._batch_size
+
+    def _learning_rate(self) -> float:
+        return learning_rate(self._recipe, len(self.history))
+
+    def result(self) -> TrainedGeneration:
+        test_images = ResidentImages(self._data.test, device=self._device, mean=self._data.mean, std=self._data.std)
+        probabilities_NC = self._predict(self._network, test_images)
+        error, loss = error_and_loss(probabilities_NC, test_images.labels_N)
+        return TrainedGeneration(
+            weights=weights_bytes(self._network),
+            answers=ClassProbabilities(probabilities_NC.cpu().numpy(), test_images.labels_N.cpu().numpy()),
+            metrics={**self.history[-1].metrics, "test_error": error, "test_loss": loss},
+            parameters=count_parameters(self._network),
+        )
+
+    def _train_epoch(self, epoch: int) -> float:
+        seed = self.generation.seed
+        images = self._train_images
+        torch.manual_seed(derived_seed(seed, "dropout", epoch, self._workers.rank))
+        order_N = epoch_order(len(images), seed, epoch)
+        augmentation = self._recipe.augmentation
+        views = draw_views(augmentation, len(images), seed, epoch).to(self._device) if augmentation else None
+        losses = torch.zeros(self._steps, device=self._device)
+        self._network.train()
+        for step in range(self._steps):
+            batch_B = order_N[step * self._batch_size : (step + 1) * self._batch_size]
+            keys_BC = None
+            if self._keys is not None:
+                keys_BC = self._workers.share(self._keys.of_batch(epoch, step, batch_B)).to(self._device)
+            pixels_BKHW, labels_B = images.batch(self._workers.share(batch_B).to(self._device), views)
+            losses[step] = self._step(pixels_BKHW, labels_B, keys_BC=keys_BC, progress=self._progress(epoch))
+        # One look at the losses an epoch: each look makes the host wait for the device.
+        batch_losses = self._workers.sum(losses).cpu()
+        finite = torch.isfinite(batch_losses)
+        if not finite.all():
+            step = int((~finite).nonzero()[0])
+            raise DivergedError(epoch, step + 1, float(batch_losses[step]))
+        return float(batch_losses.double().mean())
+
+    def _evaluate(self) -> dict[str, float]:
+        probabilities_NC = self._predict(self._network, self._evaluation_images)
+        error, loss = error_and_loss(probabilities_NC, self._evaluation_images.labels_N)
+        metrics = {f"{self._split_name}_loss": loss, f"{self._split_name}_error": error}
+        if self._diagnostics is not None:
+            metrics |= self._diagnostics.take()
+            agreed_N = probabilities_NC.argmax(dim=1) == self._teachers_classes_N
+            metrics[f"{self._split_name}_agreement"] = share_in_percent(agreed_N)
+        return metrics
+
+    @cached_property
+    def _teachers_classes_N(self) -> Tensor:
+        """What the teacher takes each image of the evaluation split for, which does not change."""
+        assert self._teacher is not None
+        return self._predict(self._teacher.network, self._evaluation_images).argmax(dim=1)
+
+    def _predict(self, network: nn.Module, images: ResidentImages) -> Tensor:
+        return predict(network, images, classes=self._classes, workers=self._workers, bf16=self._bf16)

@@ -1,0 +1,182 @@
+"""The training of one generation of a language model."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bansweep.data.suitability import check_text_suitable
+from bansweep.data.text import TextData
+from bansweep.errors import DivergedError
+from bansweep.losses.answer import Answer
+from bansweep.losses.builder import build_loss, needs_keys
+from bansweep.networks.builder import build_language_model, count_parameters
+from bansweep.networks.language_model import LanguageModel
+from bansweep.plan.generation import Generation
+from bansweep.plan.seeds import derived_seed
+from bansweep.spec.losses import DkppLoss, needs_teacher
+from bansweep.spec.networks import is_language_model
+from bansweep.spec.recipes import LanguageRecipe
+from bansweep.training.diagnostics import Diagnostics, share_in_percent
+from bansweep.training.generation_run import GenerationRun, TokenLogProbabilities, TrainedGeneration
+from bansweep.training.language_evaluation import ReadText, read_text
+from bansweep.training.optimizer import build_language_optimizer, plateau_learning_rate
+from bansweep.training.precision import autocast, use_exact_arithmetic
+from bansweep.training.snapshot import weights_bytes
+from bansweep.training.step import descend
+from bansweep.training.teacher_outputs import TeacherOutputs
+from bansweep.training.token_streams import TokenStreams, Window
+from bansweep.training.workers import ALONE, Workers, distributed
+
+
+class LanguageRun(GenerationRun):
+    """Trains a language model on parallel streams of a text; workers share the streams.
+
+    A time step of a stream is a sample of the losses: KD compares the distributions of every unrolled step (section
+    4.2). `teacher` is in evaluation mode, frozen; `teacher_memory_bytes` bounds what is kept of its answers.
+    """
+
+    def __init__(
+        self,
+        generation: Generation,
+        data: TextData,
+        *,
+        teacher: LanguageModel | None = None,
+        teacher_memory_bytes: float = 0,
+        device: torch.device | None = None,
+        workers: Workers = ALONE,
+        diagnostics: bool = False,
+    ) -> None:
+        super().__init__(generation, workers)
+        assert isinstance(generation.recipe, LanguageRecipe)
+        assert is_language_model(generation.network)
+        self._recipe = generation.recipe
+        self._data = data
+        self._device = device or torch.device("cpu")
+        self._bf16 = generation.precision == "bf16"
+        check_text_suitable(self._recipe, data)
+        self._streams = TokenStreams(
+            data.train_N,
+            streams=self._recipe.batch_size,
+            window=self._recipe.window,
+            end_of_sentence=data.end_of_sentence,
+            workers=workers,
+            device=self._device,
+        )
+
+        use_exact_arithmetic()
+        torch.manual_seed(derived_seed(generation.seed, "weights"))
+        model = build_language_model(generation.network, vocabulary=data.vocabulary)
+        self._model: LanguageModel = model.to(self._device)
+        self._forward = distributed(self._model, workers, self._device)
+        self._sgd = build_language_optimizer(self._model, self._recipe)
+        self._loss = build_loss(generation.loss)
+        self._teacher = teacher
+        self._teacher_outputs = None
+        if needs_teacher(generation.loss):
+            assert teacher is not None, "this loss asks a teacher"
+            self._teacher_outputs = TeacherOutputs(
+                teacher, self._streams, memory_bytes=teacher_memory_bytes, bf16=self._bf16
+            )
+        self._diagnostics = Diagnostics(workers, self._device) if diagnostics and self._teacher_outputs else None
+
+    @property
+    def network(self) -> LanguageModel:
+        return self._model
+
+    @property
+    def _optimizer(self) -> torch.optim.SGD:
+        return self._sgd
+
+    @property
+    def _steps(self) -> int:
+        return self._streams.windows
+
+    def _learning_rate(self) -> float:
+        return plateau_learning_rate(self._recipe, [report.metrics["validation_perplexity"] for report in self.history])
+
+    def result(self) -> TrainedGeneration:
+        validation, test = self._read(self._data.validation_N), self._read(self._data.test_N)
+        return TrainedGeneration(
+            weights=weights_bytes(self._model),
+            answers=TokenLogProbabilities(validation.log_probabilities_N.numpy(), test.log_probabilities_N.numpy()),
+            metrics={**self.history[-1].metrics, "test_loss": test.loss, "test_perplexity": test.perplexity},
+            parameters=count_parameters(self._model),
+        )
+
+    def _train_epoch(self, epoch: int) -> float:
+        torch.manual_seed(derived_seed(self.generation.seed, "dropout", epoch, self._workers.rank))
+        losses = torch.zeros(self._steps, device=self._device)
+        lengths = torch.zeros(self._steps, dtype=torch.float64)
+        state = self._model.initial_state(self._streams.streams)
+        self._model.train()
+        for step, window in enumerate(self._streams):
+            teacher_logits_SV = self._teacher_logits(window)
+            with autocast(self._device, bf16=self._bf16):
+                logits_TBV, (hidden, cell) = self._forward(window.inputs_TB, state)
+            # Gradients go back to the window's beginning, the state goes on.
+            state = hidden.detach(), cell.detach()
+            # S: the samples of the losses, one for each time step of each stream.
+            logits_SV, targets_S = logits_TBV.flatten(0, 1), window.targets_TB.flatten()
+            loss = self._loss(
+                Answer(logits_SV),
+                None if teacher_logits_SV is None else Answer(teacher_logits_SV),
+                targets_S,
+                batch_sum=self._workers.sum,
+                keys_BC=self._keys(epoch, window) if needs_keys(self.generation.loss) else None,
+                progress=self._progress(epoch),
+            )
+            lengths[step] = len(window.inputs_TB)
+            # The recipe's learning rate and clipping are for losses that are summed over time.
+            descend(loss * len(window.inputs_TB), self._sgd, self._workers, clip_norm=self._recipe.clip_norm)
+            losses[step] = loss.detach()
+            if self._diagnostics is not None and teacher_logits_SV is not None:
+                self._diagnostics.observe(logits_SV, teacher_logits_SV, targets_S)
+        # One look at the losses an epoch: each look makes the host wait for the device.
+        step_losses = self._workers.sum(losses).cpu()
+        finite = torch.isfinite(step_losses)
+        if not finite.all():
+            step = int((~finite).nonzero()[0])
+            raise DivergedError(epoch, step + 1, float(step_losses[step]))
+        return float((step_losses.double() * lengths).sum() / lengths.sum())
+
+    def _teacher_logits(self, window: Window) -> Tensor | None:
+        return None if self._teacher_outputs is None else self._teacher_outputs.logits(window).flatten(0, 1)
+
+    def _keys(self, epoch: int, window: Window) -> Tensor:
+        """DKPP's random keys for this worker's samples, drawn for all streams so that sharing them changes nothing."""
+        loss = self.generation.loss
+        fixed = isinstance(loss, DkppLoss) and loss.permutation == "fixed"
+        occasion = ("dkpp", window.start) if fixed else ("dkpp", epoch, window.start)
+        generator = torch.Generator().manual_seed(derived_seed(self.generation.seed, *occasion))
+        shape = (self._recipe.batch_size, len(window.inputs_TB), len(self._data.vocabulary))
+        keys_BTV = self._workers.share(torch.rand(shape, generator=generator))
+        return keys_BTV.transpose(0, 1).flatten(0, 1).to(self._device)
+
+    def _evaluate(self) -> dict[str, float]:
+        read = self._read(self._data.validation_N)
+        metrics = {"validation_loss": read.loss, "validation_perplexity": read.perplexity}
+        if self._diagnostics is not None:
+            metrics |= self._diagnostics.take()
+            metrics["validation_agreement"] = share_in_percent(read.likeliest_N == self._teachers_likeliest_N)
+        return metrics
+
+    @cached_property
+    def _teachers_likeliest_N(self) -> Tensor:
+        """What the teacher thinks likeliest at each token of the validation text, which does not change."""
+        assert self._teacher is not None
+        return self._read(self._data.validation_N, self._teacher).likeliest_N
+
+    def _read(self, tokens_N: NDArray[np.int32], model: LanguageModel | None = None) -> ReadText:
+        # Every worker reads all of it: a stream cannot be shared.
+        return read_text(
+            model or self._model,
+            tokens_N,
+            end_of_sentence=self._data.end_of_sentence,
+            device=self._device,
+            bf16=self._bf16,
+        )

@@ -1,0 +1,97 @@
+"""What a language model's teacher costs a step: recomputed, kept as hidden states, kept as logits; against labels alone.
+
+    python benchmarks/teacher_cache.py [--units 200] [--words 10000] [--rounds 9] [--threads 1] [--json]
+
+Steps are those of bansweep's own run (batch 20, windows of 35), on random tokens, whose cost is that of real ones. The
+variants take turns, an epoch of a few steps each; figures are medians over the rounds of each round's ratio. The first
+epoch, in which what is kept is computed, is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+
+import numpy as np
+import torch
+
+from bansweep.data.text import TextData
+from bansweep.networks.builder import build_language_model
+from bansweep.plan.generation import DataIdentity, Generation
+from bansweep.spec.networks import Lstm
+from bansweep.spec.recipes import RECIPES
+from bansweep.training.language_run import LanguageRun
+
+STREAMS, WINDOW, STEPS = 20, 35, 4
+BOUND = 1.1
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--units", type=int, default=200)
+    parser.add_argument("--words", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    ratios = measured(arguments.units, arguments.words, arguments.rounds)
+    medians = {name: statistics.median(values) for name, values in ratios.items()}
+    if arguments.json:
+        print(json.dumps({"units": arguments.units, "words": arguments.words, "ratios": medians}))
+    else:
+        print(f"a step of LSTM-{arguments.units} with {arguments.words:,} words, labels alone = 1")
+        for name, values in ratios.items():
+            print(f"  {name:<34} {medians[name]:.3f}  ({min(values):.3f} to {max(values):.3f})")
+    if medians["kd, logits kept"] > BOUND:
+        raise SystemExit(f"logits kept: {medians['kd, logits kept']:.3f} is more than {BOUND}")
+
+
+def measured(units: int, words: int, rounds: int) -> dict[str, list[float]]:
+    """Variant -> its time over that of labels alone, in each round."""
+    tokens = STREAMS * WINDOW * STEPS
+    tokens_N = np.random.default_rng(0).integers(0, words, tokens + 200, dtype=np.int32)
+    vocabulary = (*(f"w{index}" for index in range(words - 1)), "<eos>")
+    text = TextData(tokens_N[:tokens], tokens_N[-100:], tokens_N[-100:], vocabulary, words - 1)
+    network = Lstm(units=units, layers=2, dropout=0.2, initial_range=0.1)
+    teacher = build_language_model(network, vocabulary=vocabulary).eval().requires_grad_(requires_grad=False)
+    recipe = {**RECIPES["lstm"], "batch_size": STREAMS, "window": WINDOW, "epochs": rounds + 1}
+
+    def run(loss: str, memory_bytes: float) -> LanguageRun:
+        generation = Generation.model_validate(
+            {
+                "network": network,
+                "loss": loss,
+                "recipe": recipe,
+                "data": DataIdentity(kind="text", fingerprint="benchmark"),
+                "precision": "fp32",
+                "seed": 1,
+                "generation_index": 0 if loss == "labels" else 1,
+                "teacher": None if loss == "labels" else "t",
+            }
+        )
+        given = None if loss == "labels" else teacher
+        return LanguageRun(generation, text, teacher=given, teacher_memory_bytes=memory_bytes)
+
+    runs = {
+        "labels": run("labels", 0),
+        "kd, teacher in every step": run("kd", 0),
+        "kd, hidden states kept": run("kd", tokens * units * 4),
+        "kd, logits kept": run("kd", tokens * words * 4),
+        "kd+labels, logits kept": run("kd+labels", tokens * words * 4),
+        "cwtm, logits kept": run("cwtm", tokens * words * 4),
+    }
+    epochs = {name: one.epochs() for name, one in runs.items()}
+    for one in epochs.values():
+        next(one)
+    ratios: dict[str, list[float]] = {name: [] for name in runs if name != "labels"}
+    for _ in range(rounds):
+        seconds = {name: next(one).seconds for name, one in epochs.items()}
+        for name, values in ratios.items():
+            values.append(seconds[name] / seconds["labels"])
+    return ratios
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""Work done by several processes that share a group of torch.distributed, as workers share a generation."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.distributed as dist
+import torch.multiprocessing
+
+from bansweep.training.workers import Workers
+
+
+def in_group(size: int, work: Callable[..., Any], *arguments: Any) -> list[Any]:
+    """What each of `size` processes returned from `work(workers, *arguments)`."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    context = torch.multiprocessing.get_context("spawn")
+    results = context.SimpleQueue()
+    torch.multiprocessing.spawn(_in_process, (size, port, results, work, arguments), nprocs=size)
+    return [value for _, value in sorted(results.get() for _ in range(size))]
+
+
+def _in_process(rank: int, size: int, port: int, results: Any, work: Callable[..., Any], arguments: Any) -> None:
+    torch.set_num_threads(1)
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), GLOO_SOCKET_IFNAME="lo")
+    dist.init_process_group("gloo", rank=rank, world_size=size)
+    results.put((rank, work(Workers.of_process_group(), *arguments)))
+    dist.destroy_process_group()

@@ -15,6 +15,7 @@ from bansweep.spec.reading import read_sweep
 FOLDER = Path(__file__).parent.parent / "sweeps"
 SWEEPS = sorted(FOLDER.rglob("*.yaml"))
 VISION_TABLES = ("table1", "table2", "table3", "table4", "table5")
+TABLES = (*VISION_TABLES, "table6")
 
 
 def plan_of(name: str) -> Plan:
@@ -23,7 +24,7 @@ def plan_of(name: str) -> Plan:
 
 
 def test_there_are_sweeps() -> None:
-    assert {"quickstart", "cifar10-small", *VISION_TABLES} <= {path.stem for path in SWEEPS}
+    assert {"quickstart", "cifar10-small", "ptb-small", *TABLES} <= {path.stem for path in SWEEPS}
 
 
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.name)
@@ -41,7 +42,7 @@ def test_quickstart_has_seven_columns_and_six_generations() -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "generations"), [("table1", 16), ("table2", 31), ("table3", 12), ("table4", 8), ("table5", 14)]
+    ("table", "generations"), [("table1", 16), ("table2", 31), ("table3", 12), ("table4", 8), ("table5", 14), ("table6", 4)]
 )
 def test_each_distinct_generation_of_a_table_is_trained_once(table: str, generations: int) -> None:
     assert len(plan_of(table).generations) == generations
@@ -63,7 +64,7 @@ def test_every_figure_of_a_table_has_its_cell(table: str) -> None:
     assert not places & {place for place, figure in figures.items() if figure is None}
 
 
-@pytest.mark.parametrize("table", VISION_TABLES)
+@pytest.mark.parametrize("table", TABLES)
 def test_a_header_prints_the_papers_figures_and_what_they_cost(table: str) -> None:
     header = (FOLDER / f"{table}.yaml").read_text(encoding="utf-8").split("\nname:")[0]
     printed = paper_table(table)

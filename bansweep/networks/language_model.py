@@ -25,8 +25,9 @@ class LanguageModel(nn.Module, ABC):
         super().__init__()
         self.units = units
         self.vocabulary_size = vocabulary_size
-        # PyTorch warns of dropout between the layers of which there is only one.
-        self.lstm = nn.LSTM(features, units, layers, dropout=dropout if layers > 1 else 0.0)
+        # Not one LSTM of several layers: cuDNN's dropout between them does not heed PyTorch's seed, and a run that is
+        # resumed would draw other masks than one that is not.
+        self.layers = nn.ModuleList(nn.LSTM(features if layer == 0 else units, units) for layer in range(layers))
         self.dropout = nn.Dropout(dropout)
 
     @abstractmethod
@@ -38,10 +39,20 @@ class LanguageModel(nn.Module, ABC):
         """Logits (T, B, V) from what `hidden` gives."""
 
     def hidden(self, tokens_TB: Tensor, state: State) -> tuple[Tensor, State]:
-        """What the decoder sees, (T, B, H), and the state after the last time step."""
-        output_TBH, state_after = self.lstm(self.embed(tokens_TB), state)
-        hidden_TBH: Tensor = self.dropout(output_TBH)
-        return hidden_TBH, state_after
+        """What the decoder sees, (T, B, H), and the state after the last time step, in float32 like the state before.
+
+        The recurrence is computed in float32 whatever is being autocast: what bfloat16 rounds off adds up over a text.
+        """
+        features_TBE = self.embed(tokens_TB)
+        states_after = []
+        with torch.autocast(features_TBE.device.type, enabled=False):
+            output = features_TBE.to(state[0].dtype)
+            for layer, before in zip(self.layers, zip(*state, strict=True), strict=True):
+                output, after = layer(output, tuple(part[None] for part in before))
+                states_after.append(after)
+                output = self.dropout(output)
+        hidden, cell = (torch.cat(parts) for parts in zip(*states_after, strict=True))
+        return output, (hidden, cell)
 
     def forward(self, tokens_TB: Tensor, state: State) -> tuple[Tensor, State]:
         """Logits (T, B, V) of the word that follows each token, and the state after the last time step."""
@@ -50,9 +61,9 @@ class LanguageModel(nn.Module, ABC):
 
     def initial_state(self, batch: int) -> State:
         """The state before a text begins: zeros, on the model's device."""
-        weight = next(self.lstm.parameters())
-        zeros = torch.zeros(self.lstm.num_layers, batch, self.units, device=weight.device, dtype=weight.dtype)
-        return zeros, zeros.clone()
+        weight = next(self.layers.parameters())
+        shape = (len(self.layers), batch, self.units)
+        return weight.new_zeros(shape), weight.new_zeros(shape)
 
 
 def initialise_uniformly(model: nn.Module, initial_range: float) -> None:

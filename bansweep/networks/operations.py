@@ -25,7 +25,7 @@ def count_operations(network: nn.Module, *, input_shape: tuple[int, int, int]) -
 def count_operations_of_token(model: LanguageModel) -> int:
     """Multiply-adds for one token, as `count_operations` has them. The model has to lie on a real device."""
     # The counter does not know PyTorch's LSTM: 4 gates, each from a layer's input and from its own hidden state.
-    gates = sum(weight.numel() for name, weight in model.lstm.named_parameters() if name.startswith("weight"))
+    gates = sum(weight.numel() for name, weight in model.layers.named_parameters() if ".weight" in name)
     tokens_TB = torch.zeros(1, 1, dtype=torch.long)
 
     def others() -> Tensor:

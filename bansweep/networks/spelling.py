@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 PADDING, BEGINNING, END = 0, 1, 2
+# Longer words are read as far as this, or a single web address would decide how large the table is.
+LONGEST = 63
 _FIRST_CHARACTER = 3
 
 
@@ -24,7 +26,7 @@ def spell(vocabulary: Sequence[str], *, shortest: int) -> tuple[Tensor, Tensor]:
     """
     characters = sorted(set().union(*vocabulary))
     number_of = {character: _FIRST_CHARACTER + index for index, character in enumerate(characters)}
-    spelled = [[BEGINNING, *(number_of[character] for character in word), END] for word in vocabulary]
+    spelled = [[BEGINNING, *(number_of[character] for character in word[:LONGEST]), END] for word in vocabulary]
     longest = max(shortest, *(len(word) for word in spelled))
     # On the CPU whatever the default device is: a table of numbers is no parameter.
     rows = [[*word, *[PADDING] * (longest - len(word))] for word in spelled]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 
@@ -13,8 +15,10 @@ def autocast(device: torch.device, *, bf16: bool) -> torch.autocast:
 def use_exact_arithmetic() -> None:
     """Make "fp32" mean that, and equal work give equal bits, on GPUs as on CPUs. Side effect: settings of this process.
 
-    By default cuDNN convolves float32 in TF32, and picks algorithms that add in no fixed order.
+    By default cuDNN convolves float32 in TF32, and picks algorithms that add in no fixed order; cuBLAS, which LSTMs
+    use, needs a workspace of fixed size for that, named before its first call.
     """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.deterministic = True

@@ -30,11 +30,11 @@ class TeacherOutputs:
         self._teacher = teacher
         self._streams = streams
         self._bf16 = bf16
-        tokens, item_bytes = streams.length * streams.streams, 2 if bf16 else 4
+        tokens = streams.length * streams.streams
         self.kept: Kept = "nothing"
-        if tokens * teacher.vocabulary_size * item_bytes <= memory_bytes:
+        if tokens * teacher.vocabulary_size * (2 if bf16 else 4) <= memory_bytes:
             self.kept = "logits"
-        elif tokens * teacher.units * item_bytes <= memory_bytes:
+        elif tokens * teacher.units * 4 <= memory_bytes:  # hidden states are float32 in any case
             self.kept = "hidden states"
         self._outputs: dict[int, Tensor] = {}
         self._state: State | None = None

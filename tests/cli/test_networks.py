@@ -70,6 +70,25 @@ def test_the_papers_size_holds_for_its_classes_only() -> None:
     assert neither["remark"] == "the paper's 16.1 M is with 10 classes"
 
 
+def test_language_models_are_counted_with_words_for_classes_and_a_token_for_an_image() -> None:
+    paper, small, few = *sizes("lstm", "lstm-20-1"), *sizes("lstm", "--classes", "50")
+
+    layer = 4 * 1500 * (1500 + 1500)
+    assert (paper["classes"], small["classes"], few["classes"]) == (10_000, 10_000, 50)
+    assert paper["parameters"] == 10_000 * 1500 + 10_000 + 2 * (layer + 2 * 4 * 1500)
+    assert paper["operations"] == 2 * layer + 1500 * 10_000
+    assert small["operations"] == 4 * 20 * (20 + 20) + 20 * 10_000
+    assert (paper["paper_table"], paper["paper_parameters"], paper["agreement"]) == (6, 52_000_000, "differs")
+    assert few["remark"] == "the paper's 52 M is with 10000 classes"
+
+
+def test_the_character_network_has_the_size_that_penn_tree_bank_gives_it() -> None:
+    (size,) = sizes("cnn-lstm")
+
+    assert size["parameters"] == 19_373_165, "with the 10,000 words of the training text itself, in 46 + 2 characters"
+    assert (size["paper_parameters"], size["agreement"]) == (19_000_000, "close")
+
+
 def test_remarks_stand_beside_the_figures_or_below_them() -> None:
     wide, narrow = invoke("wrn-28-10", "densenet-112-33"), invoke("wrn-28-10", "densenet-112-33", width=75)
 

@@ -90,6 +90,12 @@ def test_spelling() -> None:
     assert characters_of(["ba", "c"]) == 6
 
 
+def test_a_word_without_end_is_read_as_far_as_63_characters() -> None:
+    characters_VL, lengths_V = spell(["a" * 64, "b" * 63, "c" * 5000], shortest=7)
+    assert characters_VL.shape == (3, 65)
+    assert lengths_V.tolist() == [65, 65, 65]
+
+
 def test_the_spelling_is_no_part_of_what_is_learnt() -> None:
     assert not any("characters_VL" in name or "lengths" in name for name in small().state_dict())
 

@@ -36,10 +36,10 @@ def by_equations(weights: dict[str, Tensor], tokens: Tensor, layers: int, decode
         below = weights["embedding.weight"][step]
         for layer in range(layers):
             gates = (
-                below @ weights[f"lstm.weight_ih_l{layer}"].T
-                + weights[f"lstm.bias_ih_l{layer}"]
-                + hidden[layer] @ weights[f"lstm.weight_hh_l{layer}"].T
-                + weights[f"lstm.bias_hh_l{layer}"]
+                below @ weights[f"layers.{layer}.weight_ih_l0"].T
+                + weights[f"layers.{layer}.bias_ih_l0"]
+                + hidden[layer] @ weights[f"layers.{layer}.weight_hh_l0"].T
+                + weights[f"layers.{layer}.bias_hh_l0"]
             )
             i, f, g, o = gates.split(units, dim=1)
             cell[layer] = torch.sigmoid(f) * cell[layer] + torch.sigmoid(i) * torch.tanh(g)
@@ -104,7 +104,6 @@ def test_dropout_acts_in_training_only_and_never_between_time_steps() -> None:
     assert not torch.equal(model(tokens, model.initial_state(3))[0], model(tokens, model.initial_state(3))[0])
     # With everything dropped that may be dropped, what is left is the state, which nothing drops.
     model.dropout.p = 1.0
-    model.lstm.dropout = 1.0
     state = (torch.ones(2, 3, 5).double(), torch.ones(2, 3, 5).double())
     hidden, (carried, _) = model.hidden(tokens[:1], state)
     assert (hidden == 0).all()
@@ -148,3 +147,14 @@ def test_the_papers_size_is_that_of_two_layers(layers: int, millions: str) -> No
     assert f"{count_parameters(model) / 1e6:.1f}" == millions
     if layers == 2:
         assert network_from_name("lstm") == LstmSpec()
+
+
+def test_the_state_stays_in_float32_whatever_is_autocast() -> None:
+    model, tokens = small().float(), tokens_TB()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        hidden, state = model.hidden(tokens, model.initial_state(3))
+        logits = model.decode(hidden)
+    assert {hidden.dtype, *(part.dtype for part in state)} == {torch.float32}
+    assert logits.dtype == torch.bfloat16
+    exact, _ = model(tokens, model.initial_state(3))
+    torch.testing.assert_close(logits.float(), exact, rtol=0.02, atol=0.02)

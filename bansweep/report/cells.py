@@ -21,9 +21,9 @@ CellKind = Literal["generation", "ensemble"]
 class ReportCell:
     """One entry of the table, in the metric's unit.
 
-    `column` is the table's: a sweep's column, with the metric's suffix. `values` has one for each replica seed in the sweep's order, None where it is not finished yet; `mean` and `sd`
-    are over the finished ones. `paper` is the figure that the paper prints there. In a `rehearsal` the figures mean
-    nothing.
+    `column` is the table's: a sweep's column with the suffix of a split. `values` has one for each replica seed in the
+    sweep's order, None where it is not finished yet; `mean` and `sd` are over the finished ones. `paper` is the figure
+    that the paper prints there. In a `rehearsal` the figures mean nothing.
     """
 
     row: str

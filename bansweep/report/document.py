@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,7 +35,7 @@ def report_document(
     *,
     rehearsal: bool = False,
 ) -> dict[str, Any]:
-    """Plain data that `json.dumps` takes: ids of `trained` and `reused`, objects elsewhere, figures in the metric's unit.
+    """Plain data that `json.dumps` takes: ids of `trained` and `reused`, objects elsewhere, figures in full.
 
     `damaged` and `rehearsal` are the table's. A cell's `values` are in the order of `seeds`; its `difference` is the
     mean minus the paper's figure. Infinite figures are strings, as in records: standard JSON has no such numbers.
@@ -71,4 +72,4 @@ def report_document(
 
 
 def _figure(value: float | None) -> float | str | None:
-    return value if value is None or math.isfinite(value) else ("-" * (value < 0)) + "Infinity"
+    return value if value is None or math.isfinite(value) else json.dumps(value)

@@ -48,8 +48,9 @@ def _differences(table: ReportTable) -> str:
     by_place = {(difference.row, difference.column): difference for difference in table.differences}
     columns = [column for column in table.columns if column in pairs]
     rows = [row for row in table.rows if any((row, column) in by_place for column in columns)]
-    spread = ": mean ± standard deviation of each student's difference from its own teacher"
-    intro = f"{table.metric.difference_unit.capitalize()}, negative where the student is better{spread if len(table.seeds) > 1 else ''}."
+    intro = f"{table.metric.difference_unit.capitalize()}, negative where the student is better"
+    if len(table.seeds) > 1:
+        intro += ": mean ± standard deviation of each student's difference from its own teacher"
     grid = _pipe_table(
         ["network", *(_escaped(f"{column} − {pairs[column]}") for column in columns)],
         [
@@ -57,7 +58,7 @@ def _differences(table: ReportTable) -> str:
             for row in rows
         ],
     )
-    return f"{intro}\n\n{grid}"
+    return f"{intro}.\n\n{grid}"
 
 
 def _cell_text(cell: ReportCell | None) -> str:

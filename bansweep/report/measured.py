@@ -1,4 +1,4 @@
-"""What the store says of generations and ensembles: the figures of a metric, under the names that they have in records."""
+"""What the store says of generations and ensembles: the figures of a metric, by the names that they have in records."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ def ensemble_figures(metric: Metric, members: Sequence[str], store: FinishedGene
 
     Raises StoreError for members that do not predict the same data.
     """
+    figures: tuple[float, ...]
     try:
         if metric == PERPLEXITY:
             figures = ensemble_perplexities(

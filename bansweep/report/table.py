@@ -17,10 +17,11 @@ from bansweep.report.summary import StudentDifference, student_differences
 class ReportTable:
     """A sweep's table. `rows` and `columns` are in the sweep's order; a place without a cell was skipped.
 
-    `columns` are the sweep's, each once for every split of the `metric`. `seeds` are the replica seeds that each cell's `values` belong to; `paper` names the paper's table beside it.
-    `damaged` says which of the store's files could not be used; the figures that need them count as unfinished.
-    A `rehearsal` exercises everything with very little data for one epoch: its figures mean nothing, so that they are
-    compared with none, neither the paper's nor, in `differences`, the teacher's.
+    A sweep's column is there once for each split of the `metric`. `seeds` are the replica seeds that each cell's
+    `values` belong to; `paper` names the paper's table beside it. `damaged` says which of the store's files could not
+    be used; the figures that need them count as unfinished. A `rehearsal` exercises everything with very little data
+    for one epoch: its figures mean nothing, so that they are compared with none, neither the paper's nor, in
+    `differences`, the teacher's.
     """
 
     sweep: str

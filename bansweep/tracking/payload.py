@@ -21,6 +21,8 @@ GENERATION = "bansweep.generation"
 REASON = "bansweep.reason"
 SWEEP_FILE = "sweep.yaml"
 
+# What a generation is judged by: the first of these that it has.
+_VERDICTS = ("test_error", "test_perplexity", "validation_error", "validation_perplexity")
 _LONGEST_TAG = 5000  # MLflow before 3 refuses longer ones
 
 
@@ -92,13 +94,14 @@ def lineage(plan: Plan, generation_id: str) -> tuple[str, ...]:
 
 
 def finished_note(plan: Plan, finished: FinishedGeneration) -> str:
-    """The run's note with its verdict: the error (else the first figure) that the report shows."""
+    """The run's note with its verdict: the figure that the report shows, else the first one that there is."""
     figures = finished.metrics
-    errors = [name for name in ("test_error", "validation_error", *figures) if name in figures]
-    if not errors:
+    name = next((name for name in (*_VERDICTS, *figures) if name in figures), None)
+    if name is None:
         return _note(plan, finished.generation_id)
-    unit = " %" if errors[0].endswith("_error") else ""
-    verdict = f"**{errors[0].replace('_', ' ')} {figures[errors[0]]:.4g}{unit}**"
+    figure = f"{figures[name]:.2f}" if name.endswith("_perplexity") else f"{figures[name]:.4g}"
+    unit = " %" if name.endswith("_error") else ""
+    verdict = f"**{name.replace('_', ' ')} {figure}{unit}**"
     return f"{verdict}\n\n{_note(plan, finished.generation_id)}"[:_LONGEST_TAG]
 
 

@@ -11,8 +11,11 @@ from demo_sweep import ids_of, plan_of
 from typer.testing import CliRunner, Result
 
 from bansweep.cli.app import app
+from bansweep.plan.expand import expand
+from bansweep.plan.generation import DataIdentity
 from bansweep.plan.plan import Plan
-from bansweep.store.predictions import Predictions
+from bansweep.spec.reading import parse_sweep
+from bansweep.store.predictions import Predictions, TokenPredictions
 from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store
 
@@ -93,6 +96,40 @@ def test_show_in_the_units_of_people(store: Store, ids: dict[str, str]) -> None:
         f"              wrn-10-1 / ban ({ids['ban']})",
     ]
     assert not any("0.0008" in line for line in lines)
+
+
+def test_show_says_perplexities_and_tokens_of_language_models(tmp_path: Path) -> None:
+    sweep = parse_sweep(
+        "{name: text, data: ptb, recipe: lstm, networks: [lstm], generations: {teacher: {loss: labels}}}"
+    )
+    plan = expand(sweep, DataIdentity(kind="ptb", fingerprint="f" * 64, limit=2000, test_limit=500))
+    (generation_id,) = plan.generations
+    store = Store(tmp_path / "store")
+    record = GenerationRecord(
+        id=generation_id,
+        generation=plan.generations[generation_id],
+        label=plan.label(generation_id),
+        input_shape=None,
+        classes=10_000,
+        parameters=51_000_000,
+        teacher_digest=None,
+        metrics={"test_loss": 4.3826, "test_perplexity": 80.0456, "validation_perplexity": 83.69, "learning_rate": 0.3},
+        training_seconds=1.0,
+        started_at=0.0,
+        finished_at=1.0,
+        device="cpu",
+        host="here",
+        versions={},
+    )
+    nothing_N = np.zeros(1, np.float32)
+    store.publish(record, weights=b"", history=(), predictions=TokenPredictions(nothing_N, nothing_N))
+    lines = invoke("show", generation_id, "--store", store.root).stdout.splitlines()
+    assert "  network     lstm, 51,000,000 parameters" in lines
+    assert "  test perplexity 80.05" in lines
+    assert "  validation perplexity 83.69" in lines
+    (data,) = (line for line in lines if line.startswith("  data "))
+    assert data.endswith("first 2,000 training tokens, first 500 validation and test tokens")
+    assert not any("0.3" in line for line in lines)
 
 
 def test_show_takes_what_an_id_begins_with(store: Store, ids: dict[str, str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import statistics
 from typing import Any
 
@@ -12,6 +13,7 @@ from bansweep.errors import RequestError, StoreError
 from bansweep.plan.plan import Plan
 from bansweep.plan.selection import select
 from bansweep.report.cells import ReportCell, cells, sample_deviation
+from bansweep.report.paper_figures import paper_table
 
 
 def at(found: tuple[ReportCell, ...], row: str, column: str) -> ReportCell:
@@ -100,17 +102,19 @@ def test_a_rehearsal_is_compared_with_nothing(plan: Plan, memory: Any) -> None:
     assert rehearsed == tuple(dataclasses.replace(cell, rehearsal=True) for cell in whole)
 
 
-def test_a_perplexity_never_stands_beside_an_error(plan: Plan, memory: Any) -> None:
+@pytest.mark.parametrize(("column", "paper"), [("ban_test", "table6"), ("ban", "table2")])
+def test_figures_of_another_metric_are_not_compared(plan: Plan, memory: Any, column: str, paper: str) -> None:
+    row = next(iter(paper_table(paper).rows))
     renamed = dataclasses.replace(
         plan,
-        rows=("lstm",),
-        columns=("ban_test",),
-        cells=(dataclasses.replace(plan.cells[0], row="lstm", column="ban_test"),),
+        rows=(row,),
+        columns=(column,),
+        cells=(dataclasses.replace(plan.cells[0], row=row, column=column),),
         ensembles=(),
     )
-    (cell,) = cells(renamed, memory, paper="table6")
+    (cell,) = cells(renamed, memory, paper=paper)
     assert cell.mean == 18.0
-    assert cell.paper is None
+    assert cell.paper == (16.95 if paper == "table2" else None)
 
 
 def test_an_unknown_table_is_a_wrong_request(plan: Plan, memory: Any) -> None:
@@ -135,3 +139,4 @@ def test_no_spread_of_a_single_value() -> None:
     assert sample_deviation([1.0, None]) is None
     assert sample_deviation([]) is None
     assert sample_deviation([1.0, None, 3.0]) == pytest.approx(2**0.5)
+    assert sample_deviation([1.0, math.inf]) is None

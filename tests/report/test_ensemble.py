@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,16 +10,11 @@ from hypothesis.extra.numpy import arrays
 
 from bansweep.errors import StoreError
 from bansweep.report.ensemble import ensemble_error, error_percent, mean_probabilities
+from bansweep.store.predictions import Predictions
 
 
-@dataclass(frozen=True)
-class Predicted:
-    probabilities_NC: npt.NDArray[np.float32]
-    labels_N: npt.NDArray[np.int64]
-
-
-def predicted(rows: list[list[float]], labels: list[int]) -> Predicted:
-    return Predicted(np.array(rows, dtype=np.float32), np.array(labels, dtype=np.int64))
+def predicted(rows: list[list[float]], labels: list[int]) -> Predictions:
+    return Predictions(np.array(rows, dtype=np.float32), np.array(labels, dtype=np.int64))
 
 
 A = predicted([[0.5, 0.25, 0.25], [0.0, 0.75, 0.25], [0.5, 0.0, 0.5], [1.0, 0.0, 0.0]], [0, 1, 2, 1])
@@ -67,24 +59,24 @@ def test_leaves_the_members_alone() -> None:
 
 
 @st.composite
-def predictions(draw: st.DrawFn) -> Predicted:
+def predictions(draw: st.DrawFn) -> Predictions:
     images, classes = draw(st.integers(1, 20)), draw(st.integers(2, 6))
     probability = st.floats(0, 1, width=32)
-    return Predicted(
+    return Predictions(
         draw(arrays(np.float32, (images, classes), elements=probability)),
         draw(arrays(np.int64, images, elements=st.integers(0, classes - 1))),
     )
 
 
 @given(predictions(), st.integers(1, 7))
-def test_identical_members_are_the_member(member: Predicted, count: int) -> None:
+def test_identical_members_are_the_member(member: Predictions, count: int) -> None:
     mean_NC, _ = mean_probabilities([(str(index), member) for index in range(count)])
     np.testing.assert_array_equal(mean_NC, member.probabilities_NC.astype(np.float64))
     assert ensemble_error([("m", member)] * count) == error_percent(member.probabilities_NC, member.labels_N)
 
 
 @given(predictions())
-def test_error_counts_wrong_images(member: Predicted) -> None:
+def test_error_counts_wrong_images(member: Predictions) -> None:
     wrong = sum(
         max(range(len(row)), key=lambda c: row[c]) != label
         for row, label in zip(member.probabilities_NC.tolist(), member.labels_N.tolist(), strict=True)
@@ -100,7 +92,7 @@ def test_error_counts_wrong_images(member: Predicted) -> None:
         (predicted(B.probabilities_NC[:, :2].tolist(), [0, 1, 2, 1]), "4 images in 3 classes against 4 in 2"),
     ],
 )
-def test_members_of_different_data_are_refused(other: Predicted, difference: str) -> None:
+def test_members_of_different_data_are_refused(other: Predictions, difference: str) -> None:
     with pytest.raises(StoreError) as caught:
         ensemble_error([("aaaa", A), ("bbbb", other)])
     assert difference in caught.value.cause

@@ -5,15 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bansweep.plan.plan import Plan
 from bansweep.report.cells import ReportCell, cells
 from bansweep.report.markdown import markdown
 from bansweep.report.notation import notes
 from bansweep.report.results import FinishedGenerations
 from bansweep.report.table import report_table
-from bansweep.store.predictions import Predictions
 from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store
 
@@ -22,7 +19,6 @@ def published(root: Path, plan: Plan, memory: Any) -> Store:
     """A store with everything that `memory` has."""
     store = Store(root)
     for generation_id, record in memory.records.items():
-        predictions = memory.stored[generation_id]
         store.publish(
             GenerationRecord(
                 id=generation_id,
@@ -42,9 +38,21 @@ def published(root: Path, plan: Plan, memory: Any) -> Store:
             ),
             weights=b"",
             history=(),
-            predictions=Predictions(predictions.probabilities_NC, predictions.labels_N.astype(np.int64)),
+            predictions=memory.stored[generation_id],
         )
     return store
+
+
+def test_language_models_are_the_same_as_from_memory(tmp_path: Path, text_plan: Plan, text_memory: Any) -> None:
+    store = published(tmp_path, text_plan, text_memory)
+    whole = report_table(text_plan, store, paper="table6")
+    assert whole == report_table(text_plan, text_memory, paper="table6")
+    file = tmp_path / "generations" / text_memory.id_at("lstm", "ban", 0) / "predictions.parquet"
+    damage(file)
+    table = report_table(text_plan, store, paper="table6")
+    changed = [(cell.row, cell.column) for cell in table.cells if cell != whole.cell(cell.row, cell.column)]
+    assert changed == [("lstm", "ens*2_val"), ("lstm", "ens*2_test")]
+    assert [message.split()[0] for message in table.damaged] == [str(file)]
 
 
 def report(plan: Plan, store: FinishedGenerations) -> tuple[ReportCell, ...]:

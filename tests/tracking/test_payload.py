@@ -19,6 +19,8 @@ def test_parameters_are_every_field_that_the_id_fixes(sweep: Any) -> None:
         "network.width": "1",
         "network.dropout": "0.0",
         "loss.kind": "kd",
+        "loss.temperature": "1.0",
+        "shared_layers": "none",
         "recipe.epochs": "3",
         "recipe.batch_size": "128",
         "recipe.learning_rate": "0.1",
@@ -89,7 +91,12 @@ def test_lineage_ends_at_a_teacher_outside_the_plan(sweep: Any) -> None:
     [
         ({"test_loss": 0.25, "test_error": 5.3125, "validation_error": 4.0}, "**test error 5.312 %**"),
         ({"validation_loss": 0.5, "validation_error": 4.0}, "**validation error 4 %**"),
-        ({"test_perplexity": 81.5}, "**test perplexity 81.5**"),
+        (
+            {"validation_perplexity": 83.0, "test_loss": 4.4, "test_perplexity": 81.5},
+            "**test perplexity 81.50**",
+        ),
+        ({"train_loss": 9.0, "validation_perplexity": 10012.25}, "**validation perplexity 10012.25**"),
+        ({"train_loss": 0.25}, "**train loss 0.25**"),
     ],
 )
 def test_the_note_begins_with_the_verdict(sweep: Any, metrics: dict[str, float], verdict: str) -> None:

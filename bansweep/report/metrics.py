@@ -1,0 +1,72 @@
+"""What a sweep's networks are judged by: images by their test error, texts by two perplexities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from bansweep.plan.plan import Plan
+from bansweep.spec.networks import is_language_model
+
+MetricName = Literal["test_error", "perplexity"]
+
+
+@dataclass(frozen=True)
+class Split:
+    """A held-out split that the table shows: `recorded_as` in a record's metrics, `suffix` in the table's columns."""
+
+    recorded_as: str
+    suffix: str = ""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric, of which lower is better, and how it is written.
+
+    `heading` stands above figures, with their unit; `difference_unit` is that of differences. The table has every
+    column of the sweep once for each of `splits`.
+    """
+
+    name: MetricName
+    heading: str
+    difference_unit: str
+    splits: tuple[Split, ...]
+
+    def columns(self, columns: Iterable[str]) -> tuple[str, ...]:
+        """The table's columns for those of a sweep, split by split: `teacher_val, ban_val, teacher_test, ban_test`."""
+        names = tuple(columns)
+        return tuple(name + split.suffix for split in self.splits for name in names)
+
+    def text(self, value: float) -> str:
+        """Two decimals, as the paper has it: 10,000 test images resolve no more percent. `17.42`."""
+        return f"{value:.2f}"
+
+    def difference_text(self, value: float) -> str:
+        """The difference of two figures, always with a sign: `-0.73`, `+0.00`."""
+        # The rounding comes first, and adding zero drops its sign: `-0.00` reads as a gain.
+        return f"{round(value, 2) + 0.0:+.2f}"
+
+
+TEST_ERROR = Metric(
+    name="test_error",
+    heading="Test error, %",
+    difference_unit="percentage points",
+    splits=(Split("test_error"),),
+)
+
+# The suffixes are those of the paper's table 6.
+PERPLEXITY = Metric(
+    name="perplexity",
+    heading="Perplexity",
+    difference_unit="perplexity",
+    splits=(Split("validation_perplexity", "_val"), Split("test_perplexity", "_test")),
+)
+
+
+def metric_of(plan: Plan) -> Metric:
+    """What a plan is judged by. Raises ValueError for a mixture, which no valid sweep makes: it has one data set."""
+    of_text = {is_language_model(generation.network) for generation in plan.generations.values()}
+    if len(of_text) > 1:
+        raise ValueError(f"{plan.sweep}: image networks and language models have no metric in common")
+    return PERPLEXITY if True in of_text else TEST_ERROR

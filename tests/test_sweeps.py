@@ -42,7 +42,8 @@ def test_quickstart_has_seven_columns_and_six_generations() -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "generations"), [("table1", 16), ("table2", 31), ("table3", 12), ("table4", 8), ("table5", 14), ("table6", 4)]
+    ("table", "generations"),
+    [("table1", 16), ("table2", 31), ("table3", 12), ("table4", 8), ("table5", 14), ("table6", 4)],
 )
 def test_each_distinct_generation_of_a_table_is_trained_once(table: str, generations: int) -> None:
     assert len(plan_of(table).generations) == generations

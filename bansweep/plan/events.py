@@ -12,7 +12,7 @@ class EpochReport:
 
     `epoch` counts from 1, `seconds` is this epoch's wall time (training and evaluation), `finished_at` is Unix time
     in seconds. `metrics` has flat names, errors in percent: `train_loss`, `learning_rate`, and for the evaluation
-    split `S` (`validation` where there is one, else `test`) `S_loss` and `S_error`.
+    split `S` (`validation` where there is one, else `test`) `S_loss` and `S_error`, or `S_perplexity` for text.
     """
 
     epoch: int

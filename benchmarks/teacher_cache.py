@@ -2,8 +2,8 @@
 
     python benchmarks/teacher_cache.py [--units 200] [--words 10000] [--rounds 9] [--threads 1] [--json]
 
-Against labels alone. Steps are those of bansweep's own run (batch 20, windows of 35), on random tokens, whose cost is that of real ones. The
-variants take turns, an epoch of a few steps each; figures are medians over the rounds of each round's ratio. The first
+Against labels alone. Steps are those of bansweep's own run (batch 20, windows of 35), on random tokens, whose cost is
+that of real ones. The variants take turns, an epoch of a few steps each; figures are medians over the rounds of each round's ratio. The first
 epoch, in which what is kept is computed, is left out.
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,8 @@ def start(environment: dict[str, str]) -> Command:
             stderr=subprocess.PIPE,
             text=True,
             env={**environment, **(env or {})},
+            # Whoever runs the tests in the background has Ctrl-C ignored, and ignoring is inherited.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     return run

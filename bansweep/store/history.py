@@ -37,7 +37,7 @@ def decode_history(encoded: bytes) -> tuple[EpochReport, ...]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    rows = pq.ParquetFile(pa.BufferReader(encoded)).read().to_pylist()
+    rows = pq.ParquetFile(pa.BufferReader(encoded)).read(use_threads=False).to_pylist()
     return tuple(
         EpochReport(
             **{name: row.pop(name) for name in (*_COUNTS, *_TIMES)},

@@ -80,7 +80,7 @@ def decode_predictions(encoded: bytes) -> Predictions | TokenPredictions:
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    table = pq.ParquetFile(pa.BufferReader(encoded)).read()
+    table = pq.ParquetFile(pa.BufferReader(encoded)).read(use_threads=False)
     # Arrow's memory is read-only, which torch.from_numpy warns of: hence copies.
     if "split" in table.column_names:
         validation, test = (

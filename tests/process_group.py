@@ -30,4 +30,9 @@ def _in_process(rank: int, size: int, port: int, results: Any, work: Callable[..
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), GLOO_SOCKET_IFNAME="lo")
     dist.init_process_group("gloo", rank=rank, world_size=size)
     results.put((rank, work(Workers.of_process_group(), *arguments)))
+    # Nobody leaves while another still talks to it.
+    dist.barrier()
     dist.destroy_process_group()
+    # Not by way of the interpreter's end: there, once in hundreds of processes, a thread of a native library is still
+    # running, and the process aborts with its work done.
+    os._exit(0)

@@ -21,7 +21,7 @@ _BINS = 1000
 
 
 class Diagnostics:
-    """Sums over an epoch on the device: nothing here waits for it before the epoch ends."""
+    """Sums over an epoch, kept on the device."""
 
     def __init__(self, workers: Workers, device: torch.device) -> None:
         self._workers = workers

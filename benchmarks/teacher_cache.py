@@ -3,8 +3,11 @@
     python benchmarks/teacher_cache.py [--units 200] [--words 10000] [--rounds 9] [--threads 1] [--json]
 
 Against labels alone. Steps are those of bansweep's own run (batch 20, windows of 35), on random tokens, whose cost is
-that of real ones. The variants take turns, an epoch of a few steps each; figures are medians over the rounds of each round's ratio. The first
-epoch, in which what is kept is computed, is left out.
+that of real ones. The variants take turns, an epoch of a few steps each; figures are medians over the rounds of each
+round's ratio. The first epoch, in which what is kept is computed, is left out.
+
+Penn Tree Bank's logits take 18.6 GB: on disk by default, in memory where `resources.teacher_memory_gb` allows as much.
+Exits with 1 where logits that are kept cost a step more than the bound.
 """
 
 from __future__ import annotations
@@ -44,8 +47,9 @@ def main() -> None:
         print(f"a step of LSTM-{arguments.units} with {arguments.words:,} words, labels alone = 1")
         for name, values in ratios.items():
             print(f"  {name:<34} {medians[name]:.3f}  ({min(values):.3f} to {max(values):.3f})")
-    if medians["kd, logits kept"] > BOUND:
-        raise SystemExit(f"logits kept: {medians['kd, logits kept']:.3f} is more than {BOUND}")
+    slow = [f"{name}: {ratio:.3f}" for name, ratio in medians.items() if "logits" in name and ratio > BOUND]
+    if slow:
+        raise SystemExit(f"more than {BOUND} of a step that learns from labels: {'; '.join(slow)}")
 
 
 def measured(units: int, words: int, rounds: int) -> dict[str, list[float]]:
@@ -58,7 +62,7 @@ def measured(units: int, words: int, rounds: int) -> dict[str, list[float]]:
     teacher = build_language_model(network, vocabulary=vocabulary).eval().requires_grad_(requires_grad=False)
     recipe = {**RECIPES["lstm"], "batch_size": STREAMS, "window": WINDOW, "epochs": rounds + 1}
 
-    def run(loss: str, memory_bytes: float) -> LanguageRun:
+    def run(loss: str, memory_bytes: float, disk_bytes: float = 0) -> LanguageRun:
         generation = Generation.model_validate(
             {
                 "network": network,
@@ -72,15 +76,20 @@ def measured(units: int, words: int, rounds: int) -> dict[str, list[float]]:
             }
         )
         given = None if loss == "labels" else teacher
-        return LanguageRun(generation, text, teacher=given, teacher_memory_bytes=memory_bytes)
+        return LanguageRun(
+            generation, text, teacher=given, teacher_memory_bytes=memory_bytes, teacher_disk_bytes=disk_bytes
+        )
 
+    logits, hidden_states = tokens * words * 2, tokens * units * 4
     runs = {
         "labels": run("labels", 0),
         "kd, teacher in every step": run("kd", 0),
-        "kd, hidden states kept": run("kd", tokens * units * 4),
-        "kd, logits kept": run("kd", tokens * words * 4),
-        "kd+labels, logits kept": run("kd+labels", tokens * words * 4),
-        "cwtm, logits kept": run("cwtm", tokens * words * 4),
+        "kd+labels, hidden states kept": run("kd+labels", min(hidden_states, logits - 1)),
+        "kd, logits on disk": run("kd", 0, logits),
+        "kd+labels, logits on disk": run("kd+labels", 0, logits),
+        "cwtm, logits on disk": run("cwtm", 0, logits),
+        "kd, logits in memory": run("kd", logits),
+        "kd+labels, logits in memory": run("kd+labels", logits),
     }
     epochs = {name: one.epochs() for name, one in runs.items()}
     for one in epochs.values():

@@ -5,7 +5,8 @@
 FOLDER holds ptb.train.txt, ptb.valid.txt and ptb.test.txt. Sizes, recipe and epochs are those of sweeps/ptb-small.yaml.
 The plain loop shares nothing with the package: it reads the files, builds the network of torch.nn's modules and takes
 its steps itself, as tutorials do; it begins from weights of its own. Both are judged alike, token by token over the
-validation text, and the ratio of their perplexities is printed. `--plain` runs the plain loop alone.
+validation text, and the ratio of their perplexities is printed. `--plain` runs the plain loop alone. Exits with 1 where
+ours is larger by more than 1%. After 5 epochs it was 129.30 against 128.06.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 
 UNITS, LAYERS, DROPOUT, RANGE = 200, 2, 0.2, 0.1
 STREAMS, WINDOW, RATE, DECAY, CLIP = 20, 35, 1.0, 0.25, 10.0
+BOUND = 1.01
 
 
 def read(root: Path) -> tuple[list[str], dict[str, Tensor]]:
@@ -138,6 +140,8 @@ def main() -> None:
         print(json.dumps({"plain": plain, "bansweep": ours, "ratios": ratios}))
     elif ratios:
         print(f"bansweep / plain after {arguments.epochs} epochs: {ratios[-1]:.4f}")
+    if ratios and ratios[-1] > BOUND:
+        raise SystemExit(f"bansweep's perplexity is {ratios[-1]:.4f} of the plain loop's, more than {BOUND}")
 
 
 if __name__ == "__main__":

@@ -19,3 +19,4 @@ class GenerationJob(SpecModel):
     compiled: bool = False
     diagnostics: bool = False
     teacher_memory_gb: float = 0.0
+    teacher_disk_gb: float = 0.0

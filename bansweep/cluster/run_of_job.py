@@ -100,6 +100,7 @@ def _language_run(
         data,
         teacher=frozen,
         teacher_memory_bytes=job.teacher_memory_gb * _BYTES_OF_A_GB,
+        teacher_disk_bytes=job.teacher_disk_gb * _BYTES_OF_A_GB,
         device=device,
         workers=workers,
         diagnostics=job.diagnostics,

@@ -75,6 +75,7 @@ def _tune(
             compiled=allocation.compiled,
             diagnostics=sweep.diagnostics,
             teacher_memory_gb=sweep.resources.teacher_memory_gb,
+            teacher_disk_gb=sweep.resources.teacher_disk_gb,
         )
         return {"job": job.model_dump_json(), "allocation": dataclasses.asdict(allocation)}
 

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from torch import Tensor
 
+from bansweep.losses.cross_entropy import portions
 from bansweep.losses.labels import label_cross_entropies
 from bansweep.losses.probabilities import teacher_probabilities
 from bansweep.losses.weighted_mean import BatchSum, weighted_mean
@@ -36,9 +38,16 @@ def cwtm_loss(
     `confidence` is the teacher's probability of the class that it thinks likeliest (`max`, Eq. 10), or of the label's
     (`label`, Eq. 9).
     """
-    probabilities_BC = teacher_probabilities(teacher_logits_BC)
-    if confidence == "max":
-        confidence_B = probabilities_BC.amax(dim=1)
-    else:
-        confidence_B = probabilities_BC.gather(1, labels_B[:, None])[:, 0].clamp(min=_LEAST_OF_LABEL)
+    confidence_B = torch.cat(
+        [
+            _confidence(teacher_probabilities(teacher_logits_BC[samples]), labels_B[samples], confidence)
+            for samples in portions(teacher_logits_BC)
+        ]
+    )
     return weighted_mean(label_cross_entropies(student_logits_BC, labels_B), confidence_B, batch_sum)
+
+
+def _confidence(probabilities_bC: Tensor, labels_b: Tensor, kind: Literal["max", "label"]) -> Tensor:
+    if kind == "max":
+        return probabilities_bC.amax(dim=1)
+    return probabilities_bC.gather(1, labels_b[:, None])[:, 0].clamp(min=_LEAST_OF_LABEL)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bansweep.losses.kd import cross_entropies
+from bansweep.losses.cross_entropy import cross_entropies
 from bansweep.losses.probabilities import teacher_probabilities
 from bansweep.losses.weighted_mean import BatchSum, mean
 
@@ -40,4 +40,4 @@ def permute_dark_knowledge(probabilities_BC: Tensor, keys_BC: Tensor) -> Tensor:
 def dkpp_loss(student_logits_BC: Tensor, teacher_logits_BC: Tensor, keys_BC: Tensor, batch_sum: BatchSum) -> Tensor:
     """This worker's share of the mean cross-entropy with the permuted teacher, a scalar."""
     permuted_BC = permute_dark_knowledge(teacher_probabilities(teacher_logits_BC), keys_BC)
-    return mean(cross_entropies(student_logits_BC, permuted_BC), batch_sum)
+    return mean(cross_entropies(student_logits_BC, lambda samples: permuted_BC[samples]), batch_sum)

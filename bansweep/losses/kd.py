@@ -15,20 +15,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from bansweep.losses.cross_entropy import cross_entropies
 from bansweep.losses.probabilities import at_least_float32, teacher_probabilities
 from bansweep.losses.weighted_mean import BatchSum, mean
-
-
-def cross_entropies(student_logits_BC: Tensor, probabilities_BC: Tensor) -> Tensor:
-    """-sum_i p_i log q_i in nats, a term per sample (B): summed over classes, not averaged.
-
-    `probabilities_BC` may be a sum of distributions: the loss is then the sum of their cross-entropies.
-    """
-    assert student_logits_BC.shape == probabilities_BC.shape, (
-        f"student {tuple(student_logits_BC.shape)}, teacher {tuple(probabilities_BC.shape)}"
-    )
-    log_q_BC = at_least_float32(student_logits_BC).log_softmax(dim=1)
-    return -(probabilities_BC * log_q_BC).sum(dim=1)
 
 
 def teacher_cross_entropies(student_logits_BC: Tensor, teacher_logits_BC: Tensor, temperature: float = 1.0) -> Tensor:
@@ -36,12 +25,14 @@ def teacher_cross_entropies(student_logits_BC: Tensor, teacher_logits_BC: Tensor
 
     At T = 1 this is the paper's cross-entropy.
     """
-    probabilities_BC = teacher_probabilities(teacher_logits_BC, temperature)
-    if temperature == 1:
-        # A division by one would still read and write the logits, which of a vocabulary are many, twice.
-        return cross_entropies(student_logits_BC, probabilities_BC)
-    softened_BC = at_least_float32(student_logits_BC) / temperature
-    return temperature**2 * cross_entropies(softened_BC, probabilities_BC)
+    assert student_logits_BC.shape == teacher_logits_BC.shape, (
+        f"student {tuple(student_logits_BC.shape)}, teacher {tuple(teacher_logits_BC.shape)}"
+    )
+    softened_BC = student_logits_BC if temperature == 1 else at_least_float32(student_logits_BC) / temperature
+    terms_B = cross_entropies(
+        softened_BC, lambda samples: teacher_probabilities(teacher_logits_BC[samples], temperature)
+    )
+    return temperature**2 * terms_B
 
 
 def kd_loss(

@@ -13,7 +13,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bansweep.losses.kd import cross_entropies, teacher_cross_entropies
+from bansweep.losses.cross_entropy import cross_entropies
+from bansweep.losses.kd import teacher_cross_entropies
 from bansweep.losses.labels import label_cross_entropies
 from bansweep.losses.probabilities import teacher_probabilities
 from bansweep.losses.weighted_mean import BatchSum, mean
@@ -32,10 +33,12 @@ def kd_labels_loss(
     of_teacher, of_labels = (1.0, 1.0) if mixing is None else (mixing, 1 - mixing)
     if temperature == 1:
         # Both are linear in what they compare with: one pass over the student's logits does for the sum.
-        targets_BC = teacher_probabilities(teacher_logits_BC).mul_(of_teacher)
-        label_B1 = labels_B[:, None]
-        targets_BC.scatter_add_(1, label_B1, torch.full_like(label_B1, of_labels, dtype=targets_BC.dtype))
-        return mean(cross_entropies(student_logits_BC, targets_BC), batch_sum)
+        def targets(samples: slice) -> Tensor:
+            targets_bC = teacher_probabilities(teacher_logits_BC[samples]).mul_(of_teacher)
+            label_b1 = labels_B[samples, None]
+            return targets_bC.scatter_add_(1, label_b1, torch.full_like(label_b1, of_labels, dtype=targets_bC.dtype))
+
+        return mean(cross_entropies(student_logits_BC, targets), batch_sum)
     from_teacher_B = teacher_cross_entropies(student_logits_BC, teacher_logits_BC, temperature)
     from_labels_B = label_cross_entropies(student_logits_BC, labels_B)
     return mean(of_teacher * from_teacher_B + of_labels * from_labels_B, batch_sum)

@@ -20,8 +20,8 @@ class Resources(SpecModel):
 
     `workers`: 0 trains in the trial's own process, N in a group of N Ray Train workers that share the batch; by
     default 1 where the cluster has GPUs and 0 where it has none. `concurrency`: generations at a time; by default as
-    many as fit. `teacher_memory_gb`: memory on each worker's device for what a language model's teacher says of the
-    training text; what does not fit is computed anew in every epoch.
+    many as fit. `teacher_memory_gb`, `teacher_disk_gb`: memory on each worker's device, and disk of its host while
+    it trains, for what a language model's teacher says of the training text; what does not fit is computed anew.
     """
 
     workers: int | None = Field(default=None, ge=0, le=4096)
@@ -30,4 +30,5 @@ class Resources(SpecModel):
     concurrency: int | None = Field(default=None, ge=1, le=10_000)
     precision: Precision = "fp32"
     teacher_memory_gb: float = Field(default=6.0, ge=0, le=10_000)
+    teacher_disk_gb: float = Field(default=20.0, ge=0, le=10_000)
     compile: bool | None = Field(default=None, description="torch.compile; by default on GPUs only")

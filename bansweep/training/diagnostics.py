@@ -48,7 +48,8 @@ class Diagnostics:
         )
         self._sums += of_sample_7B.double().sum(dim=1)
         bins_B = (confidence_B * _BINS).long().clamp_(max=_BINS - 1)
-        self._confidences += torch.bincount(bins_B, minlength=_BINS)
+        # Not bincount: it makes the host wait for a GPU.
+        self._confidences.scatter_add_(0, bins_B, torch.ones_like(bins_B, dtype=self._confidences.dtype))
 
     def take(self) -> dict[str, float]:
         """The epoch's figures over all workers, the same on each; then begin anew. Empty where nothing was observed.

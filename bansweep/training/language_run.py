@@ -37,7 +37,8 @@ class LanguageRun(GenerationRun):
     """Trains a language model on parallel streams of a text; workers share the streams.
 
     A time step of a stream is a sample of the losses: KD compares the distributions of every unrolled step (section
-    4.2). `teacher` is in evaluation mode, frozen; `teacher_memory_bytes` bounds what is kept of its answers.
+    4.2). `teacher` is in evaluation mode, frozen; `teacher_memory_bytes` and `teacher_disk_bytes` bound what is kept
+    of its answers.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class LanguageRun(GenerationRun):
         *,
         teacher: LanguageModel | None = None,
         teacher_memory_bytes: float = 0,
+        teacher_disk_bytes: float = 0,
         device: torch.device | None = None,
         workers: Workers = ALONE,
         diagnostics: bool = False,
@@ -80,7 +82,11 @@ class LanguageRun(GenerationRun):
         if needs_teacher(generation.loss):
             assert teacher is not None, "this loss asks a teacher"
             self._teacher_outputs = TeacherOutputs(
-                teacher, self._streams, memory_bytes=teacher_memory_bytes, bf16=self._bf16
+                teacher,
+                self._streams,
+                memory_bytes=teacher_memory_bytes,
+                disk_bytes=teacher_disk_bytes,
+                bf16=self._bf16,
             )
         self._diagnostics = Diagnostics(workers, self._device) if diagnostics and self._teacher_outputs else None
 

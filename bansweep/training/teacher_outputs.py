@@ -1,9 +1,12 @@
 """What a language model's teacher says of the training text, computed once and not once per epoch.
 
 The text is read in the same windows in every epoch, and the teacher neither learns nor drops anything out: its output
-at a token never changes. Kept are its logits if they fit into memory, else its hidden states (the decoder is then
-applied again), else nothing; in the precision in which they are computed, so that keeping them changes no bit of what
-is learnt.
+at a token never changes. Kept are its logits, in memory or on disk, where they fit; else its hidden states (the decoder
+is then applied again in every step, which costs up to a third of it); else nothing.
+
+Logits are kept in 16 bits: in the bfloat16 in which they are autocast, else as float16 of what they lack of a token's
+largest one. That leaves float32's distributions as they are but for one part in 2000 of each word's distance (in nats)
+from the likeliest. They are rounded so whatever is kept, so that memory and disk change no bit of what is learnt.
 """
 
 from __future__ import annotations
@@ -15,56 +18,92 @@ from torch import Tensor
 
 from bansweep.networks.language_model import LanguageModel, State
 from bansweep.training.precision import autocast
+from bansweep.training.scratch_tensor import ScratchTensor, can_hold
 from bansweep.training.token_streams import TokenStreams, Window
 
-Kept = Literal["logits", "hidden states", "nothing"]
+Kept = Literal["logits", "logits on disk", "hidden states", "nothing"]
 
 
 class TeacherOutputs:
     """A frozen teacher's logits for each window of an epoch, asked for in the windows' order.
 
-    `memory_bytes` bounds what is kept on the network's device.
+    `memory_bytes` bounds what is kept on the network's device, `disk_bytes` what is kept in a file for as long as this
+    object lives; a file that would take more than half of what is free there is not made.
     """
 
-    def __init__(self, teacher: LanguageModel, streams: TokenStreams, *, memory_bytes: float, bf16: bool) -> None:
+    def __init__(
+        self, teacher: LanguageModel, streams: TokenStreams, *, memory_bytes: float, disk_bytes: float = 0, bf16: bool
+    ) -> None:
         self._teacher = teacher
         self._streams = streams
         self._bf16 = bf16
-        tokens = streams.length * streams.streams
-        self.kept: Kept = "nothing"
-        if tokens * teacher.vocabulary_size * (2 if bf16 else 4) <= memory_bytes:
-            self.kept = "logits"
-        elif tokens * teacher.units * 4 <= memory_bytes:  # hidden states are float32 in any case
-            self.kept = "hidden states"
-        self._outputs: dict[int, Tensor] = {}
+        self._dtype = torch.bfloat16 if bf16 else torch.float16
+        self._device = next(teacher.parameters()).device
+        self._rows = streams.length * streams.streams
+        self._table: Tensor | None = None
+        self._file: ScratchTensor | None = None
+        self.kept = self._choose(memory_bytes, disk_bytes)
+        self._rows_kept = 0
         self._state: State | None = None
         self._next_start = 0
 
     def logits(self, window: Window) -> Tensor:
-        """The teacher's logits (T, B, V) in float32, without gradient."""
-        if window.start not in self._outputs:
-            output = self._computed(window)
-            if self.kept != "nothing":
-                self._outputs[window.start] = output
-        else:
-            output = self._outputs[window.start]
+        """The teacher's logits (T, B, V) in bfloat16 or float16, without gradient."""
+        rows = window.inputs_TB.numel()
+        first = window.start * self._streams.streams
+        if self._table is None:
+            return self._rounded(self._decoded(self._hidden(window)))
+        if first >= self._rows_kept:
+            output = self._hidden(window)
+            if self.kept != "hidden states":
+                output = self._rounded(self._decoded(output))
+            self._table[first : first + rows] = output.flatten(0, 1)
+            self._rows_kept = first + rows
+        elif self._file is not None:
+            self._file.will_need(first + rows, rows)
+        kept = self._table[first : first + rows].view(*window.inputs_TB.shape, -1)
         if self.kept == "hidden states":
-            output = self._decoded(output)
-        return output.float()
+            kept = self._rounded(self._decoded(kept))
+        return kept.to(self._device)
+
+    def _choose(self, memory_bytes: float, disk_bytes: float) -> Kept:
+        words, units = self._teacher.vocabulary_size, self._teacher.units
+        bytes_of_logits = self._rows * words * self._dtype.itemsize
+        if bytes_of_logits <= memory_bytes:
+            self._table = torch.empty(self._rows, words, dtype=self._dtype, device=self._device)
+            return "logits"
+        if bytes_of_logits <= disk_bytes and can_hold(bytes_of_logits):
+            try:
+                self._file = ScratchTensor(self._rows, words, self._dtype)
+            except OSError:
+                pass  # someone else took the space meanwhile
+            else:
+                self._table = self._file.tensor
+                return "logits on disk"
+        if self._rows * units * 4 <= memory_bytes:  # hidden states are float32 in any case
+            self._table = torch.empty(self._rows, units, device=self._device)
+            return "hidden states"
+        return "nothing"
 
     @torch.no_grad()
-    def _computed(self, window: Window) -> Tensor:
+    def _hidden(self, window: Window) -> Tensor:
         if window.start == 0:
             self._state = self._teacher.initial_state(self._streams.streams)
         else:
             assert window.start == self._next_start, "windows are read in order: the state is carried along"
         assert self._state is not None
+        self._next_start = window.start + len(window.inputs_TB)
         with autocast(window.inputs_TB.device, bf16=self._bf16):
             hidden_TBH, self._state = self._teacher.hidden(window.inputs_TB, self._state)
-            self._next_start = window.start + len(window.inputs_TB)
-            return hidden_TBH if self.kept == "hidden states" else self._teacher.decode(hidden_TBH)
+        return hidden_TBH
 
     @torch.no_grad()
-    def _decoded(self, hidden_TBH: Tensor) -> Tensor:
-        with autocast(hidden_TBH.device, bf16=self._bf16):
-            return self._teacher.decode(hidden_TBH)
+    def _decoded(self, hidden: Tensor) -> Tensor:
+        with autocast(hidden.device, bf16=self._bf16):
+            return self._teacher.decode(hidden)
+
+    def _rounded(self, logits: Tensor) -> Tensor:
+        if logits.dtype != self._dtype:
+            # Large numbers have few digits in 16 bits: near the likeliest word they are small.
+            logits = (logits - logits.amax(dim=-1, keepdim=True)).to(self._dtype)
+        return logits

@@ -27,6 +27,8 @@ _CHANNELS = 3
 # Language models are counted with made-up words, of as many different characters as Penn Tree Bank has.
 _CHARACTERS = 48
 _WORD_LENGTH = 8
+# More than any corpus has words or image set classes. Made-up words take real memory, about 1 GB for so many.
+_MOST_CLASSES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,10 @@ def networks(
     classes: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Classes or words; else the paper's for its networks, 10 or 10,000.", show_default=False
+            min=1,
+            max=_MOST_CLASSES,
+            help="Classes or words; else the paper's for its networks, 10 or 10,000.",
+            show_default=False,
         ),
     ] = None,
     image: Annotated[int, typer.Option(min=1, max=4096, help="Height and width of an image in pixels.")] = 32,
@@ -125,8 +130,10 @@ def _built(spec: NetworkSpec, classes: int, image: int) -> tuple[StagedNetwork |
     from bansweep.networks.builder import build_language_model, build_network
     from bansweep.networks.operations import count_operations, count_operations_of_token
 
+    # Without memory for weights: a name of a few characters can stand for terabytes.
     if is_language_model(spec):
-        model = build_language_model(spec, vocabulary=_vocabulary(classes))
+        with torch.device("meta"):
+            model = build_language_model(spec, vocabulary=_vocabulary(classes))
         return model, count_operations_of_token(model)
     shape = (_CHANNELS, image, image)
     with torch.device("meta"):
@@ -146,7 +153,7 @@ def _vocabulary(words: int) -> list[str]:
 
 def _short(count: int) -> str:
     """`36.54 M`, `5.24 G`: three or four figures and their unit."""
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if count >= size:
             return f"{count / size:.2f} {unit}"
     return str(count)

@@ -40,7 +40,7 @@ Rehearse = Annotated[
     bool,
     typer.Option(
         "--rehearse",
-        help="The whole graph with a few images for one epoch, in a store of its own (rehearsals/ in the store).",
+        help="The whole graph with a few images or words for one epoch, in a store of its own (STORE/rehearsals).",
     ),
 ]
 

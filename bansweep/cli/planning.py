@@ -41,9 +41,12 @@ def sweep_request(
     """Read, validate and expand a sweep file. Raises RequestError with all that is wrong."""
     changes = tuple(overrides or ())
     sweep = read_sweep(path, changes)
+    data = data_identity(sweep.data)
     if rehearse:
-        # What the user sets comes last, and so goes for the rehearsal as well.
-        sweep = read_sweep(path, (*rehearsal_overrides(sweep), *changes))
+        # After the user's changes, and after the data were found to have what these ask for: to be rehearsed is the
+        # sweep as it would run, and its errors are to be in its own figures.
+        sweep = read_sweep(path, (*changes, *rehearsal_overrides(sweep, changes)))
+        data = data_identity(sweep.data)
         folder = folder / REHEARSALS
-    plan = select(expand(sweep, data_identity(sweep.data)), only or ())
+    plan = select(expand(sweep, data), only or ())
     return SweepRequest(sweep, plan, Store(folder), folder, rehearse)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from bansweep.networks.cnn_lstm import CnnLstm
 from bansweep.networks.language_model import LanguageModel
 
 
@@ -23,15 +24,27 @@ def count_operations(network: nn.Module, *, input_shape: tuple[int, int, int]) -
 
 
 def count_operations_of_token(model: LanguageModel) -> int:
-    """Multiply-adds for one token, as `count_operations` has them. The model has to lie on a real device."""
+    """Multiply-adds for one token, as `count_operations` has them, on whatever device the model was built."""
     # The counter does not know PyTorch's LSTM: 4 gates, each from a layer's input and from its own hidden state.
     gates = sum(weight.numel() for name, weight in model.layers.named_parameters() if ".weight" in name)
-    tokens_TB = torch.zeros(1, 1, dtype=torch.long)
+    device = next(model.parameters()).device
 
-    def others() -> Tensor:
-        return model.decode(torch.zeros(1, 1, model.units)) + model.embed(tokens_TB).sum()
+    def others() -> None:
+        model.decode(torch.zeros(1, 1, model.units, device=device))
+        _look_up_word(model, device)
 
     return gates + _counted(model, others)
+
+
+def _look_up_word(model: LanguageModel, device: torch.device) -> Tensor:
+    """The features of one word."""
+    if isinstance(model, CnnLstm):
+        # Not through `embed`, which asks how many words differ: "meta" has no values to compare.
+        features_UE: Tensor = model.highway(
+            model.words(model.characters_VL[:1].to(device), model.lengths_V[:1].to(device))
+        )
+        return features_UE
+    return model.embed(torch.zeros(1, 1, dtype=torch.long, device=device))
 
 
 def _counted(network: nn.Module, compute: Callable[[], object]) -> int:

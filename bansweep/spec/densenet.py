@@ -30,7 +30,8 @@ class DenseNet(SpecModel):
     """
 
     name_pattern: ClassVar[str] = (
-        "densenet-DEPTH-GROWTH[-stemN][-compressionC][-standard][-dropoutP][-depth*M or -compr*M]"
+        "densenet-DEPTH-GROWTH[-stemN][-compressionC][-standard or -transition][-dropoutP][-depth*M or -compr*M] "
+        "(suffixes in this order)"
     )
     downsampling: ClassVar[tuple[int, int, int]] = (2, 4, 4)
 

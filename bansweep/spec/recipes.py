@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from bansweep.spec.model import SpecModel, nearest
 
@@ -98,17 +107,39 @@ CNN_LSTM = {
 RECIPES: dict[str, dict[str, Any]] = {"wide-resnet": WIDE_RESNET, "lstm": LSTM, "cnn-lstm": CNN_LSTM}
 
 
-def _from_base(value: Any) -> Any:
+def _from_base(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
     """A name, or `{base: name, ...}` with changed fields, as a whole recipe."""
     if isinstance(value, str):
         value = {"base": value}
     if not isinstance(value, dict) or "base" not in value:
-        return value
+        return read(value)
     changes = dict(value)
     base = changes.pop("base")
     if not isinstance(base, str) or base not in RECIPES:
         raise ValueError(f"unknown recipe {base!r}; {nearest(str(base), RECIPES)}")
-    return {**RECIPES[base], **changes}
+    # Kept from the union, which would take a `window` for a sign of text and blame the base's own keys.
+    foreign = {key: changes.pop(key) for key in list(changes) if key not in RECIPES[base] and _bases_with(key)}
+    problems = [_problem((key,), _foreign_key(key, base), given) for key, given in foreign.items()]
+    try:
+        recipe = read({**RECIPES[base], **changes})
+    except ValidationError as error:
+        problems += [_problem(line["loc"], line["msg"], line["input"]) for line in error.errors(include_url=False)]
+    if problems:
+        raise ValidationError.from_exception_data("recipe", problems)
+    return recipe
+
+
+def _bases_with(key: str) -> list[str]:
+    return [base for base, recipe in RECIPES.items() if key in recipe]
+
+
+def _foreign_key(key: str, base: str) -> str:
+    owners = " and ".join(_bases_with(key))
+    return f"{key!r} is no key of the recipe {base!r}, but of {owners}; {nearest(key, RECIPES[base])}"
+
+
+def _problem(location: tuple[int | str, ...], message: str, value: Any) -> InitErrorDetails:
+    return InitErrorDetails(type=PydanticCustomError("spec", "{text}", {"text": message}), loc=location, input=value)
 
 
 def _sort_of(value: Any) -> str:
@@ -121,5 +152,5 @@ AnyRecipe = Recipe | LanguageRecipe
 
 RecipeSpec = Annotated[
     Annotated[Annotated[Recipe, Tag("images")] | Annotated[LanguageRecipe, Tag("language")], Discriminator(_sort_of)],
-    BeforeValidator(_from_base),
+    WrapValidator(_from_base),
 ]

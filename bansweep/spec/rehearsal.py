@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from bansweep.spec.data import DataSpec, is_text
 from bansweep.spec.recipes import AnyRecipe, LanguageRecipe
 from bansweep.spec.sweep import SweepSpec
 
+# The most that a rehearsal takes: a sweep with less of something keeps it.
 IMAGES = 16
 TEST_IMAGES = 8
 # Running batch statistics begin far from the truth. In a network of a thousand layers eight steps of small batches
@@ -22,42 +23,54 @@ WINDOW = 10
 _SUFFIX = "-rehearsal"
 
 
-def rehearsal_overrides(sweep: SweepSpec) -> tuple[str, ...]:
+def rehearsal_overrides(sweep: SweepSpec, changes: Sequence[str] = ()) -> tuple[str, ...]:
     """The `--set` options that make a rehearsal of a valid sweep: same graph, same networks, little data, one epoch.
 
-    They come before a user's own, which may change them again.
+    `changes` are the user's own, with which `sweep` was read; the overrides follow them. A change of the very key that
+    a rehearsal sets, such as `recipe.epochs=3`, is meant for the rehearsal and comes once more; of a change of more
+    than that (`recipe=lstm`) a rehearsal is made as of any sweep. The name always tells a rehearsal.
     """
-    return (
-        f"name={sweep.name[: 80 - len(_SUFFIX)]}{_SUFFIX}",
+    overrides = (
         *_data(sweep.data),
-        *_recipe("recipe", sweep.recipe),
+        *_recipe("recipe", sweep.recipe, sweep.data),
         *(
             override
             for index, row in enumerate(sweep.networks)
             if row.recipe is not None
-            for override in _recipe(f"networks.{index}.recipe", row.recipe)
+            for override in _recipe(f"networks.{index}.recipe", row.recipe, sweep.data)
         ),
         # On whatever machine is at hand. Compiling costs minutes a network, and pays after thousands of steps.
         "resources.workers=null",
         "resources.gpus_per_worker=null",
         "resources.cpus_per_worker=1",
-        "resources.concurrency=null",
         "resources.compile=false",
     )
+    keys = set(map(_key, overrides))
+    meant_for_it = (change for change in changes if _key(change) in keys)
+    return (*overrides, *meant_for_it, f"name={sweep.name[: 80 - len(_SUFFIX)]}{_SUFFIX}")
+
+
+def _key(override: str) -> str:
+    return override.partition("=")[0].strip()
 
 
 def _data(data: DataSpec) -> Iterator[str]:
-    if is_text(data):
-        yield from (f"data.limit={TOKENS}", f"data.test_limit={TEST_TOKENS}")
-        return
-    yield from (f"data.limit={IMAGES}", f"data.test_limit={TEST_IMAGES}")
-    if data.validation:
+    most, most_for_tests = (TOKENS, TEST_TOKENS) if is_text(data) else (IMAGES, TEST_IMAGES)
+    yield f"data.limit={_least(data.limit, most)}"
+    yield f"data.test_limit={_least(data.test_limit, most_for_tests)}"
+    if not is_text(data) and data.validation:
         yield f"data.validation={min(data.validation, TEST_IMAGES)}"
 
 
-def _recipe(key: str, recipe: AnyRecipe) -> Iterator[str]:
+def _recipe(key: str, recipe: AnyRecipe, data: DataSpec) -> Iterator[str]:
     yield f"{key}.epochs=1"
+    most = STREAMS if isinstance(recipe, LanguageRecipe) else BATCH_SIZE
+    # No more than there is to fill it with.
+    yield f"{key}.batch_size={_least(data.limit, min(recipe.batch_size, most))}"
     if isinstance(recipe, LanguageRecipe):
-        yield from (f"{key}.batch_size={STREAMS}", f"{key}.window={WINDOW}")
-    else:
-        yield f"{key}.batch_size={BATCH_SIZE}"
+        yield f"{key}.window={min(recipe.window, WINDOW)}"
+
+
+def _least(limit: int | None, most: int) -> int:
+    """`most`, or the sweep's own `limit` where that is less."""
+    return most if limit is None else min(limit, most)

@@ -89,6 +89,18 @@ def test_the_character_network_has_the_size_that_penn_tree_bank_gives_it() -> No
     assert (size["paper_parameters"], size["agreement"]) == (19_000_000, "close")
 
 
+def test_the_largest_networks_are_counted_without_memory_for_their_weights() -> None:
+    largest, characters = sizes("lstm-65536-64", "cnn-lstm-65536-64-highway64")
+
+    words = 10_000 * 65_536
+    layers = 64 * 4 * 65_536 * (65_536 + 65_536)
+    assert largest["parameters"] == words + 10_000 + layers + 64 * 2 * 4 * 65_536
+    assert largest["operations"] == layers + words
+    first = 4 * 65_536 * (50 + 100 + 150 + 4 * 200 + 65_536)
+    assert characters["operations"] > words + first + 63 * layers // 64
+    assert "2.20 T" in invoke("lstm-65536-64").stdout
+
+
 def test_remarks_stand_beside_the_figures_or_below_them() -> None:
     wide, narrow = invoke("wrn-28-10", "densenet-112-33"), invoke("wrn-28-10", "densenet-112-33", width=75)
 
@@ -115,5 +127,9 @@ def test_bad_requests_are_one_message(arguments: list[str], messages: list[str],
     assert out == ""
 
 
-def test_a_number_of_classes_is_positive() -> None:
-    assert invoke("wrn-10-1", "--classes", "0").exit_code == 2
+@pytest.mark.parametrize("classes", ["0", "1000001", "1" + "0" * 30])
+def test_a_number_of_classes_is_positive_and_of_this_world(classes: str) -> None:
+    result = invoke("wrn-10-1", "--classes", classes)
+
+    assert result.exit_code == 2
+    assert "--classes" in result.output

@@ -10,6 +10,9 @@ import pytest
 from demo_sweep import Command, ended
 
 from bansweep.cli.planning import sweep_request
+from bansweep.errors import DataError
+from bansweep.spec.networks import Lstm
+from bansweep.spec.recipes import LanguageRecipe
 from bansweep.store.store import Store
 
 # What tables 4 and 5 and section 4.1 need beyond the quickstart, in small.
@@ -74,3 +77,57 @@ def test_a_real_report_does_not_see_a_rehearsal(dress: Path, tmp_path: Path) -> 
     assert not real.plan.generations.keys() & rehearsal.plan.generations.keys()
     assert (real.folder, rehearsal.folder) == (tmp_path, tmp_path / "rehearsals")
     assert (real.plan.sweep, rehearsal.plan.sweep) == ("dress", "dress-rehearsal")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "data=digits",
+        "data={kind: digits, validation: 300}",
+        "recipe=wide-resnet",
+        "recipe={base: wide-resnet, epochs: 7}",
+        "networks=[wrn-10-1]",
+        "networks=[{network: wrn-10-1, recipe: {base: wide-resnet, epochs: 7}}]",
+        "resources={workers: 2, cpus_per_worker: 64}",
+        "name=other",
+    ],
+)
+def test_a_change_of_more_than_a_single_key_is_rehearsed_too(tmp_path: Path, change: str) -> None:
+    path = tmp_path / "plain.yaml"
+    path.write_text(
+        "{name: plain, data: cifar10, recipe: wide-resnet, networks: [wrn-16-1], generations: {t: {loss: labels}}}"
+    )
+
+    request = sweep_request(path, tmp_path, [change], rehearse=True)
+
+    assert request.plan.sweep == ("other-rehearsal" if change == "name=other" else "plain-rehearsal")
+    for generation in request.plan.generations.values():
+        assert (generation.data.limit, generation.data.test_limit) == (16, 8)
+        assert generation.data.validation <= 8
+        assert (generation.recipe.epochs, generation.recipe.batch_size) == (1, 2)
+    assert (request.spec.resources.workers, request.spec.resources.cpus_per_worker) == (None, 1)
+
+
+def test_a_rehearsal_is_of_the_kind_of_data_that_the_user_sets(dress: Path, tmp_path: Path) -> None:
+    changes = [
+        "data=ptb",
+        "recipe=lstm",
+        "networks=[lstm]",
+        "generations={teacher: {loss: labels}}",
+        "ensembles={}",
+        "diagnostics=false",
+        "paper=",
+    ]
+    request = sweep_request(dress, tmp_path, changes, rehearse=True)
+
+    (generation,) = request.plan.generations.values()
+    assert generation.network == Lstm()
+    assert (generation.data.limit, generation.data.test_limit) == (400, 100)
+    assert isinstance(generation.recipe, LanguageRecipe)
+    assert (generation.recipe.epochs, generation.recipe.batch_size, generation.recipe.window) == (1, 4, 10)
+
+
+def test_what_does_not_fit_into_the_data_is_told_in_the_sweeps_own_figures(dress: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="validation: 5,000 do not fit into the 1,437 training images") as caught:
+        sweep_request(dress, tmp_path, ["data.validation=5000"], rehearse=True)
+    assert "limit: 16" not in caught.value.cause

@@ -167,6 +167,8 @@ def test_a_stem_of_twice_the_growth_is_the_default_and_no_part_of_an_id() -> Non
         ("resnet-1001", "did you mean 'pre-resnet-1001'?"),
         ("WRN-16-4", "did you mean 'wrn-16-4'?"),
         ("ban-wide-resnet-1-1-like-wrn-28-10", "'wrn-28-10' is no DenseNet's name"),
+        ("densenet-40-12-dropout0.2-transition", "[-standard or -transition][-dropoutP]"),
+        ("densenet-40-12-dropout0.2-standard", "[-depth*M or -compr*M] (suffixes in this order), "),
     ],
 )
 def test_wrong_names_are_explained(name: str, message: str) -> None:

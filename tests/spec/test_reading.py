@@ -248,3 +248,34 @@ def test_mangled_files_are_accepted_or_explained(data: st.DataObject) -> None:
     except SweepFileError as error:
         assert error.problems
         assert all(problem.message for problem in error.problems)
+
+
+@pytest.mark.parametrize("key", ["recipe", "networks[0].recipe"])
+def test_a_key_of_another_recipe_is_blamed_itself_and_with_all_else(key: str) -> None:
+    wrong = "{base: wide-resnet, window: 35, momentum: no, epocs: 3}"
+    text = (
+        GOOD.replace("{base: wide-resnet, epochs: 20}", wrong)
+        if key == "recipe"
+        else GOOD.replace("- wrn-28-1\n", f"- {{name: wrn-28-1, network: wrn-28-1, recipe: {wrong}}}\n")
+    )
+    found = {problem.key: problem.message for problem in problems_of(text)}
+    assert found.keys() == {f"{key}.window", f"{key}.momentum", f"{key}.epocs"}
+    message = (
+        "'window' is no key of the recipe 'wide-resnet', but of lstm and cnn-lstm; known: augmentation, batch_size"
+    )
+    assert found[f"{key}.window"].startswith(message)
+    assert found[f"{key}.epocs"] == "unknown key 'epocs'; did you mean 'epochs'?"
+
+
+def test_a_text_recipe_has_no_key_of_an_image_recipe() -> None:
+    text = GOOD.replace("{base: wide-resnet, epochs: 20}", "{base: lstm, decay_at: [0.5]}")
+    (problem,) = (problem for problem in problems_of(text) if problem.key == "recipe.decay_at")
+    assert problem.message == (
+        "'decay_at' is no key of the recipe 'lstm', but of wide-resnet; did you mean 'decay_factor'?"
+    )
+
+
+def test_a_whole_recipe_without_a_base_is_still_read_by_its_keys() -> None:
+    written_out = "{epochs: 2, batch_size: 4, window: 5, learning_rate: 1, decay_factor: 0.5, decay_threshold: 0}"
+    found = problems_of(GOOD.replace("{base: wide-resnet, epochs: 20}", written_out))
+    assert {(problem.key, problem.message) for problem in found} == {("recipe", "'clip_norm' is missing")}

@@ -62,7 +62,7 @@ resources: {workers: 8, gpus_per_worker: 1, cpus_per_worker: 16, concurrency: 4,
 @pytest.mark.parametrize("name", ["a", "n" * 80])
 def test_it_runs_where_the_sweep_would_not(name: str) -> None:
     text = MINIMAL.replace("NAME", name)
-    rehearsal = parse_sweep(text, rehearsal_overrides(parse_sweep(text)))
+    rehearsal = rehearsal_of(text)
     assert rehearsal.name.endswith("-rehearsal")
     assert (rehearsal.data.validation, rehearsal.data.limit, rehearsal.data.test_limit) == (8, 16, 8)
     assert rehearsal.resources.workers is None
@@ -70,7 +70,57 @@ def test_it_runs_where_the_sweep_would_not(name: str) -> None:
     assert rehearsal.resources.compile is False
 
 
-def test_what_a_user_sets_goes_for_the_rehearsal_too() -> None:
+def rehearsal_of(text: str, *changes: str) -> SweepSpec:
+    return parse_sweep(text, (*changes, *rehearsal_overrides(parse_sweep(text, changes), changes)))
+
+
+def test_a_change_of_the_very_key_that_a_rehearsal_sets_is_meant_for_it() -> None:
     text = MINIMAL.replace("NAME", "a")
-    sweep = parse_sweep(text, (*rehearsal_overrides(parse_sweep(text)), "data.limit=64", "resources.workers=2"))
+    sweep = rehearsal_of(text, "data.limit=64", " resources.workers = 2", "data.validation=100")
     assert (sweep.data.limit, sweep.resources.workers, sweep.recipe.epochs) == (64, 2, 1)
+    assert (sweep.data.validation, sweep.data.test_limit) == (100, 8)
+    assert rehearsal_of(text, "recipe.epochs=3", "recipe.epochs=4").recipe.epochs == 4
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ["data={kind: cifar10, validation: 5000}"],
+        ["recipe=wide-resnet"],
+        ["recipe.epochs=3", "recipe.learning_rate=0.5", "recipe.window=", "recipe=wide-resnet"],
+        ["networks=[{network: wrn-10-1, recipe: wide-resnet}]"],
+        ["networks.0={network: wrn-10-1, recipe: {base: wide-resnet, batch_size: 64}}"],
+        ["resources={workers: 8, compile: true}"],
+        ["generations.teacher.seed=3"],
+    ],
+)
+def test_any_other_change_is_rehearsed(changes: list[str]) -> None:
+    sweep = rehearsal_of(MINIMAL.replace("NAME", "a"), *changes)
+    assert (sweep.data.limit, sweep.data.validation) == (16, 8)
+    assert sweep.recipe.epochs == (3 if "recipe.epochs=3" in changes else 1)
+    assert [sweep.recipe_in(row).batch_size for row in sweep.networks] == [2]
+    assert (sweep.resources.workers, sweep.resources.compile) == (None, False)
+
+
+def test_the_name_always_tells_a_rehearsal() -> None:
+    assert rehearsal_of(MINIMAL.replace("NAME", "a"), "name=x").name == "x-rehearsal"
+
+
+def test_a_rehearsal_never_takes_more_than_the_sweep() -> None:
+    text = MINIMAL.replace("NAME", "a").replace("validation: 5000", "limit: 1, test_limit: 3, validation: 2")
+    images = rehearsal_of(text)
+    assert (images.data.limit, images.data.test_limit, images.recipe.batch_size) == (1, 3, 1)
+    assert rehearsal_of(text, "data.limit=8").data.limit == 8
+    assert images.resources.concurrency == 4
+
+    words = rehearsal_of("""\
+name: a
+data: {kind: ptb, limit: 60, test_limit: 50}
+recipe: {base: lstm, batch_size: 3, window: 7}
+networks: [{network: lstm-2-1, recipe: {base: lstm, window: 5}}]
+generations: {teacher: {loss: labels}}
+""")
+    assert (words.data.limit, words.data.test_limit) == (60, 50)
+    assert (words.recipe.batch_size, words.recipe.window) == (3, 7)
+    own = words.networks[0].recipe
+    assert (own.batch_size, own.window) == (4, 5)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from typing import assert_never
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -11,13 +12,20 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from bansweep.cli.hyperparameters import setting_text
 from bansweep.cli.sweep_state import SweepState, duration_text, metric_text
 from bansweep.plan.events import (
+    CandidateEnded,
+    CandidateEpochFinished,
+    CandidateStarted,
     EpochFinished,
+    EpochReport,
     GenerationBlocked,
     GenerationFailed,
     GenerationFinished,
+    GenerationNotNeeded,
     GenerationStarted,
+    GenerationStopped,
     SweepEvent,
 )
 
@@ -72,43 +80,76 @@ class Display:
 
     def _line(self, event: SweepEvent) -> str | None:
         """The line that stays; None for what a live view shows anyway."""
-        label = self._state.plan.label(event.generation_id)
+        state = self._state
+        label = state.plan.label(event.generation_id)
         match event:
-            case GenerationStarted(_, epochs_done):
-                going_on = f", goes on after epoch {epochs_done}" if epochs_done else ""
-                return None if self._live is not None else f"started   {label}{going_on}"
-            case EpochFinished(_, report):
-                if self._live is not None or not self._is_due(event.generation_id, report.finished_at):
-                    return None
-                running = self._state.running[event.generation_id]
-                left = f", {duration_text(running.time_left_s)} left" if running.time_left_s else ""
-                return f"epoch     {label}: {report.epoch}/{report.epochs}, {metric_text(report)}{left}"
-            case GenerationFinished(_, reused):
-                last = self._state.last_reports.get(event.generation_id)
+            case GenerationStarted(generation_id, epochs_done):
+                search = state.plan.generations[generation_id].search
+                what = _going_on(epochs_done) if search is None else f", a search among {search.size} candidates"
+                return None if self._live is not None else f"started   {label}{what}"
+            case EpochFinished(generation_id, report):
+                return self._epoch_line(generation_id, label, report)
+            case GenerationFinished(generation_id, reused):
+                last = state.last_reports.get(generation_id)
                 result = ", trained by another process" if reused else f", {metric_text(last)}" if last else ""
-                return f"finished  {label}{result}; {self._state.counts}"
+                result += _outcomes_text(state.candidates.get(generation_id))
+                return f"finished  {label}{result}; {state.counts}"
             case GenerationFailed(_, reason):
                 return f"failed    {label}: {reason}"
             case GenerationBlocked(_, cause):
-                return f"blocked   {label}: its ancestor {self._state.plan.label(cause)} failed"
+                return f"blocked   {label}: its ancestor {state.plan.label(cause)} failed"
+            case GenerationStopped():
+                return f"stopped   {label}: its progress is kept"
+            case GenerationNotNeeded(_, cause):
+                return f"left out  {label}: its chain ended with {state.plan.label(cause)}"
+            case CandidateStarted(generation_id, candidate, epochs_done):
+                name = state.candidate_label(generation_id, candidate)
+                text = f"started   {name} ({setting_text(candidate.setting)}){_going_on(epochs_done)}"
+                return None if self._live is not None else text
+            case CandidateEpochFinished(generation_id, candidate, report):
+                return self._epoch_line(candidate.id, state.candidate_label(generation_id, candidate), report)
+            case CandidateEnded(generation_id, candidate, outcome, reason):
+                because = f": {reason}" if reason else ""
+                return f"{outcome:<9} {state.candidate_label(generation_id, candidate)}{because}"
+            case _:
+                assert_never(event)
 
-    def _is_due(self, generation_id: str, now: float) -> bool:
-        """Whether a generation's next line is worth printing: not more often than every few seconds."""
-        if now - self._printed_at.get(generation_id, 0.0) < SECONDS_BETWEEN_LINES:
+    def _epoch_line(self, training: str, label: str, report: EpochReport) -> str | None:
+        if self._live is not None or not self._is_due(training, report.finished_at):
+            return None
+        running = self._state.trainings.get(training)
+        left = f", {duration_text(running.time_left_s)} left" if running and running.time_left_s else ""
+        return f"epoch     {label}: {report.epoch}/{report.epochs}, {metric_text(report)}{left}"
+
+    def _is_due(self, training: str, now: float) -> bool:
+        """Whether a training's next line is worth printing: not more often than every few seconds."""
+        if now - self._printed_at.get(training, 0.0) < SECONDS_BETWEEN_LINES:
             return False
-        self._printed_at[generation_id] = now
+        self._printed_at[training] = now
         return True
 
     def _view(self) -> RenderableType:
         table = Table.grid(padding=(0, 2))
-        for generation_id, running in self._state.running.items():
+        for running in self._state.trainings.values():
             left = running.time_left_s
             table.add_row(
-                self._state.plan.label(generation_id),
+                running.label,
                 ProgressBar(total=running.epochs, completed=running.epochs_done, width=20),
                 f"epoch {running.epochs_done}/{running.epochs}",
-                metric_text(last) if (last := self._state.last_reports.get(generation_id)) else "",
+                metric_text(running.last_report) if running.last_report else "",
                 f"{duration_text(left)} left" if left else "",
             )
         counts = self._state.counts if self._started else f"starting Ray; {self._state.counts}"
         return Group(table, Text(counts, style="bold"))
+
+
+def _going_on(epochs_done: int) -> str:
+    return f", goes on after epoch {epochs_done}" if epochs_done else ""
+
+
+def _outcomes_text(outcomes: Mapping[str, int] | None) -> str:
+    """`, the best of 8 candidates (3 finished, 5 pruned)`."""
+    if not outcomes:
+        return ""
+    parts = ", ".join(f"{amount} {outcome}" for outcome, amount in outcomes.items())
+    return f", the best of {sum(outcomes.values())} candidates ({parts})"

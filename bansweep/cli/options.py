@@ -44,4 +44,14 @@ Rehearse = Annotated[
     ),
 ]
 
+Budget = Annotated[
+    float | None,
+    typer.Option(
+        "--budget",
+        help="Device hours (of GPUs, else of processes) that the sweep may spend in all; its file's budget otherwise.",
+        metavar="HOURS",
+        show_default=False,
+    ),
+]
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]

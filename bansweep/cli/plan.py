@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import typer
 
+from bansweep.cli.cost import SweepCost, sweep_cost
+from bansweep.cli.generation_states import State, generation_states
 from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, Rehearse, StoreFolder, SweepFile
 from bansweep.cli.planning import sweep_request
-from bansweep.errors import DamagedError
 from bansweep.plan.frontier import chain_lengths
+from bansweep.plan.generation import Generation
 from bansweep.plan.plan import Plan
-from bansweep.store.store import Store
+from bansweep.store.spending_ledger import SpendingLedger
 
-State = Literal["finished", "started", "waiting", "damaged"]
-_MARK = {"finished": "✓", "started": "…", "waiting": "·", "damaged": "!"}
+_MARK = {"finished": "✓", "started": "…", "waiting": "·", "damaged": "!", "not needed": "×"}
 
 
 def plan(
@@ -27,12 +28,13 @@ def plan(
     rehearse: Rehearse = False,
     as_json: AsJson = False,
 ) -> None:
-    """bansweep plan sweeps/quickstart.yaml: what would be trained, from which teachers, and what is finished."""
+    """bansweep plan sweeps/quickstart.yaml: what would be trained, from which teachers, and what that will cost."""
     request = sweep_request(sweep, store, overrides, only, rehearse=rehearse)
     graph = request.plan
     states = generation_states(graph, request.store)
+    estimated = sweep_cost(request, _unfinished(states))
     if as_json:
-        typer.echo(json.dumps(_document(graph, states), indent=2))
+        typer.echo(json.dumps(_document(graph, states, estimated), indent=2))
         return
     finished = sum(state == "finished" for state in states.values())
     cells = len(graph.cells) + len(graph.ensembles)
@@ -45,28 +47,15 @@ def plan(
         f"to train: {cost['generations']} generations, {cost['epochs']:,} epochs; "
         f"longest chain {cost['critical_path_generations']} generations"
     )
+    for line in estimated.lines:
+        typer.echo(line)
+    if request.spec.budget is not None:
+        spent = sum(SpendingLedger(request.store, request.spec.name).read().values())
+        typer.echo(f"budget: {request.spec.budget.gpu_hours:g} device hours, of which {spent:.3g} are spent")
     _echo_tree(graph, states)
 
 
-def generation_states(graph: Plan, store: Store) -> dict[str, State]:
-    """Every generation's id -> whether it is finished, has progress to go on from, or waits.
-
-    A finished one whose record is not what was published is "damaged". Raises StoreError where a record cannot be
-    read at all.
-    """
-    return {generation_id: _state(store, generation_id) for generation_id in graph.generations}
-
-
-def _state(store: Store, generation_id: str) -> State:
-    try:
-        if store.record(generation_id) is not None:
-            return "finished"
-    except DamagedError:
-        return "damaged"
-    return "started" if store.epochs_done(generation_id) else "waiting"
-
-
-def _document(graph: Plan, states: Mapping[str, State]) -> dict[str, Any]:
+def _document(graph: Plan, states: Mapping[str, State], estimated: SweepCost) -> dict[str, Any]:
     return {
         "generations": [
             {
@@ -87,19 +76,28 @@ def _document(graph: Plan, states: Mapping[str, State]) -> dict[str, Any]:
             {"row": cell.row, "column": cell.column, "seed": cell.replica_seed, "members": list(cell.members)}
             for cell in graph.ensembles
         ],
-        "cost": _cost(graph, states),
+        "cost": {**_cost(graph, states), **estimated.document},
     }
 
 
 def _cost(graph: Plan, states: Mapping[str, State]) -> dict[str, int]:
     """What is left to train; the longest chain of it cannot be trained in parallel."""
-    unfinished = [generation_id for generation_id, state in states.items() if state != "finished"]
+    unfinished = _unfinished(states)
     lengths = chain_lengths(graph)
     return {
         "generations": len(unfinished),
-        "epochs": sum(graph.generations[generation_id].recipe.epochs for generation_id in unfinished),
+        "epochs": sum(_epochs(graph.generations[generation_id]) for generation_id in unfinished),
         "critical_path_generations": max((lengths[generation_id] for generation_id in unfinished), default=0),
     }
+
+
+def _epochs(generation: Generation) -> int:
+    """Of all its candidates, as if none were pruned."""
+    return generation.recipe.epochs * (1 if generation.search is None else generation.search.size)
+
+
+def _unfinished(states: Mapping[str, State]) -> list[str]:
+    return [generation_id for generation_id, state in states.items() if state not in ("finished", "not needed")]
 
 
 def _echo_tree(graph: Plan, states: Mapping[str, State]) -> None:
@@ -115,7 +113,17 @@ def _echo_tree(graph: Plan, states: Mapping[str, State]) -> None:
         generation = graph.generations[generation_id]
         name = "  " * generation.generation_index + graph.label(generation_id)
         state = states[generation_id]
-        typer.echo(f"  {_MARK[state]} {name:<{width}}  {generation.loss.kind:<9}  {generation_id}  {state}")
+        what = f"{generation.loss.kind:<9}  {generation_id}  {state}{_search_text(generation)}"
+        typer.echo(f"  {_MARK[state]} {name:<{width}}  {what}")
         stack += reversed(students.get(generation_id, []))
     for cell in graph.ensembles:
         typer.echo(f"  ∪ {cell.row} / {cell.column} (seed {cell.replica_seed}): mean of {len(cell.members)} members")
+
+
+def _search_text(generation: Generation) -> str:
+    """`  tpe search among 8 candidates, asha`."""
+    search = generation.search
+    if search is None:
+        return ""
+    pruner = "" if search.pruner is None else f", {search.pruner.kind}"
+    return f"  {search.sampling} search among {search.size} candidates{pruner}"

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from bansweep.cli.generation_states import generation_states
 from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, Rehearse, StoreFolder, SweepFile
-from bansweep.cli.plan import generation_states
 from bansweep.cli.planning import sweep_request
 from bansweep.errors import RequestError
 

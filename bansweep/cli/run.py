@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bansweep.cli.exit_status import ExitStatus
-from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, Rehearse, StoreFolder, SweepFile
+from bansweep.cli.options import DEFAULT_STORE, AsJson, Budget, Only, Overrides, Rehearse, StoreFolder, SweepFile
 from bansweep.cli.planning import sweep_request
 from bansweep.errors import BansweepError, StoreError
 from bansweep.plan.events import SweepEvent
 from bansweep.plan.plan import Plan
+from bansweep.spec.budget import Budget as BudgetSpec
 from bansweep.spec.data import is_text
 from bansweep.spec.sweep import SweepSpec
 from bansweep.store.store import Store
+
+if TYPE_CHECKING:
+    from bansweep.cli.sweep_state import SweepState
 
 # At the end of a sweep the tracker may take this long to send what is left; the rest waits for `bansweep sync`.
 TRACKING_TIMEOUT_S = 60.0
@@ -33,13 +37,15 @@ def run(
         str | None,
         typer.Option(help="A running Ray cluster's address; by default one is started here.", show_default=False),
     ] = None,
+    budget: Budget = None,
     as_json: AsJson = False,
 ) -> None:
     """bansweep run sweeps/quickstart.yaml: train the generations that the store lacks, then print the table.
 
     Interrupted or failed, the same command goes on where it stopped; finished generations are never trained again.
     """
-    request = sweep_request(sweep, store, overrides, only, rehearse=rehearse)
+    limit = [] if budget is None else [f"budget.gpu_hours={budget}"]
+    request = sweep_request(sweep, store, [*(overrides or ()), *limit], only, rehearse=rehearse)
     spec, graph, kept = request.spec, request.plan, request.store
     # From here on heavier packages are needed; nothing before costs a user with a wrong request seconds.
     from rich.console import Console
@@ -105,6 +111,21 @@ def run(
         raise ended_early
     if state.failed:
         raise typer.Exit(ExitStatus.FAILED)
+    if spec.budget is not None and state.left:
+        messages.print(_spent_text(spec.budget, kept, spec.name, state), soft_wrap=True)
+        raise typer.Exit(ExitStatus.TERMINATED)
+
+
+def _spent_text(budget: BudgetSpec, store: Store, sweep: str, state: SweepState) -> str:
+    from bansweep.store.spending_ledger import SpendingLedger
+
+    spent = sum(SpendingLedger(store, sweep).read().values())
+    more = max(2 * budget.gpu_hours, 1.0)
+    return (
+        f"the budget of {budget.gpu_hours:g} device hours is spent ({spent:.3g} h): {state.left} of "
+        f"{len(state.plan.generations)} generations are left\n"
+        f"  a larger one goes on from here, such as --budget {more:g}"
+    )
 
 
 def _check_data(spec: SweepSpec, graph: Plan) -> None:

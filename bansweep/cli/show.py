@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from bansweep.cli.hyperparameters import setting_text
 from bansweep.cli.options import DEFAULT_STORE, AsJson, StoreFolder
 from bansweep.errors import RequestError
 from bansweep.plan.generation import Generation
@@ -33,7 +35,7 @@ def show(
         document = {**record.model_dump(mode="json"), "lineage": [ancestor.id for ancestor in lineage]}
         typer.echo(json.dumps(document, indent=2))
         return
-    generation, recipe = record.generation, record.generation.recipe
+    generation, recipe = record.trained, record.trained.recipe
     finished = datetime.fromtimestamp(record.finished_at, UTC)
     typer.echo(f"{record.label} ({record.id})")
     typer.echo(f"  network     {generation.network.name}, {record.parameters:,} parameters")
@@ -47,8 +49,35 @@ def show(
         # The last step's learning rate is the schedule's, no result.
         if name != "learning_rate":
             typer.echo(f"  {name.replace('_', ' '):<11} {_figure_text(name, value)}")
+    if record.selected_epoch is not None and record.generation.select.epoch == "best":
+        typer.echo(f"  epoch       {record.selected_epoch} of {recipe.epochs}, the best by {_metric_text(record)}")
     for number, ancestor in enumerate(lineage):
         typer.echo(f"  {'' if number else 'lineage':<11} {ancestor.label} ({ancestor.id})")
+    if record.candidates:
+        _echo_candidates(record)
+
+
+def _echo_candidates(record: GenerationRecord) -> None:
+    """The candidates of a search, best first."""
+    assert record.generation.search is not None
+    search = record.generation.search
+    typer.echo(f"  candidates  {len(record.candidates)}, {search.sampling} search, chosen by {_metric_text(record)}")
+    places = {"finished": 0, "pruned": 1, "failed": 2}
+    for one in sorted(record.candidates, key=lambda one: (places[one.outcome], _comparable(one.value), one.number)):
+        value = "" if one.value is None else f" {one.value:.4g}"
+        mark = "*" if one.number == record.winner else " "
+        reason = f": {one.reason.splitlines()[0]}" if one.reason else ""
+        epochs = f"{one.epochs} epoch{'s' * (one.epochs != 1)}"
+        result = f"{one.outcome}{value} after {epochs}{reason}"
+        typer.echo(f"   {mark} {one.number + 1:>3}  {setting_text(one.setting)}: {result}")
+
+
+def _metric_text(record: GenerationRecord) -> str:
+    return (record.generation.select.metric or "the last epoch").replace("_", " ")
+
+
+def _comparable(value: float | None) -> float:
+    return math.inf if value is None or math.isnan(value) else value
 
 
 def _figure_text(name: str, value: float) -> str:

@@ -6,9 +6,10 @@ import json
 
 import typer
 
+from bansweep.cli.generation_states import generation_states
 from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, Rehearse, StoreFolder, SweepFile
-from bansweep.cli.plan import generation_states
 from bansweep.cli.planning import sweep_request
+from bansweep.plan.generation import Generation
 from bansweep.store.store import Store
 
 
@@ -32,6 +33,7 @@ def status(
                 "state": state,
                 "epochs_done": _epochs_done(kept, generation_id, state, graph.generations[generation_id].recipe.epochs),
                 "epochs": graph.generations[generation_id].recipe.epochs,
+                "candidates": kept.search_counts(generation_id) or None,
             }
             for generation_id, state in states.items()
         ]
@@ -40,14 +42,13 @@ def status(
     if not kept.root.is_dir():
         typer.echo(f"no store at {request.folder} yet")
     amounts = {state: sum(other == state for other in states.values()) for state in ("finished", "started", "waiting")}
-    damaged = sum(state == "damaged" for state in states.values())
-    if damaged:
-        amounts["damaged"] = damaged
+    for state in ("damaged", "not needed"):
+        if amount := sum(other == state for other in states.values()):
+            amounts[state] = amount
     typer.echo(f"{graph.sweep}: {', '.join(f'{amount} {state}' for state, amount in amounts.items())}")
     for generation_id, state in states.items():
         if state == "started":
-            epochs = graph.generations[generation_id].recipe.epochs
-            typer.echo(f"  {graph.label(generation_id)}: epoch {kept.epochs_done(generation_id)}/{epochs}")
+            typer.echo(f"  {graph.label(generation_id)}: {_progress_text(graph.generations[generation_id], kept)}")
         elif state == "damaged":
             command = f"bansweep show {generation_id} --store {request.folder}"
             typer.echo(f"  {graph.label(generation_id)}: damaged; {command} says what is wrong")
@@ -55,3 +56,14 @@ def status(
 
 def _epochs_done(store: Store, generation_id: str, state: str, epochs: int) -> int:
     return epochs if state == "finished" else store.epochs_done(generation_id)
+
+
+def _progress_text(generation: Generation, store: Store) -> str:
+    """`epoch 3/30`, or of a search `3 of 8 candidates through (1 finished, 2 pruned), 2 running`."""
+    if generation.search is None:
+        return f"epoch {store.epochs_done(generation.id)}/{generation.recipe.epochs}"
+    counts = store.search_counts(generation.id)
+    ended = {outcome: amount for outcome, amount in counts.items() if outcome != "running" and amount}
+    parts = ", ".join(f"{amount} {outcome}" for outcome, amount in ended.items())
+    through = f"{sum(ended.values())} of {generation.search.size} candidates through" + (f" ({parts})" if parts else "")
+    return f"{through}, {counts.get('running', 0)} running"

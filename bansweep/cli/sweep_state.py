@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
+from typing import assert_never
 
+from bansweep.plan.candidates import Candidate
 from bansweep.plan.events import (
+    CandidateEnded,
+    CandidateEpochFinished,
+    CandidateStarted,
     EpochFinished,
     EpochReport,
     GenerationBlocked,
     GenerationFailed,
     GenerationFinished,
+    GenerationNotNeeded,
     GenerationStarted,
+    GenerationStopped,
     SweepEvent,
 )
 from bansweep.plan.plan import Plan
 
 
 @dataclass
-class RunningGeneration:
-    """A generation in training: how far it is, and how long its epochs take."""
+class RunningTraining:
+    """A generation in training, or a candidate of one: how far it is, and how long its epochs take."""
 
+    label: str
     epochs_done: int
     epochs: int
     seconds: list[float] = field(default_factory=list)
+    last_report: EpochReport | None = None
+
+    def hear(self, report: EpochReport) -> None:
+        self.epochs_done = report.epoch
+        self.last_report = report
+        self.seconds.append(report.seconds)
 
     @property
     def time_left_s(self) -> float | None:
@@ -33,7 +48,11 @@ class RunningGeneration:
 
 
 class SweepState:
-    """The outcome so far: `trained`, `reused`, `failed`, `blocked` by id, and what runs now."""
+    """The outcome so far: `trained`, `reused`, `failed`, `blocked`, `not_needed` by id, and what runs now.
+
+    `trainings` are what runs, by the id of the generation or candidate. `candidates` counts a searched generation's
+    ends by outcome.
+    """
 
     def __init__(self, plan: Plan, finished: frozenset[str]) -> None:
         self.plan = plan
@@ -41,31 +60,69 @@ class SweepState:
         self.reused: list[str] = [generation_id for generation_id in plan.generations if generation_id in finished]
         self.failed: dict[str, str] = {}
         self.blocked: dict[str, str] = {}
-        self.running: dict[str, RunningGeneration] = {}
+        self.not_needed: dict[str, str] = {}
+        self.running: set[str] = set()
+        self.trainings: dict[str, RunningTraining] = {}
+        self.candidates: dict[str, Counter[str]] = {}
         self.last_reports: dict[str, EpochReport] = {}
 
     def handle(self, event: SweepEvent) -> None:
         match event:
             case GenerationStarted(generation_id, epochs_done):
-                epochs = self.plan.generations[generation_id].recipe.epochs
-                self.running[generation_id] = RunningGeneration(epochs_done, epochs)
+                self.running.add(generation_id)
+                if self.plan.generations[generation_id].search is None:
+                    self._begin(generation_id, self.plan.label(generation_id), epochs_done, generation_id)
             case EpochFinished(generation_id, report):
-                running = self.running.setdefault(generation_id, RunningGeneration(0, report.epochs))
-                running.epochs_done = report.epoch
+                self.running.add(generation_id)
+                if generation_id not in self.trainings:
+                    self._begin(generation_id, self.plan.label(generation_id), 0, generation_id)
+                self.trainings[generation_id].hear(report)
                 self.last_reports[generation_id] = report
-                running.seconds.append(report.seconds)
             case GenerationFinished(generation_id, reused):
-                self.running.pop(generation_id, None)
+                self._end(generation_id)
                 (self.reused if reused else self.trained).append(generation_id)
             case GenerationFailed(generation_id, reason):
-                self.running.pop(generation_id, None)
+                self._end(generation_id)
                 self.failed[generation_id] = reason
+            case GenerationStopped(generation_id):
+                self._end(generation_id)
             case GenerationBlocked(generation_id, cause):
                 self.blocked[generation_id] = cause
+            case GenerationNotNeeded(generation_id, cause):
+                self.not_needed[generation_id] = cause
+            case CandidateStarted(generation_id, candidate, epochs_done):
+                self._begin(candidate.id, self.candidate_label(generation_id, candidate), epochs_done, generation_id)
+            case CandidateEpochFinished(_, candidate, report):
+                if candidate.id in self.trainings:
+                    self.trainings[candidate.id].hear(report)
+            case CandidateEnded(generation_id, candidate, outcome):
+                self.trainings.pop(candidate.id, None)
+                self.candidates.setdefault(generation_id, Counter())[outcome] += 1
+            case _:
+                assert_never(event)
+
+    def candidate_label(self, generation_id: str, candidate: Candidate) -> str:
+        """`wrn-10-1 / ban, candidate 3 of 8`."""
+        search = self.plan.generations[generation_id].search
+        size = "" if search is None else f" of {search.size}"
+        return f"{self.plan.label(generation_id)}, candidate {candidate.number + 1}{size}"
+
+    def _begin(self, training: str, label: str, epochs_done: int, generation_id: str) -> None:
+        epochs = self.plan.generations[generation_id].recipe.epochs
+        self.trainings[training] = RunningTraining(label, epochs_done, epochs)
+
+    def _end(self, generation_id: str) -> None:
+        self.running.discard(generation_id)
+        self.trainings.pop(generation_id, None)
+
+    @property
+    def left(self) -> int:
+        """How many generations may still be trained."""
+        return self.waiting + len(self.running)
 
     @property
     def waiting(self) -> int:
-        ended = len(self.trained) + len(self.reused) + len(self.failed) + len(self.blocked)
+        ended = sum(map(len, (self.trained, self.reused, self.failed, self.blocked, self.not_needed)))
         return len(self.plan.generations) - ended - len(self.running)
 
     @property
@@ -78,6 +135,7 @@ class SweepState:
             "waiting": self.waiting,
             "failed": len(self.failed),
             "blocked": len(self.blocked),
+            "not needed": len(self.not_needed),
         }
         parts += [f"{amount} {name}" for name, amount in amounts.items() if amount]
         return ", ".join(parts)
@@ -86,7 +144,8 @@ class SweepState:
     def closing(self) -> str:
         """`6 trained, 0 reused`, and what went wrong."""
         failed = f", {len(self.failed)} failed, {len(self.blocked)} blocked" if self.failed else ""
-        return f"{len(self.trained)} trained, {len(self.reused)} reused{failed}"
+        not_needed = f", {len(self.not_needed)} not needed" if self.not_needed else ""
+        return f"{len(self.trained)} trained, {len(self.reused)} reused{failed}{not_needed}"
 
 
 def metric_text(report: EpochReport) -> str:

@@ -24,6 +24,11 @@ class Allocation:
         return max(1, self.workers)
 
     @property
+    def devices(self) -> float:
+        """What a budget counts: GPUs, in fractions where they are shared; on CPUs processes."""
+        return self.processes * (self.gpus or 1.0)
+
+    @property
     def per_process(self) -> dict[str, float]:
         return {"CPU": self.cpus, "GPU": self.gpus} if self.gpus else {"CPU": self.cpus}
 

@@ -27,8 +27,8 @@ def train_and_publish(
     workers: Workers,
     device: torch.device,
     on_epoch: Callable[[EpochReport], None],
-) -> None:
-    """Train a generation from wherever its progress stands, and publish it.
+) -> bool:
+    """Train a generation from wherever its progress stands, and publish it; False where it was asked to stop before.
 
     Side effects, all in the store: progress after each epoch, then the finished generation, by worker 0 alone.
     `on_epoch` is called on every worker, after the epoch's progress is safe.
@@ -36,7 +36,7 @@ def train_and_publish(
     """
     store = Store(job.store)
     generation = job.generation
-    prepared = prepare_run(job, store, device=device, workers=workers)
+    prepared = prepare_run(job, device=device, workers=workers)
     run = prepared.run
     started_at = time.time()
     # Workers of a former attempt may still be writing: all have to resume from what worker 0 saw.
@@ -47,9 +47,11 @@ def train_and_publish(
         if workers.rank == 0:
             store.save_progress(generation.id, Progress(len(run.history), run.snapshot(), tuple(run.history)))
         on_epoch(report)
+        if report.epoch < report.epochs and workers.from_first(_is_asked_to_stop(store, generation.id, workers)):
+            return False
     trained = run.result()
     if workers.rank != 0:
-        return
+        return True
     record = GenerationRecord(
         id=generation.id,
         generation=generation,
@@ -59,6 +61,7 @@ def train_and_publish(
         parameters=trained.parameters,
         teacher_digest=prepared.teacher_digest,
         metrics=trained.metrics,
+        selected_epoch=trained.epoch,
         training_seconds=sum(report.seconds for report in run.history),
         started_at=min(started_at, run.history[0].finished_at - run.history[0].seconds),
         finished_at=time.time(),
@@ -73,6 +76,12 @@ def train_and_publish(
         predictions=_predictions(trained.answers),
     )
     store.clear_progress(generation.id)
+    return True
+
+
+def _is_asked_to_stop(store: Store, generation_id: str, workers: Workers) -> bool:
+    # Workers have to agree, and may look at different moments: the first one looks.
+    return workers.rank == 0 and store.is_asked_to_stop(generation_id)
 
 
 def _predictions(answers: ClassProbabilities | TokenLogProbabilities) -> Predictions | TokenPredictions:

@@ -10,12 +10,16 @@ from bansweep.spec.model import SpecModel
 
 
 class GenerationJob(SpecModel):
-    """All that a process anywhere in the cluster needs to train one generation."""
+    """All that a process anywhere in the cluster needs to train one generation, or one candidate of it.
+
+    It is published in `store`; its teacher is in `teachers`, where that is another one.
+    """
 
     generation: Generation
     label: str
     data: DataSpec
     store: Path
+    teachers: Path | None = None
     compiled: bool = False
     diagnostics: bool = False
     teacher_memory_gb: float = 0.0

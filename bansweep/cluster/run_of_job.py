@@ -39,8 +39,9 @@ class PreparedRun:
     teacher_digest: str | None
 
 
-def prepare_run(job: GenerationJob, store: Store, *, device: torch.device, workers: Workers) -> PreparedRun:
-    """Load what the job's generation needs, the teacher from the store. Raises DataError or StoreError."""
+def prepare_run(job: GenerationJob, *, device: torch.device, workers: Workers) -> PreparedRun:
+    """Load what the job's generation needs, the teacher from its store. Raises DataError or StoreError."""
+    store = Store(job.teachers or job.store)
     teacher = _teacher_record(job, store)
     digest = None if teacher is None else teacher.digests["weights.safetensors"]
     if is_text(job.data):
@@ -63,9 +64,9 @@ def _image_run(
 ) -> ImageRun:
     frozen = None
     if teacher is not None:
-        assert not is_language_model(teacher.generation.network)
+        assert not is_language_model(teacher.trained.network)
         frozen = FrozenTeacher(
-            teacher.generation.network,
+            teacher.trained.network,
             store.weights(teacher.id),
             input_shape=data.input_shape,
             classes=len(data.classes),
@@ -92,9 +93,9 @@ def _language_run(
 ) -> LanguageRun:
     frozen = None
     if teacher is not None:
-        assert is_language_model(teacher.generation.network)
+        assert is_language_model(teacher.trained.network)
         weights = store.weights(teacher.id)
-        frozen = frozen_language_model(teacher.generation.network, weights, vocabulary=data.vocabulary, device=device)
+        frozen = frozen_language_model(teacher.trained.network, weights, vocabulary=data.vocabulary, device=device)
     return LanguageRun(
         job.generation,
         data,

@@ -9,14 +9,17 @@ from collections.abc import Callable
 from typing import Any
 
 from bansweep.cluster.allocation import Allocation, allocate
+from bansweep.cluster.conductor import Conductor
 from bansweep.cluster.job import GenerationJob
 from bansweep.cluster.session import ray_session
 from bansweep.errors import ClusterError, ResourcesError
 from bansweep.plan.events import SweepEvent
-from bansweep.plan.frontier import Frontier
 from bansweep.plan.plan import Plan
+from bansweep.plan.schedule import Task
+from bansweep.plan.spending import Spending
 from bansweep.spec.data import with_absolute_paths
 from bansweep.spec.sweep import SweepSpec
+from bansweep.store.spending_ledger import SpendingLedger
 from bansweep.store.store import Store
 
 # A trial's process that dies (killed, out of memory) is started again this often; it resumes from its progress.
@@ -33,13 +36,15 @@ def run_sweep(
 ) -> None:
     """Train every generation of the plan that the store lacks, as many at a time as the cluster holds.
 
-    Blocks until all are finished, failed or blocked; `emit` hears of each step, in this thread, and must not block.
+    Blocks until all are finished, failed, blocked or not needed, or the budget is spent; `emit` hears of each step, in
+    this thread, and must not block.
     Side effects: a Ray cluster or connection while it runs; the store. Interrupting it (KeyboardInterrupt) leaves
     finished generations and the progress of running ones in the store.
     Raises ClusterError, ResourcesError.
     """
-    finished = store.finished(plan.generations)
-    if len(finished) == len(plan.generations):
+    ledger = SpendingLedger(store, sweep.name)
+    spending = Spending(None if sweep.budget is None else sweep.budget.gpu_hours, ledger.read())
+    if spending.exhausted or len(store.finished(plan.generations)) == len(plan.generations):
         return
     with ray_session(address) as cluster:
         allocation = allocate(sweep.resources, cluster)
@@ -49,29 +54,48 @@ def run_sweep(
                 f"resources.workers: {allocation.workers} cannot share a batch of {smallest_batch}",
                 remedy="lower resources.workers or raise recipe.batch_size: each worker needs a sample",
             )
-        _tune(sweep, plan, store, Frontier(plan, finished), allocation, emit)
+        from bansweep.cluster.tpe import sampler_of
+
+        conductor = Conductor(
+            plan,
+            store,
+            sampler_of=sampler_of,
+            emit=emit,
+            spending=spending,
+            save_spending=ledger.write,
+            keep_all=searches_to_keep(sweep, plan),
+            devices=allocation.devices,
+            stop_at_limit=sweep.budget is not None and sweep.budget.at_limit == "stop",
+        )
+        _tune(sweep, plan, store, conductor, allocation)
 
 
-def _tune(
-    sweep: SweepSpec,
-    plan: Plan,
-    store: Store,
-    frontier: Frontier,
-    allocation: Allocation,
-    emit: Callable[[SweepEvent], None],
-) -> None:
+def searches_to_keep(sweep: SweepSpec, plan: Plan) -> frozenset[str]:
+    """The generations whose candidates all keep their weights."""
+    keeping = {
+        name
+        for name, column in sweep.generations.items()
+        if (search := sweep.search_in(column)) is not None and search.keep == "all"
+    }
+    return frozenset(cell.generation_id for cell in plan.cells if cell.column in keeping)
+
+
+def _tune(sweep: SweepSpec, plan: Plan, store: Store, conductor: Conductor, allocation: Allocation) -> None:
     from ray import tune
     from ray.exceptions import RayError
 
-    from bansweep.cluster.searcher import PlanSearcher
+    from bansweep.cluster.searcher import SweepSearcher
     from bansweep.cluster.trial import generation_trial
 
-    def configuration(generation_id: str) -> dict[str, Any]:
+    def configuration(task: Task) -> dict[str, Any]:
+        candidate = task.candidate
+        label = plan.label(task.generation_id)
         job = GenerationJob(
-            generation=plan.generations[generation_id],
-            label=plan.label(generation_id),
+            generation=plan.generations[task.generation_id] if candidate is None else candidate.generation,
+            label=label if candidate is None else f"{label}, candidate {candidate.number + 1}",
             data=with_absolute_paths(sweep.data),
-            store=store.root,
+            store=store.root if candidate is None else store.candidates.root,
+            teachers=store.root,
             compiled=allocation.compiled,
             diagnostics=sweep.diagnostics,
             teacher_memory_gb=sweep.resources.teacher_memory_gb,
@@ -84,7 +108,7 @@ def _tune(
         tuner = tune.Tuner(
             tune.with_resources(generation_trial, _trial_resources(allocation)),
             tune_config=tune.TuneConfig(
-                search_alg=PlanSearcher(frontier, configuration, emit),
+                search_alg=SweepSearcher(conductor, configuration),
                 num_samples=-1,
                 max_concurrent_trials=allocation.concurrency,
                 reuse_actors=True,

@@ -10,7 +10,7 @@ from bansweep.cluster.allocation import Allocation
 from bansweep.cluster.job import GenerationJob
 from bansweep.cluster.reports import epoch_message
 from bansweep.cluster.worker_group import train_in_worker_group
-from bansweep.errors import BansweepError
+from bansweep.errors import BansweepError, DivergedError
 from bansweep.store.store import Store
 
 
@@ -18,7 +18,8 @@ def generation_trial(config: dict[str, Any]) -> None:
     """Train the generation of `config`, or use another process's result, and report how it ended.
 
     Reports `started` with the number of epochs done before, an `epoch_report` for each epoch, and last an `outcome`:
-    `finished`, `reused`, or `failed` with a `reason`. Exceptions would be retried by Tune as if the process had died,
+    `finished`, `reused`, `stopped` where it was asked to, or `failed` with a `reason`; `diverged` tells that it would
+    fail again. Exceptions would be retried by Tune as if the process had died,
     so failures are results here.
     """
     job = GenerationJob.model_validate_json(config["job"])
@@ -44,12 +45,12 @@ def generation_trial(config: dict[str, Any]) -> None:
             else:
                 train_in_worker_group(job, allocation, on_start=report_start)
     except BansweepError as error:
-        tune.report({"outcome": "failed", "reason": str(error)})
+        tune.report({"outcome": "failed", "reason": str(error), "diverged": isinstance(error, DivergedError)})
         return
     except Exception as error:
         tune.report({"outcome": "failed", "reason": f"{type(error).__name__}: {error}"})
         return
-    tune.report({"outcome": "finished"})
+    tune.report({"outcome": "finished" if is_finished() else "stopped"})
 
 
 def _train_here(job: GenerationJob, allocation: Allocation) -> None:

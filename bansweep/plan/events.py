@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
+
+from bansweep.plan.candidates import Candidate
 
 
 @dataclass(frozen=True)
@@ -58,4 +61,58 @@ class GenerationBlocked:
     cause: str
 
 
-SweepEvent = GenerationStarted | EpochFinished | GenerationFinished | GenerationFailed | GenerationBlocked
+@dataclass(frozen=True)
+class CandidateStarted:
+    """A candidate of a searched generation begins, or goes on after `epochs_done` epochs that were saved before."""
+
+    generation_id: str
+    candidate: Candidate
+    epochs_done: int = 0
+
+
+@dataclass(frozen=True)
+class CandidateEpochFinished:
+    generation_id: str
+    candidate: Candidate
+    report: EpochReport
+
+
+@dataclass(frozen=True)
+class CandidateEnded:
+    """A candidate trains no longer; `reason` says why it failed. One that was `stopped` may go on another time."""
+
+    generation_id: str
+    candidate: Candidate
+    outcome: Literal["finished", "pruned", "failed", "stopped"]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class GenerationStopped:
+    """Training ended early on request, with its progress saved: it goes on another time."""
+
+    generation_id: str
+
+
+@dataclass(frozen=True)
+class GenerationNotNeeded:
+    """Will not be trained because its chain ended before it: `cause` is the last generation that counts."""
+
+    generation_id: str
+    cause: str
+
+
+CandidateEvent = CandidateStarted | CandidateEpochFinished | CandidateEnded
+
+SweepEvent = (
+    GenerationStarted
+    | EpochFinished
+    | GenerationFinished
+    | GenerationFailed
+    | GenerationBlocked
+    | GenerationStopped
+    | GenerationNotNeeded
+    | CandidateEvent
+)
+"""What may be said. A searched generation starts when its first candidate does, has no epochs of its own, and is
+finished when the best candidate is published in its name."""

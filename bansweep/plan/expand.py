@@ -5,8 +5,10 @@ from __future__ import annotations
 from graphlib import TopologicalSorter
 
 from bansweep.plan.generation import DataIdentity, Generation
-from bansweep.plan.plan import Cell, EnsembleCell, Plan
+from bansweep.plan.plan import Cell, EnsembleCell, Plan, PlannedChain
 from bansweep.plan.seeds import effective_seed
+from bansweep.spec.data import is_text
+from bansweep.spec.selection import Select, metric_for
 from bansweep.spec.sweep import Column, Row, SweepSpec
 
 
@@ -15,6 +17,8 @@ def expand(sweep: SweepSpec, data: DataIdentity) -> Plan:
     generations: dict[str, Generation] = {}
     cells: list[Cell] = []
     ensembles: list[EnsembleCell] = []
+    chains: list[PlannedChain] = []
+    metric = metric_for(sweep.select, text=is_text(sweep.data))
     order = _teachers_first(sweep)
     for replica_seed in sweep.seeds:
         for row in sweep.networks:
@@ -34,6 +38,21 @@ def expand(sweep: SweepSpec, data: DataIdentity) -> Plan:
                 )
                 for name, ensemble in sweep.ensembles.items()
             ]
+            chains += [
+                PlannedChain(
+                    name=chain.name,
+                    row=row.name,
+                    replica_seed=replica_seed,
+                    teacher=ids[chain.teacher],
+                    columns=chain.columns,
+                    members=tuple(ids[column] for column in chain.columns),
+                    ensemble=chain.ensemble_column,
+                    stop=chain.stop,
+                    metric=metric,
+                )
+                for chain in sweep.chain
+                if chain.teacher in ids
+            ]
     return Plan(
         sweep=sweep.name,
         rows=tuple(row.name for row in sweep.networks),
@@ -41,6 +60,7 @@ def expand(sweep: SweepSpec, data: DataIdentity) -> Plan:
         generations=generations,
         cells=tuple(cells),
         ensembles=tuple(ensembles),
+        chains=tuple(chains),
     )
 
 
@@ -56,6 +76,10 @@ def _generation(
     sweep: SweepSpec, data: DataIdentity, row: Row, column: Column, teacher: Generation | None, replica_seed: int
 ) -> Generation:
     index = 0 if teacher is None else teacher.generation_index + 1
+    search = sweep.search_in(column)
+    select = Select()
+    if search is not None or sweep.select.epoch == "best":
+        select = Select(metric=metric_for(sweep.select, text=is_text(sweep.data)), epoch=sweep.select.epoch)
     return Generation(
         network=column.network_in(row),
         loss=column.loss,
@@ -66,4 +90,7 @@ def _generation(
         seed=effective_seed(replica_seed, column.seed, index),
         generation_index=index,
         teacher=None if teacher is None else teacher.id,
+        # What is kept of the losers changes nothing that is learnt.
+        search=None if search is None else search.model_copy(update={"keep": "winner"}),
+        select=select,
     )

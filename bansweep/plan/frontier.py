@@ -15,7 +15,7 @@ class Frontier:
     behind a leaf. Every operation costs O(log n) for each generation that it touches.
     """
 
-    def __init__(self, plan: Plan, finished: Iterable[str] = ()) -> None:
+    def __init__(self, plan: Plan, finished: Iterable[str] = (), not_needed: Iterable[str] = ()) -> None:
         self._generations = plan.generations
         self._order = {generation_id: position for position, generation_id in enumerate(plan.generations)}
         self._students: dict[str, list[str]] = {generation_id: [] for generation_id in plan.generations}
@@ -27,6 +27,7 @@ class Frontier:
         self._running: set[str] = set()
         self._failed: set[str] = set()
         self._blocked: dict[str, str] = {}
+        self._dropped = set(not_needed)
         self._ready: list[tuple[int, int, str]] = []
         for generation_id in plan.generations:
             self._offer(generation_id)
@@ -60,6 +61,19 @@ class Frontier:
                     stack.append(student_id)
         return tuple(sorted(newly_blocked, key=self._order.__getitem__))
 
+    def drop(self, generation_ids: Iterable[str]) -> None:
+        """These are not needed any more, and neither running nor ready."""
+        self._dropped.update(generation_ids)
+
+    def put_back(self, generation_id: str) -> None:
+        """A running generation is not trained after all, this time: its descendants stay where they are."""
+        self._running.remove(generation_id)
+
+    @property
+    def ready(self) -> int:
+        """How many generations could start now."""
+        return len(self._ready)
+
     @property
     def exhausted(self) -> bool:
         """Nothing runs and nothing is ready: whatever is left never will be."""
@@ -84,7 +98,8 @@ class Frontier:
 
     def _offer(self, generation_id: str) -> None:
         teacher = self._generations[generation_id].teacher
-        if generation_id not in self._finished and (teacher is None or teacher in self._finished):
+        wanted = generation_id not in self._finished and generation_id not in self._dropped
+        if wanted and (teacher is None or teacher in self._finished):
             heapq.heappush(self._ready, (-self._height[generation_id], self._order[generation_id], generation_id))
 
 

@@ -11,6 +11,8 @@ from bansweep.spec.model import SpecModel
 from bansweep.spec.networks import NetworkSpec
 from bansweep.spec.recipes import RecipeSpec
 from bansweep.spec.resources import Precision
+from bansweep.spec.search import Search
+from bansweep.spec.selection import Select
 from bansweep.spec.sweep import SharedLayers
 
 # Part of every id. Raise it when the meaning of a stored generation changes, or the default of an existing field:
@@ -32,7 +34,9 @@ class Generation(SpecModel):
     """A node of the plan: all that decides what is learnt, and nothing of where, when or for whom.
 
     `seed` is the effective seed, `teacher` the id of the generation that teaches (None: learns from labels), so that
-    ids form a Merkle chain back to a label-trained teacher.
+    ids form a Merkle chain back to a label-trained teacher. One with a `search` is the best of its candidates (see
+    `candidates`), whatever values the searched hyperparameters have here. `select` is at its defaults where it decides
+    nothing.
     """
 
     network: NetworkSpec
@@ -44,6 +48,8 @@ class Generation(SpecModel):
     seed: int
     generation_index: int
     teacher: str | None = None
+    search: Search | None = None
+    select: Select = Select()
 
     @cached_property
     def id(self) -> str:
@@ -57,5 +63,10 @@ def canonical_json(generation: Generation) -> str:
     content = generation.model_dump(mode="json", exclude_defaults=True, exclude={"generation_index"})
     content["network"]["kind"] = generation.network.kind
     content["loss"]["kind"] = generation.loss.kind
+    search = generation.search
+    if search is not None:
+        content["search"]["parameters"] = {key: one.model_dump(mode="json") for key, one in search.parameters.items()}
+        if search.pruner is not None:
+            content["search"]["pruner"]["kind"] = search.pruner.kind
     content["version"] = IDENTITY_VERSION
     return json.dumps(content, sort_keys=True, separators=(",", ":"))

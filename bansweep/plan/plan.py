@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from bansweep.plan.generation import Generation
+from bansweep.spec.chain import Stop
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,24 @@ class EnsembleCell:
 
 
 @dataclass(frozen=True)
+class PlannedChain:
+    """A chain in one row and replica: the teacher of its first generation, then its generations.
+
+    `columns` are those of its generations, without the teacher's; `metric` is what `stop` looks at, lower is better.
+    """
+
+    name: str
+    row: str
+    replica_seed: int
+    teacher: str
+    columns: tuple[str, ...]
+    members: tuple[str, ...]
+    ensemble: str | None
+    stop: Stop | None
+    metric: str
+
+
+@dataclass(frozen=True)
 class Plan:
     """What a sweep needs. `generations` maps ids to generations, every teacher before its students."""
 
@@ -39,6 +58,7 @@ class Plan:
     generations: Mapping[str, Generation]
     cells: tuple[Cell, ...]
     ensembles: tuple[EnsembleCell, ...]
+    chains: tuple[PlannedChain, ...] = ()
 
     @cached_property
     def cells_of(self) -> Mapping[str, tuple[Cell, ...]]:

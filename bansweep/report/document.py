@@ -11,6 +11,7 @@ from typing import Any
 from bansweep.plan.plan import Plan
 from bansweep.report.cells import ReportCell, replica_seeds
 from bansweep.report.metrics import metric_of
+from bansweep.report.summary import StudentDifference, baseline_differences, student_differences
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,12 @@ def report_document(
     """Plain data that `json.dumps` takes: ids of `trained` and `reused`, objects elsewhere, figures in full.
 
     `damaged` and `rehearsal` are the table's. A cell's `values` are in the order of `seeds`; its `difference` is the
-    mean minus the paper's figure. Infinite figures are strings, as in records: standard JSON has no such numbers.
+    mean minus the paper's figure. `differences` are students minus teachers, `baseline_differences` students minus the
+    first teacher in their chain; a rehearsal has none. Infinite figures are strings, as in records: standard JSON has
+    no such numbers.
     """
+    from_teachers = () if rehearsal else student_differences(plan, cells)
+    from_baselines = () if rehearsal else baseline_differences(plan, cells)
     return {
         "sweep": plan.sweep,
         "rehearsal": rehearsal,
@@ -67,7 +72,24 @@ def report_document(
             }
             for cell in cells
         ],
+        "differences": [_difference(one, "teacher") for one in from_teachers],
+        "baseline_differences": [_difference(one, "baseline") for one in from_baselines],
         "damaged": list(damaged),
+    }
+
+
+def _difference(difference: StudentDifference, reference: str) -> dict[str, Any]:
+    paired = difference.paired
+    return {
+        "row": difference.row,
+        "column": difference.column,
+        reference: difference.reference,
+        "values": [_figure(value) for value in paired.values],
+        "mean": _figure(paired.mean),
+        "sd": _figure(paired.sd),
+        "n": paired.n,
+        "interval": None if paired.interval is None else [_figure(end) for end in paired.interval],
+        "within_noise": paired.within_noise,
     }
 
 

@@ -6,19 +6,24 @@ import re
 from collections.abc import Sequence
 
 from bansweep.report.cells import ReportCell
-from bansweep.report.metrics import Metric
 from bansweep.report.notation import (
+    INTERVAL,
     REHEARSAL,
-    UNFINISHED,
+    difference_name,
     headline,
+    interval_text,
+    mean_difference_text,
     mean_text,
     notes,
     paper_text,
     paper_title,
     spread_text,
+    verdict,
 )
 from bansweep.report.summary import StudentDifference
 from bansweep.report.table import ReportTable
+
+_BASELINE = "Likewise, from the network that learnt from labels and began the chain of teachers."
 
 
 def markdown(table: ReportTable) -> str:
@@ -39,26 +44,54 @@ def markdown(table: ReportTable) -> str:
     if remarks:
         blocks.append("\n".join(remarks))
     if table.differences:
-        blocks += ["## Student minus teacher", _differences(table)]
+        blocks += ["## Student minus teacher", _what_differences_are(table), _differences(table, table.differences)]
+    if table.baseline_differences:
+        blocks += ["## Student minus baseline", _BASELINE, _differences(table, table.baseline_differences)]
     return "\n\n".join(blocks) + "\n"
 
 
-def _differences(table: ReportTable) -> str:
-    pairs = {difference.column: difference.teacher for difference in table.differences}
-    by_place = {(difference.row, difference.column): difference for difference in table.differences}
-    columns = [column for column in table.columns if column in pairs]
+def _what_differences_are(table: ReportTable) -> str:
+    unit = f"{table.metric.difference_unit.capitalize()}, negative where the student is better"
+    if len(table.seeds) == 1:
+        return f"{unit}. A single seed gives no interval: nothing here says what another seed would have done."
+    return (
+        f"{unit}: mean ± standard deviation of the differences seed by seed, and the paired t-interval of their mean. "
+        "Within seed noise: the interval contains 0."
+    )
+
+
+def _differences(table: ReportTable, differences: Sequence[StudentDifference]) -> str:
+    return (_networks_by_students if len(table.seeds) == 1 else _line_by_line)(table, differences)
+
+
+def _networks_by_students(table: ReportTable, differences: Sequence[StudentDifference]) -> str:
+    """Single figures, compact."""
+    names = {one.column: difference_name(one) for one in differences}
+    by_place = {(one.row, one.column): mean_difference_text(table.metric, one.paired) for one in differences}
+    columns = [column for column in table.columns if column in names]
     rows = [row for row in table.rows if any((row, column) in by_place for column in columns)]
-    intro = f"{table.metric.difference_unit.capitalize()}, negative where the student is better"
-    if len(table.seeds) > 1:
-        intro += ": mean ± standard deviation of each student's difference from its own teacher"
-    grid = _pipe_table(
-        ["network", *(_escaped(f"{column} − {pairs[column]}") for column in columns)],
+    return _pipe_table(
+        ["network", *(_escaped(names[column]) for column in columns)],
+        [[_escaped(row), *(by_place.get((row, column), "") for column in columns)] for row in rows],
+    )
+
+
+def _line_by_line(table: ReportTable, differences: Sequence[StudentDifference]) -> str:
+    """All that several seeds say of a difference."""
+    return _pipe_table(
+        ["network", "difference", "mean ± sd", "n", INTERVAL, "verdict"],
         [
-            [_escaped(row), *(_difference_text(table.metric, by_place.get((row, column))) for column in columns)]
-            for row in rows
+            [
+                _escaped(one.row),
+                _escaped(difference_name(one)),
+                mean_difference_text(table.metric, one.paired),
+                str(one.paired.n),
+                interval_text(table.metric, one.paired),
+                verdict(one.paired),
+            ]
+            for one in differences
         ],
     )
-    return f"{intro}.\n\n{grid}"
 
 
 def _cell_text(cell: ReportCell | None) -> str:
@@ -66,15 +99,6 @@ def _cell_text(cell: ReportCell | None) -> str:
         return ""
     paper = paper_text(cell)
     return " ".join(filter(None, (mean_text(cell), spread_text(cell), f"({paper})" if paper else "")))
-
-
-def _difference_text(metric: Metric, difference: StudentDifference | None) -> str:
-    if difference is None:
-        return ""
-    if difference.mean is None:
-        return UNFINISHED
-    spread = "" if difference.sd is None else f" ± {metric.text(difference.sd)}"
-    return metric.difference_text(difference.mean) + spread
 
 
 def _pipe_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bansweep.report.cells import ReportCell
+from bansweep.report.metrics import Metric
+from bansweep.report.paired_difference import CONFIDENCE, PairedDifference
 from bansweep.report.paper_figures import paper_table
+from bansweep.report.summary import StudentDifference
 from bansweep.report.table import ReportTable
 
 UNFINISHED = "–"
+
+INTERVAL = f"{CONFIDENCE:.0%} interval".replace("%", " %")
 
 REHEARSAL = "REHEARSAL: very little data for one epoch; these figures say nothing about the networks"
 
@@ -31,12 +36,58 @@ def paper_text(cell: ReportCell) -> str:
     return cell.metric.text(cell.paper) + difference
 
 
+def difference_name(difference: StudentDifference) -> str:
+    """`ban − teacher`."""
+    return f"{difference.column} − {difference.reference}"
+
+
+def mean_difference_text(metric: Metric, paired: PairedDifference) -> str:
+    """`-0.42 ± 0.31`; without the spread where fewer than two seeds give none, a dash where none is finished."""
+    if paired.mean is None:
+        return UNFINISHED
+    spread = "" if paired.sd is None else f" ± {metric.text(paired.sd)}"
+    return metric.difference_text(paired.mean) + spread
+
+
+def interval_text(metric: Metric, paired: PairedDifference) -> str:
+    """`-1.19 … +0.35`; nothing where there is no interval."""
+    if paired.interval is None:
+        return ""
+    low, high = paired.interval
+    return f"{metric.difference_text(low)} … {metric.difference_text(high)}"
+
+
+def verdict(paired: PairedDifference) -> str:
+    """What the interval says of the difference, or why there is none; nothing where no seed is finished."""
+    if paired.n == 0:
+        return ""
+    if paired.within_noise is None:
+        return "one seed, no interval" if paired.n == 1 else "infinite figures, no interval"
+    return "within seed noise" if paired.within_noise else "beyond seed noise"
+
+
+def difference_notes(table: ReportTable) -> Iterator[str]:
+    """A line for each difference that is there: from teachers, then from baselines; none in a table of one seed.
+
+    `ban − teacher, wrn-10-1: -0.42 ± 0.31 (95 % interval -1.19 … +0.35, n = 3): within seed noise`.
+    """
+    if len(table.seeds) == 1:
+        return
+    for difference in (*table.differences, *table.baseline_differences):
+        paired = difference.paired
+        if paired.n == 0:
+            continue
+        interval = interval_text(table.metric, paired)
+        brackets = ", ".join(filter(None, (f"{INTERVAL} {interval}" if interval else "", f"n = {paired.n}")))
+        yield (
+            f"{difference_name(difference)}, {difference.row}: {mean_difference_text(table.metric, paired)} "
+            f"({brackets}): {verdict(paired)}"
+        )
+
+
 def headline(table: ReportTable) -> str:
     """What the figures are: the metric and its unit, over how many seeds, and what the brackets hold."""
-    count = len(table.seeds)
-    text = f"{table.metric.heading}: " + (
-        f"mean ± standard deviation over {count} seeds" if count > 1 else f"one seed ({table.seeds[0]})"
-    )
+    text = f"{table.metric.heading}: {_over_seeds(table)}"
     if any(cell.paper is not None for cell in table.cells):
         text += f"; in brackets the paper's ({paper_name(table)})"
     if any(cell.difference is not None for cell in table.cells):
@@ -63,8 +114,27 @@ def notes(table: ReportTable) -> Iterator[str]:
     for cell in table.cells:
         if 0 < cell.finished < len(cell.values):
             partial.setdefault(cell.finished, []).append(f"{cell.row} / {cell.column}")
-    for finished, places in sorted(partial.items()):
-        yield f"over {finished} of {len(table.seeds)} seeds so far: {', '.join(places)}"
+    if len(_counts(table)) > 1:
+        for finished, places in sorted(partial.items()):
+            yield f"n = {finished} of {len(table.seeds)} seeds so far: {', '.join(places)}"
     if len(table.cells) < len(table.rows) * len(table.columns):
         yield "empty: not part of the sweep"
     yield from table.damaged
+
+
+def _over_seeds(table: ReportTable) -> str:
+    """How many seeds the cells stand for; where that differs, `notes` say which ones stand for fewer."""
+    seeds = len(table.seeds)
+    if seeds == 1:
+        return f"one seed ({table.seeds[0]})"
+    counts = _counts(table)
+    if counts and max(counts) < seeds:
+        over = f"n = {max(counts)} of {seeds} seeds so far" if len(counts) == 1 else f"up to {seeds} seeds"
+    else:
+        over = f"n = {seeds} seeds"
+    return f"mean ± standard deviation over {over}"
+
+
+def _counts(table: ReportTable) -> set[int]:
+    """The numbers of seeds that cells stand for."""
+    return {cell.finished for cell in table.cells if cell.finished}

@@ -1,69 +1,79 @@
-"""What students gain: each student's figure minus that of the generation which taught it."""
+"""What students gain: each one's figure minus its teacher's, and minus that of the network its chain began with."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bansweep.plan.plan import Plan
-from bansweep.report.cells import ReportCell, mean, sample_deviation
+from bansweep.report.cells import ReportCell
 from bansweep.report.metrics import metric_of
+from bansweep.report.paired_difference import PairedDifference, paired_difference
 
 
 @dataclass(frozen=True)
 class StudentDifference:
-    """Student minus teacher in the metric's unit: negative where the student is the better one.
-
-    `values` has a difference for each replica seed, None where one of the two is not finished. Students are paired
-    with their own teachers, so `sd` is the spread of the differences and not of the figures.
-    """
+    """A student (`row`, `column`) minus the column `reference` of its row: its teacher or its baseline."""
 
     row: str
     column: str
-    teacher: str
-    values: tuple[float | None, ...]
-    mean: float | None
-    sd: float | None
+    reference: str
+    paired: PairedDifference
 
 
 def student_differences(plan: Plan, cells: Sequence[ReportCell]) -> tuple[StudentDifference, ...]:
-    """A difference for each cell whose generation has a teacher, in the order of `cells` (made from the same plan)."""
-    by_place = {(cell.row, cell.column): cell for cell in cells}
-    taught = {column: teacher for column in plan.columns if (teacher := _teacher_column(plan, column)) is not None}
+    """Student minus teacher, for each cell whose generation has one, in the order of `cells` (of the same plan)."""
+    return _differences(plan, cells, _teachers(plan))
+
+
+def baseline_differences(plan: Plan, cells: Sequence[ReportCell]) -> tuple[StudentDifference, ...]:
+    """Student minus baseline, the generation without a teacher that its chain began with, in the order of `cells`.
+
+    Only for students whose teacher is a student, too: for the others it is the difference from the teacher.
+    """
+    teachers = _teachers(plan)
+    baselines = {}
+    for student, teacher in teachers.items():
+        baseline = teacher
+        while baseline in teachers:
+            baseline = teachers[baseline]
+        if baseline != teacher:
+            baselines[student] = baseline
+    return _differences(plan, cells, baselines)
+
+
+def _differences(
+    plan: Plan, cells: Sequence[ReportCell], references: Mapping[str, str]
+) -> tuple[StudentDifference, ...]:
+    """`references` maps columns of the sweep to those that are subtracted from them."""
     metric = metric_of(plan)
-    # Students are compared with their teachers on the same split.
-    teachers = dict(zip(metric.columns(taught), metric.columns(taught.values()), strict=True))
-    differences = []
-    for cell in cells:
-        teacher = teachers.get(cell.column)
-        if teacher is None:
-            continue
-        pairs = zip(cell.values, by_place[cell.row, teacher].values, strict=True)
-        values = tuple(None if own is None or theirs is None else own - theirs for own, theirs in pairs)
-        differences.append(
-            StudentDifference(cell.row, cell.column, teacher, values, mean(values), sample_deviation(values))
+    # Like with like: the table has each column once for each split.
+    subtracted = dict(zip(metric.columns(references), metric.columns(references.values()), strict=True))
+    by_place = {(cell.row, cell.column): cell for cell in cells}
+    return tuple(
+        StudentDifference(
+            cell.row, cell.column, reference, paired_difference(cell.values, by_place[cell.row, reference].values)
         )
-    return tuple(differences)
+        for cell in cells
+        if (reference := subtracted.get(cell.column)) is not None
+    )
 
 
-def _teacher_column(plan: Plan, student: str) -> str | None:
-    """The column that teaches `student`; None for ensembles and for generations that learn from labels.
+def _teachers(plan: Plan) -> dict[str, str]:
+    """Student -> the column that teaches it; without ensembles and generations that have no teacher.
 
     A generation may fill several columns, and some only in some rows; the column looked for teaches in all of them.
     """
-    shown = {(cell.row, cell.column, cell.replica_seed): cell.generation_id for cell in plan.cells}
-    taught = {
-        (cell.row, cell.replica_seed): plan.generations[cell.generation_id].teacher
-        for cell in plan.cells
-        if cell.column == student
-    }
-    if not taught or None in taught.values():
-        return None
-    return next(
-        (
-            column
-            for column in plan.columns
-            if all(shown.get((row, column, seed)) == teacher for (row, seed), teacher in taught.items())
-        ),
-        None,
-    )
+    shown: dict[str, dict[tuple[str, int], str]] = {column: {} for column in plan.columns}
+    for cell in plan.cells:
+        shown[cell.column][cell.row, cell.replica_seed] = cell.generation_id
+    teachers = {}
+    for student, generations in shown.items():
+        taught_by = {place: plan.generations[generation_id].teacher for place, generation_id in generations.items()}
+        if not taught_by or None in taught_by.values():
+            continue
+        for column, others in shown.items():
+            if taught_by.items() <= others.items():
+                teachers[student] = column
+                break
+    return teachers

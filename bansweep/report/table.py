@@ -10,7 +10,7 @@ from bansweep.report.cells import ReportCell, cells, replica_seeds
 from bansweep.report.damage import DamageNoted
 from bansweep.report.metrics import Metric, metric_of
 from bansweep.report.results import FinishedGenerations
-from bansweep.report.summary import StudentDifference, student_differences
+from bansweep.report.summary import StudentDifference, baseline_differences, student_differences
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class ReportTable:
     `values` belong to; `paper` names the paper's table beside it. `damaged` says which of the store's files could not
     be used; the figures that need them count as unfinished. A `rehearsal` exercises everything with very little data
     for one epoch: its figures mean nothing, so that they are compared with none, neither the paper's nor, in
-    `differences`, the teacher's.
+    `differences`, the teacher's or, in `baseline_differences`, those of the first teacher in the chain.
     """
 
     sweep: str
@@ -32,6 +32,7 @@ class ReportTable:
     paper: str | None
     cells: tuple[ReportCell, ...]
     differences: tuple[StudentDifference, ...]
+    baseline_differences: tuple[StudentDifference, ...] = ()
     damaged: tuple[str, ...] = ()
     rehearsal: bool = False
 
@@ -58,6 +59,7 @@ def report_table(plan: Plan, store: FinishedGenerations, *, paper: str | None, r
         paper=paper,
         cells=made,
         differences=() if rehearsal else student_differences(plan, made),
+        baseline_differences=() if rehearsal else baseline_differences(plan, made),
         damaged=noted.messages,
         rehearsal=rehearsal,
     )

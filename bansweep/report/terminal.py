@@ -10,14 +10,25 @@ from rich.table import Table
 from rich.text import Text
 
 from bansweep.report.cells import ReportCell
-from bansweep.report.notation import REHEARSAL, headline, mean_text, notes, paper_text, spread_text
+from bansweep.report.notation import (
+    REHEARSAL,
+    difference_notes,
+    headline,
+    mean_text,
+    notes,
+    paper_text,
+    spread_text,
+)
 from bansweep.report.table import ReportTable
 
 CellStyle = Callable[[ReportCell], str]
 
 
 class TerminalReport:
-    """What rich's `console.print` takes: the sweep's name, what the figures are, the table, notes on missing ones."""
+    """What rich's `console.print` takes: the sweep's name, what the figures are, the table, notes, differences.
+
+    One seed says nothing of what others would do, so that its table comes without differences.
+    """
 
     def __init__(self, table: ReportTable) -> None:
         self._table = table
@@ -33,6 +44,11 @@ class TerminalReport:
         remarks = list(notes(self._table))
         if remarks:
             yield Text("\n" + "\n".join(remarks), style="dim")
+        differences = list(difference_notes(self._table))
+        if differences:
+            unit = self._table.metric.difference_unit
+            yield Text(f"\nPaired differences, {unit} (negative: the student is better)")
+            yield Text("\n".join(differences), style="dim")
 
 
 def terminal_table(table: ReportTable, *, width: int) -> Table:

@@ -10,10 +10,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from bansweep.errors import Problem, SweepFileError
+from bansweep.spec.chain import chain_problems, with_chains
 from bansweep.spec.document import Document, KeyPath, key_text, parse_document, parse_value, read_document, refusal
 from bansweep.spec.kinds import kind_problems
 from bansweep.spec.matching import matching_problems
 from bansweep.spec.references import Finding, reference_problems
+from bansweep.spec.searching import search_problems
 from bansweep.spec.sweep import SweepSpec
 
 # A part that may be written as a bare name is that name under this key when `--set` reaches into it.
@@ -60,11 +62,13 @@ def _validated(document: Document, overrides: Sequence[str]) -> SweepSpec:
 
 
 def _checked(value: dict[str, Any]) -> tuple[SweepSpec | None, list[Finding]]:
-    found = list(reference_problems(value))
+    found = list(chain_problems(value))
+    value = with_chains(value)
+    found += reference_problems(value)
     try:
         sweep = SweepSpec.model_validate(value)
         # Only what is valid in itself can be compared.
-        return sweep, found or list(kind_problems(sweep)) or list(matching_problems(sweep))
+        return sweep, found or list(kind_problems(sweep)) or [*matching_problems(sweep), *search_problems(sweep)]
     except ValidationError as error:
         found += [(_path_in(value, line["loc"]), line["msg"]) for line in error.errors(include_url=False)]
         return None, found

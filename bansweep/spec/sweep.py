@@ -7,12 +7,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
+from bansweep.spec.budget import Budget
+from bansweep.spec.chain import Chain
 from bansweep.spec.data import DataSpec
 from bansweep.spec.losses import LossSpec
 from bansweep.spec.model import SpecModel
 from bansweep.spec.networks import NetworkSpec
 from bansweep.spec.recipes import AnyRecipe, RecipeSpec
 from bansweep.spec.resources import Resources
+from bansweep.spec.search import Search
+from bansweep.spec.selection import Select
 
 # Names become file names, tags and table headings: no separators, no control characters, no leading dot.
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+*_-]*$", max_length=80)]
@@ -34,7 +38,7 @@ class Column(SpecModel):
     """A column of the table: how its generation learns, and the column that teaches it.
 
     `shared_layers`: whether the student's first convolution and last (linear) layer are its teacher's, and then stay
-    so (`frozen`) or are where its own start (`trained`).
+    so (`frozen`) or are where its own start (`trained`). `search` takes the place of the sweep's; `none` is none.
     """
 
     loss: LossSpec
@@ -42,6 +46,7 @@ class Column(SpecModel):
     seed: int = Field(default=0, ge=0, le=2**31)
     network: NetworkSpec | None = Field(default=None, description="a student that differs from its row's network")
     shared_layers: SharedLayers = "none"
+    search: Search | Literal["none"] | None = None
     skip: tuple[str, ...] = ()
 
     def network_in(self, row: Row) -> NetworkSpec:
@@ -104,8 +109,15 @@ def _ensemble_from_shorthand(value: Any) -> Any:
     return {**shared, "by_row": by_row}
 
 
+def _one_or_several(value: Any) -> Any:
+    return [value] if isinstance(value, dict) else value
+
+
 class SweepSpec(SpecModel):
-    """Everything that a sweep file says. Cross-references between its parts are checked in `references`."""
+    """Everything that a sweep file says. Cross-references between its parts are checked in `references`.
+
+    The columns that a `chain` stands for are among `generations` and `ensembles` (`with_chains`).
+    """
 
     name: Name
     data: DataSpec
@@ -116,6 +128,10 @@ class SweepSpec(SpecModel):
     ensembles: Mapping[Name, Annotated[Ensemble, BeforeValidator(_ensemble_from_shorthand)]] = Field(
         default_factory=dict
     )
+    chain: Annotated[tuple[Chain, ...], BeforeValidator(_one_or_several)] = ()
+    search: Search | None = None
+    select: Select = Select()
+    budget: Budget | None = None
     paper: str | None = None
     diagnostics: bool = Field(default=False, description="measure section 3.2's gradient in every epoch")
     resources: Resources = Resources()
@@ -123,3 +139,9 @@ class SweepSpec(SpecModel):
     def recipe_in(self, row: Row) -> AnyRecipe:
         """The recipe of a row's generations."""
         return self.recipe if row.recipe is None else row.recipe
+
+    def search_in(self, column: Column) -> Search | None:
+        """The search within a column's generations, if there is one."""
+        if column.search == "none":
+            return None
+        return self.search if column.search is None else column.search

@@ -1,8 +1,9 @@
-"""history.parquet: a row per epoch, a column per metric, every float64 as it was."""
+"""history.parquet and candidates.parquet: a row per epoch, a column per metric, every float64 as it was."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from bansweep.plan.events import EpochReport
 
@@ -10,6 +11,7 @@ from bansweep.plan.events import EpochReport
 
 _COUNTS = ("epoch", "epochs")
 _TIMES = ("seconds", "finished_at")
+_CANDIDATE = "candidate"
 
 
 def encode_history(history: Sequence[EpochReport]) -> bytes:
@@ -17,31 +19,55 @@ def encode_history(history: Sequence[EpochReport]) -> bytes:
 
     Raises ValueError where a metric has the name of one of an epoch report's own fields.
     """
+    return _encoded(history, {})
+
+
+def encode_candidates(histories: Mapping[int, Sequence[EpochReport]]) -> bytes:
+    """The bytes of candidates.parquet: the histories of a search's candidates, by their numbers."""
+    numbers = [number for number, history in histories.items() for _ in history]
+    return _encoded([report for history in histories.values() for report in history], {_CANDIDATE: numbers})
+
+
+def decode_history(encoded: bytes) -> tuple[EpochReport, ...]:
+    """The epoch reports in the bytes of history.parquet."""
+    return tuple(map(_report, _rows(encoded)))
+
+
+def decode_candidates(encoded: bytes) -> dict[int, tuple[EpochReport, ...]]:
+    """The histories in the bytes of candidates.parquet; a candidate without a finished epoch is not among them."""
+    histories: dict[int, list[EpochReport]] = {}
+    for row in _rows(encoded):
+        histories.setdefault(row.pop(_CANDIDATE), []).append(_report(row))
+    return {number: tuple(history) for number, history in histories.items()}
+
+
+def _encoded(reports: Sequence[EpochReport], numbers: Mapping[str, list[int]]) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    metrics = list(dict.fromkeys(name for report in history for name in report.metrics))
-    if taken := sorted(set(metrics) & {*_COUNTS, *_TIMES}):
+    metrics = list(dict.fromkeys(name for report in reports for name in report.metrics))
+    if taken := sorted(set(metrics) & {*_COUNTS, *_TIMES, _CANDIDATE}):
         raise ValueError(f"metrics cannot be called {', '.join(taken)}: the history has columns of these names")
-    columns = {name: pa.array([getattr(report, name) for report in history], pa.int64()) for name in _COUNTS}
-    columns |= {name: pa.array([getattr(report, name) for report in history], pa.float64()) for name in _TIMES}
-    columns |= {name: pa.array([report.metrics.get(name) for report in history], pa.float64()) for name in metrics}
+    columns = {name: pa.array(values, pa.int64()) for name, values in numbers.items()}
+    columns |= {name: pa.array([getattr(report, name) for report in reports], pa.int64()) for name in _COUNTS}
+    columns |= {name: pa.array([getattr(report, name) for report in reports], pa.float64()) for name in _TIMES}
+    columns |= {name: pa.array([report.metrics.get(name) for report in reports], pa.float64()) for name in metrics}
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table(columns), sink)
     encoded: bytes = sink.getvalue().to_pybytes()
     return encoded
 
 
-def decode_history(encoded: bytes) -> tuple[EpochReport, ...]:
-    """The epoch reports in the bytes of history.parquet."""
+def _rows(encoded: bytes) -> list[dict[str, Any]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    rows = pq.ParquetFile(pa.BufferReader(encoded)).read(use_threads=False).to_pylist()
-    return tuple(
-        EpochReport(
-            **{name: row.pop(name) for name in (*_COUNTS, *_TIMES)},
-            metrics={name: value for name, value in row.items() if value is not None},
-        )
-        for row in rows
+    rows: list[dict[str, Any]] = pq.ParquetFile(pa.BufferReader(encoded)).read(use_threads=False).to_pylist()
+    return rows
+
+
+def _report(row: dict[str, Any]) -> EpochReport:
+    return EpochReport(
+        **{name: row.pop(name) for name in (*_COUNTS, *_TIMES)},
+        metrics={name: value for name, value in row.items() if value is not None},
     )

@@ -7,9 +7,12 @@
         generation.json         its record
         weights.safetensors
         history.parquet         a row per epoch
+        candidates.parquet      of a searched generation: a row per candidate and epoch
         predictions.parquet     class probabilities of the test split
-      progress/<id>/            what a running generation resumes from: epoch-NNNNNN.progress
+      progress/<id>/            what a running generation resumes from: epoch-NNNNNN.progress; `stop` asks it to end;
+                                search.json says how far a search is
       claims/<id>/              who trains it: 1.json, 2.json, ...; the highest number counts
+      candidates/               a store of its own, for the candidates of searches that are not decided
       sweeps/<name>/            the reports and the log of a sweep
 
 Names that begin with a dot are being written, or were set aside.
@@ -27,6 +30,9 @@ RECORD_FILE = "generation.json"
 WEIGHTS_FILE = "weights.safetensors"
 HISTORY_FILE = "history.parquet"
 PREDICTIONS_FILE = "predictions.parquet"
+CANDIDATES_FILE = "candidates.parquet"
+STOP_FILE = "stop"
+SEARCH_FILE = "search.json"
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 _SWEEP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+*_-]{0,79}")
@@ -54,6 +60,10 @@ class Layout:
 
     def claims(self, generation_id: str) -> Path:
         return self.root / "claims" / _checked_id(generation_id)
+
+    @property
+    def candidates(self) -> Path:
+        return self.root / "candidates"
 
     def sweep(self, name: str) -> Path:
         if not _SWEEP_NAME.fullmatch(name):

@@ -5,27 +5,51 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, JsonValue, ValidationError
 
 from bansweep.errors import DamagedError, StoreError
+from bansweep.plan.candidates import candidate_of
 from bansweep.plan.generation import Generation
 from bansweep.spec.model import SpecModel
 from bansweep.store.files import sha256
 from bansweep.store.layout import RECORD_FILE
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+
+class CandidateRecord(SpecModel):
+    """What became of one candidate of a search.
+
+    `id` is that of the generation that it was; `setting` has the searched hyperparameters by their keys. `epochs` it
+    trained before it was finished, pruned or failed, in `seconds`; `value` is what it was compared by, reached in
+    epoch `epoch`.
+    """
+
+    model_config = ConfigDict(allow_inf_nan=True, ser_json_inf_nan="strings")
+
+    number: int
+    id: str
+    setting: Mapping[str, JsonValue]
+    outcome: Literal["finished", "pruned", "failed"]
+    epochs: int
+    epoch: int | None
+    value: float | None
+    seconds: float
+    reason: str = ""
 
 
 class GenerationRecord(SpecModel):
     """What is known of a finished generation.
 
     `label` is what the sweep that trained it called it; `input_shape` is channels, height, width (None for text);
-    `classes` counts the words of a vocabulary as well; `teacher_digest` is the
-    SHA-256 of the teacher's weights file; `metrics` the final figures (`test_error` in percent, `test_loss`,
-    `train_loss`, ...); times are Unix seconds. `digests` maps file names to their SHA-256 and is filled in when the
-    generation is published; the entry of generation.json is the digest of the record without that entry.
+    `classes` counts the words of a vocabulary as well; `teacher_digest` is the SHA-256 of the teacher's weights file;
+    `metrics` the final figures (`test_error` in percent, `test_loss`, `train_loss`, ...); times are Unix seconds.
+    `selected_epoch` is the one whose weights these are; of a searched generation `candidates` has all that were tried,
+    and `winner` the number of the one that it is; `parameters` to `metrics` and times are the winner's. `digests` maps
+    file names to their SHA-256 and is filled in when the generation is published; the entry of generation.json is the
+    digest of the record without that entry.
     """
 
     # A final loss that overflowed is a result too. Standard JSON has no such numbers, hence strings.
@@ -46,7 +70,17 @@ class GenerationRecord(SpecModel):
     device: str
     host: str
     versions: Mapping[str, str]
+    selected_epoch: int | None = None
+    candidates: tuple[CandidateRecord, ...] = ()
+    winner: int | None = None
     digests: Mapping[str, str] = Field(default_factory=dict)
+
+    @property
+    def trained(self) -> Generation:
+        """What was trained: the generation, or the candidate that won its search."""
+        if self.winner is None:
+            return self.generation
+        return candidate_of(self.generation, self.winner, self.candidates[self.winner].setting).generation
 
 
 def sealed(record: GenerationRecord, digests: Mapping[str, str]) -> GenerationRecord:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from bansweep.plan.events import EpochReport
 from bansweep.store import files, publishing
 from bansweep.store.claims import Claim
-from bansweep.store.history import decode_history, encode_history
-from bansweep.store.layout import HISTORY_FILE, PREDICTIONS_FILE, RECORD_FILE, WEIGHTS_FILE, Layout
+from bansweep.store.history import decode_candidates, decode_history, encode_candidates, encode_history
+from bansweep.store.layout import (
+    CANDIDATES_FILE,
+    HISTORY_FILE,
+    PREDICTIONS_FILE,
+    RECORD_FILE,
+    SEARCH_FILE,
+    STOP_FILE,
+    WEIGHTS_FILE,
+    Layout,
+)
 from bansweep.store.predictions import Predictions, TokenPredictions, decode_predictions, encode_predictions
 from bansweep.store.progress import Progress, clear_progress, epochs_done, load_progress, save_progress
 from bansweep.store.records import GenerationRecord
@@ -29,6 +40,12 @@ class Store:
 
     def __repr__(self) -> str:
         return f"Store({str(self.root)!r})"
+
+    @property
+    def candidates(self) -> Store:
+        """The store inside the store where the candidates of searches are trained. Once a search is decided its winner
+        is published here, and they are removed."""
+        return Store(self._layout.candidates)
 
     # Finished generations
 
@@ -61,12 +78,14 @@ class Store:
         weights: bytes,
         history: Sequence[EpochReport],
         predictions: Predictions | TokenPredictions,
+        candidates: Mapping[int, Sequence[EpochReport]] | None = None,
     ) -> GenerationRecord:
         """Publishes a finished generation whole, and returns the record that is now stored, digests included.
 
-        `weights` is in safetensors format. A complete generation of this id stays as it is, and its record is
-        returned; an incomplete or damaged one is set aside. Raises StoreError where that cannot be written, with
-        nothing published, and ValueError where `record.id` is not its generation's. The caller clears the progress.
+        `weights` is in safetensors format; `candidates` has the histories of a search's, by their numbers. A complete
+        generation of this id stays as it is, and its record is returned; an incomplete or damaged one is set aside.
+        Raises StoreError where that cannot be written, with nothing published, and ValueError where `record.id` is not
+        its generation's. The caller clears the progress.
         """
         if record.id != record.generation.id:
             raise ValueError(f"the record says {record.id!r}, its generation's id is {record.generation.id!r}")
@@ -75,6 +94,8 @@ class Store:
             HISTORY_FILE: encode_history(history),
             PREDICTIONS_FILE: encode_predictions(predictions),
         }
+        if candidates is not None:
+            contents[CANDIDATES_FILE] = encode_candidates(candidates)
         return publishing.publish(self._layout, record, contents)
 
     def weights(self, generation_id: str) -> bytes:
@@ -84,6 +105,16 @@ class Store:
     def history(self, generation_id: str) -> tuple[EpochReport, ...]:
         """The report of each epoch. Raises DamagedError where they are not what was published."""
         return decode_history(publishing.read_file(self._layout, generation_id, HISTORY_FILE))
+
+    def candidate_histories(self, generation_id: str) -> dict[int, tuple[EpochReport, ...]]:
+        """The reports of each candidate of a searched generation, by number. Raises DamagedError likewise."""
+        return decode_candidates(publishing.read_file(self._layout, generation_id, CANDIDATES_FILE))
+
+    def remove(self, generation_id: str) -> None:
+        """Removes a generation, its progress and the claims on it; nothing where there is none."""
+        files.remove_folder(self._layout.generation(generation_id))
+        self.clear_progress(generation_id)
+        files.remove_folder(self._layout.claims(generation_id))
 
     def predictions(self, generation_id: str) -> Predictions | TokenPredictions:
         """What the generation answers to held-out splits. Raises DamagedError where it is not what was published."""
@@ -107,6 +138,37 @@ class Store:
         """Removes the generation's progress; nothing where there is none."""
         clear_progress(self._layout.progress(generation_id))
 
+    def ask_to_stop(self, generation_id: str) -> None:
+        """Asks whoever trains the generation to stop after the epoch that is running."""
+        folder = self._layout.progress(generation_id)
+        files.make_folder(folder)
+        # Where the folder is gone again, training has just come to its end.
+        with suppress(FileNotFoundError):
+            files.replace(folder / STOP_FILE, b"")
+
+    def is_asked_to_stop(self, generation_id: str) -> bool:
+        return files.exists(self._layout.progress(generation_id) / STOP_FILE)
+
+    def withdraw_stop(self, generation_id: str) -> None:
+        """The generation may be trained on; nothing where nobody asked it to stop."""
+        files.remove(self._layout.progress(generation_id) / STOP_FILE)
+
+    def save_search_counts(self, generation_id: str, counts: Mapping[str, int]) -> None:
+        """Says how far the search of a generation is: how many candidates are running, and how many ended how."""
+        folder = self._layout.progress(generation_id)
+        files.make_folder(folder)
+        files.replace(folder / SEARCH_FILE, json.dumps(dict(counts)).encode(), durable=False)
+
+    def search_counts(self, generation_id: str) -> dict[str, int]:
+        """What `save_search_counts` said last; empty where no search is under way, or what it said cannot be read."""
+        try:
+            return {str(key): int(value) for key, value in json.loads(self._search_text(generation_id)).items()}
+        except (FileNotFoundError, ValueError, AttributeError, TypeError):
+            return {}
+
+    def _search_text(self, generation_id: str) -> bytes:
+        return files.read(self._layout.progress(generation_id) / SEARCH_FILE)
+
     def claim(self, generation_id: str) -> Claim:
         """The claim on training the generation, not acquired yet."""
         return Claim(self._layout.claims(generation_id), finished=lambda: bool(self.finished([generation_id])))
@@ -116,6 +178,10 @@ class Store:
     def write_sweep_file(self, sweep: str, name: str, text: str) -> None:
         """Writes `<root>/sweeps/<sweep>/<name>` whole: a reader sees the former text or this one."""
         files.replace(self.sweep_folder(sweep) / name, text.encode())
+
+    def sweep_path(self, sweep: str) -> Path:
+        """`<root>/sweeps/<name>`, whether it is there or not."""
+        return self._layout.sweep(sweep)
 
     def sweep_folder(self, sweep: str) -> Path:
         """`<root>/sweeps/<name>`, for reports and logs; created where it is missing."""

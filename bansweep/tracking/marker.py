@@ -13,11 +13,16 @@ from pydantic import BaseModel, Field, ValidationError
 
 
 class Marker(BaseModel):
-    """`complete` maps generation ids to the digests of their descriptions, `parent` is that of the sweep's own run."""
+    """`complete` maps generation ids to the digests of their descriptions, `parent` is that of the sweep's own run.
+
+    A searched generation is complete once its candidates are. `candidates` has the digests of all that is said of each,
+    so that a long search which did not get through at once goes on where it was.
+    """
 
     uri: str
     experiment_id: str = ""
     complete: dict[str, str] = Field(default_factory=dict)
+    candidates: dict[str, str] = Field(default_factory=dict)
     parent: str = ""
 
 

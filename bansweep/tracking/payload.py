@@ -1,4 +1,4 @@
-"""What a tracker holds of a sweep, as MLflow's parameters, tags and metric points. Pure."""
+"""What a tracker holds of a sweep before and while it is trained, as MLflow's parameters, tags and points. Pure."""
 
 from __future__ import annotations
 
@@ -6,24 +6,41 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from bansweep.plan.events import EpochReport
-from bansweep.plan.generation import DataIdentity
+from bansweep.plan.candidates import Candidate
+from bansweep.plan.events import CandidateEvent, EpochReport, SweepEvent
+from bansweep.plan.generation import DataIdentity, Generation
 from bansweep.plan.plan import Plan
+from bansweep.spec.selection import Select
 from bansweep.tracking.outcomes import Outcomes
-from bansweep.tracking.protocol import FinishedGeneration
 
 NOTE = "mlflow.note.content"
 RUN_NAME = "mlflow.runName"
 SWEEP = "bansweep.sweep"
 GENERATION = "bansweep.generation"
+CANDIDATE = "bansweep.candidate"
+OUTCOME = "bansweep.outcome"
 REASON = "bansweep.reason"
+WINNER = "bansweep.winner"
 SWEEP_FILE = "sweep.yaml"
 
-# What a generation is judged by: the first of these that it has.
-_VERDICTS = ("test_error", "test_perplexity", "validation_error", "validation_perplexity")
-_LONGEST_TAG = 5000  # MLflow before 3 refuses longer ones
+PASSING_TAGS = (OUTCOME, REASON, WINNER)
+"""Tags that hold until a generation or candidate is tried again."""
+
+LONGEST_TAG = 5000  # MLflow before 3 refuses longer ones
+_LONGEST_PARAM = 6000  # MLflow's limit
+
+RunStatus = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
+
+# MLflow's pages show KILLED in the same red as FAILED. A candidate that was given up went the way that searches are
+# meant to go: its run is FINISHED, and its outcome a tag.
+CANDIDATE_STATUS: Mapping[str, RunStatus] = {
+    "finished": "FINISHED",
+    "pruned": "FINISHED",
+    "failed": "FAILED",
+    "stopped": "KILLED",
+}
 
 
 class Point(NamedTuple):
@@ -37,12 +54,17 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class RunDescription:
-    """What can be said of a generation's run before it is trained."""
+    """What can be said of the run of a generation, or of a candidate, before it is trained.
 
-    generation_id: str
+    `identity` is the tag (key and value) that the run is found by. A candidate's run is `below` its generation's, a
+    generation's below the sweep's own (None).
+    """
+
+    identity: tuple[str, str]
     params: Mapping[str, str]
     tags: Mapping[str, str]
     data: DataIdentity
+    below: RunDescription | None = None
 
     @property
     def digest(self) -> str:
@@ -51,30 +73,59 @@ class RunDescription:
 
 
 def describe(plan: Plan, generation_id: str) -> RunDescription:
-    """The description of a generation of `plan`; raises KeyError for one that is not in it."""
+    """The description of a generation of `plan`; raises KeyError for one that is not in it.
+
+    A searched one has no parameters where its search will decide, because MLflow lets none change.
+    """
     generation = plan.generations[generation_id]
-    # Neither is fixed by the id, and MLflow does not let a parameter change: they are tags.
-    fields = generation.model_dump(mode="json", exclude={"generation_index", "teacher"})
-    cells = plan.cells_of[generation_id]
+    searched = () if generation.search is None else tuple(generation.search.parameters)
     tags = {
         RUN_NAME: name_of(plan, generation_id),
         GENERATION: generation_id,
-        "bansweep.network": generation.network.name,
-        "bansweep.row": _joined(cell.row for cell in cells),
-        "bansweep.column": _joined(cell.column for cell in cells),
-        "bansweep.loss": generation.loss.kind,
-        "bansweep.generation_index": str(generation.generation_index),
-        "bansweep.seed": _joined(str(cell.replica_seed) for cell in cells),
-        "bansweep.teacher": generation.teacher or "",
-        "bansweep.lineage": " > ".join(lineage(plan, generation_id)),
+        **_tags(plan, generation_id, generation),
         NOTE: _note(plan, generation_id),
     }
     return RunDescription(
-        generation_id,
-        params=dict(_flattened(fields)),
-        tags={key: value[:_LONGEST_TAG] for key, value in tags.items()},
+        identity=(GENERATION, generation_id),
+        params={key: value for key, value in _params(generation).items() if not _is_part_of(key, searched)},
+        tags=_shortened(tags),
         data=generation.data,
     )
+
+
+def describe_candidate(plan: Plan, generation_id: str, candidate: Candidate) -> RunDescription:
+    """The description of a candidate of a searched generation of `plan`; raises KeyError likewise."""
+    # Two searches may have the same candidate, and each shows it in a run of its own.
+    identity = f"{generation_id}/{candidate.id}"
+    setting = ", ".join(f"{key} {setting_text(value)}" for key, value in candidate.setting.items())
+    tags = {
+        RUN_NAME: f"{name_of(plan, generation_id)}, candidate {candidate.number + 1}",
+        CANDIDATE: identity,
+        "bansweep.candidate_number": str(candidate.number + 1),
+        "bansweep.searched_generation": generation_id,
+        **_tags(plan, generation_id, candidate.generation),
+        NOTE: f"candidate {candidate.number + 1}: {setting}; {_note(plan, generation_id)}",
+    }
+    return RunDescription(
+        identity=(CANDIDATE, identity),
+        params=candidate_params(candidate),
+        tags=_shortened(tags),
+        data=candidate.generation.data,
+        below=describe(plan, generation_id),
+    )
+
+
+def describe_subject(plan: Plan, event: SweepEvent) -> RunDescription:
+    """The description of what an event is about."""
+    if isinstance(event, CandidateEvent):
+        return describe_candidate(plan, event.generation_id, event.candidate)
+    return describe(plan, event.generation_id)
+
+
+def candidate_params(candidate: Candidate) -> dict[str, str]:
+    """All of a candidate's parameters; hyperparameters have the keys that sweep files give them."""
+    unset = {key: "null" for key, value in candidate.setting.items() if value is None}
+    return {**_params(candidate.generation), **unset}
 
 
 def name_of(plan: Plan, generation_id: str) -> str:
@@ -93,51 +144,43 @@ def lineage(plan: Plan, generation_id: str) -> tuple[str, ...]:
     return tuple(reversed(ids))
 
 
-def finished_note(plan: Plan, finished: FinishedGeneration) -> str:
-    """The run's note with its verdict: the figure that the report shows, else the first one that there is."""
-    figures = finished.metrics
-    name = next((name for name in (*_VERDICTS, *figures) if name in figures), None)
-    if name is None:
-        return _note(plan, finished.generation_id)
-    figure = f"{figures[name]:.2f}" if name.endswith("_perplexity") else f"{figures[name]:.4g}"
-    unit = " %" if name.endswith("_error") else ""
-    verdict = f"**{name.replace('_', ' ')} {figure}{unit}**"
-    return f"{verdict}\n\n{_note(plan, finished.generation_id)}"[:_LONGEST_TAG]
-
-
 def epoch_points(report: EpochReport) -> tuple[Point, ...]:
     """The points of one epoch, at the time when it ended."""
     figures = {**report.metrics, "epoch_seconds": report.seconds}
     return tuple(Point(key, value, milliseconds(report.finished_at), report.epoch) for key, value in figures.items())
 
 
-def all_points(finished: FinishedGeneration) -> tuple[Point, ...]:
-    """Every point of a finished generation: its epochs, and its final figures at the last of them."""
-    points = [point for report in finished.history for point in epoch_points(report)]
-    last_epoch = finished.history[-1].epoch if finished.history else 0
-    figures = {
-        **{f"final_{name}": value for name, value in finished.metrics.items()},
-        "parameters": float(finished.parameters),
-        "training_seconds": finished.training_seconds,
-    }
-    at = milliseconds(finished.finished_at)
-    return (*points, *(Point(key, value, at, last_epoch) for key, value in figures.items()))
-
-
 def sweep_tags(plan: Plan, finished_ids: frozenset[str], outcomes: Outcomes) -> dict[str, str]:
-    """The parent run's tags: how far the sweep came, and what failed or was blocked."""
+    """The parent run's tags: how far the sweep came, and what failed, was blocked or turned out not to be needed."""
     lines = [f"{len(finished_ids)} of {len(plan.generations)} generations finished"]
     lines += [f"- {name_of(plan, failed)}: failed: {reason}" for failed, reason in outcomes.failed.items()]
     lines += [
         f"- {name_of(plan, blocked)}: blocked by {name_of(plan, cause)}" for blocked, cause in outcomes.blocked.items()
     ]
-    tags = {SWEEP: plan.sweep, "bansweep.blocked": ", ".join(outcomes.blocked), NOTE: "\n".join(lines)}
-    return {key: value[:_LONGEST_TAG] for key, value in tags.items()}
+    lines += [
+        f"- {name_of(plan, spared)}: not needed, its chain ended with {name_of(plan, cause)}"
+        for spared, cause in outcomes.not_needed.items()
+    ]
+    return _shortened({SWEEP: plan.sweep, "bansweep.blocked": ", ".join(outcomes.blocked), NOTE: "\n".join(lines)})
 
 
 def failure_tags(reason: str) -> dict[str, str]:
     """The tags of a failed generation's run."""
-    return {REASON: reason[:_LONGEST_TAG]}
+    return _shortened({REASON: reason})
+
+
+def outcome_tags(outcome: str, reason: str) -> dict[str, str]:
+    """The tags of a candidate's run that ended; one that was stopped has no outcome yet."""
+    if outcome == "stopped":
+        return {}
+    return {OUTCOME: outcome, **(failure_tags(reason) if outcome == "failed" else {})}
+
+
+def setting_text(value: object) -> str:
+    """A hyperparameter as people read it."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def milliseconds(seconds: float) -> int:
@@ -150,9 +193,42 @@ def digest_of(content: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def _params(generation: Generation) -> dict[str, str]:
+    # Neither is fixed by the id, and MLflow does not let a parameter change: they are tags.
+    fields = generation.model_dump(mode="json", exclude={"generation_index", "teacher"})
+    if generation.select == Select():
+        del fields["select"]  # it decides nothing
+    if generation.search is not None:
+        del fields["search"]["keep"]  # it is no part of what is learnt, and not of the id
+    return {key: value[:_LONGEST_PARAM] for key, value in _flattened(fields)}
+
+
+def _tags(plan: Plan, generation_id: str, trained: Generation) -> dict[str, str]:
+    """Where the generation stands and what it descends from; `trained` is itself, or one of its candidates."""
+    cells = plan.cells_of[generation_id]
+    return {
+        "bansweep.network": trained.network.name,
+        "bansweep.row": _joined(cell.row for cell in cells),
+        "bansweep.column": _joined(cell.column for cell in cells),
+        "bansweep.loss": trained.loss.kind,
+        "bansweep.generation_index": str(trained.generation_index),
+        "bansweep.seed": _joined(str(cell.replica_seed) for cell in cells),
+        "bansweep.teacher": trained.teacher or "",
+        "bansweep.lineage": " > ".join(lineage(plan, generation_id)),
+    }
+
+
 def _note(plan: Plan, generation_id: str) -> str:
     names = " > ".join(name_of(plan, ancestor) for ancestor in lineage(plan, generation_id))
     return f"loss {plan.generations[generation_id].loss.kind}; lineage: {names}"
+
+
+def _shortened(tags: Mapping[str, str]) -> dict[str, str]:
+    return {key: value[:LONGEST_TAG] for key, value in tags.items()}
+
+
+def _is_part_of(key: str, searched: tuple[str, ...]) -> bool:
+    return any(key == one or key.startswith(f"{one}.") for one in searched)
 
 
 def _joined(names: Iterator[str]) -> str:

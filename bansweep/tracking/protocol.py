@@ -10,11 +10,31 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from bansweep.plan.candidates import Candidate
 from bansweep.plan.events import EpochReport, SweepEvent
 from bansweep.plan.generation import Generation
+from bansweep.plan.generation_search import CandidateOutcome
 from bansweep.plan.plan import Plan
 
 SweepStatus = Literal["FINISHED", "FAILED", "KILLED"]
+
+
+@dataclass(frozen=True)
+class FinishedCandidate:
+    """What became of one candidate of a finished generation's search.
+
+    `history` ends where it was finished, given up or failed. `value` is what it was compared by (lower is better),
+    reached in epoch `epoch` (1 is the first); one that failed has neither, but a `reason`. `seconds` is the time spent
+    training.
+    """
+
+    candidate: Candidate
+    outcome: CandidateOutcome
+    history: tuple[EpochReport, ...]
+    epoch: int | None
+    value: float | None
+    seconds: float
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -23,6 +43,8 @@ class FinishedGeneration:
 
     `parameters` counts the network's parameters; `metrics` are the final figures (errors in percent). `started_at`
     and `finished_at` are Unix times in seconds, `training_seconds` is the time spent training between them.
+    `selected_epoch` is the one whose weights count. A searched generation has all its `candidates`, and the number of
+    the `winner`, whose everything else is.
     """
 
     generation_id: str
@@ -33,6 +55,14 @@ class FinishedGeneration:
     started_at: float
     finished_at: float
     training_seconds: float
+    selected_epoch: int | None = None
+    candidates: tuple[FinishedCandidate, ...] = ()
+    winner: int | None = None
+
+    @property
+    def chosen(self) -> FinishedCandidate | None:
+        """The candidate that the generation is; None where there was no search."""
+        return next((one for one in self.candidates if one.candidate.number == self.winner), None)
 
 
 @dataclass(frozen=True)

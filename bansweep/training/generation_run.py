@@ -10,13 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from bansweep.errors import DivergedError
+from bansweep.networks.builder import count_parameters
 from bansweep.plan.events import EpochReport
 from bansweep.plan.generation import Generation
+from bansweep.plan.generation_search import selected_epoch
 from bansweep.training.optimizer import set_learning_rate
-from bansweep.training.snapshot import load_snapshot, snapshot_bytes
+from bansweep.training.snapshot import load_snapshot, snapshot_bytes, state_of, weights_bytes
 from bansweep.training.workers import Workers
 
 
@@ -38,11 +40,12 @@ class TokenLogProbabilities:
 
 @dataclass(frozen=True)
 class TrainedGeneration:
-    """What a finished training leaves: weights (safetensors), answers, final figures."""
+    """What a finished training leaves: weights (safetensors) of an epoch (from 1), their answers and figures."""
 
     weights: bytes
     answers: ClassProbabilities | TokenLogProbabilities
     metrics: dict[str, float]
+    epoch: int
     parameters: int
 
 
@@ -57,6 +60,7 @@ class GenerationRun(ABC):
         self.generation = generation
         self.history: list[EpochReport] = []
         self._workers = workers
+        self._best_state: dict[str, Tensor] | None = None
 
     @property
     @abstractmethod
@@ -83,8 +87,8 @@ class GenerationRun(ABC):
         """The metrics of the evaluation split, and of the epoch's diagnostics; `*_loss` is the split's loss."""
 
     @abstractmethod
-    def result(self) -> TrainedGeneration:
-        """The finished generation. Call it on every worker, after the last epoch."""
+    def _answers(self) -> tuple[ClassProbabilities | TokenLogProbabilities, dict[str, float]]:
+        """What the network answers to held-out data, and its figures on test data."""
 
     @property
     @abstractmethod
@@ -93,12 +97,26 @@ class GenerationRun(ABC):
 
     def resume(self, snapshot: bytes, history: Sequence[EpochReport]) -> None:
         """Go on after the last epoch of `history`, from what `snapshot()` returned then."""
-        load_snapshot(self.network, self._optimizer, snapshot)
+        self._best_state = load_snapshot(self.network, self._optimizer, snapshot)
         self.history = list(history)
 
     def snapshot(self) -> bytes:
-        """The state after the last finished epoch, in safetensors format."""
-        return snapshot_bytes(self.network, self._optimizer)
+        """The state after the last finished epoch, and the best epoch's weights where these count, as safetensors."""
+        return snapshot_bytes(self.network, self._optimizer, self._best_state)
+
+    def result(self) -> TrainedGeneration:
+        """The finished generation. Call it on every worker, after the last epoch."""
+        epoch = selected_epoch(self.history, self.generation)
+        if self._best_state is not None:
+            self.network.load_state_dict(self._best_state)
+        answers, test_metrics = self._answers()
+        return TrainedGeneration(
+            weights=weights_bytes(self.network),
+            answers=answers,
+            metrics={**self.history[epoch - 1].metrics, **test_metrics},
+            epoch=epoch,
+            parameters=count_parameters(self.network),
+        )
 
     def epochs(self) -> Iterator[EpochReport]:
         """Train the remaining epochs, yielding each one's report as it ends.
@@ -125,6 +143,8 @@ class GenerationRun(ABC):
                 metrics={"train_loss": train_loss, **evaluated, "learning_rate": rate},
             )
             self.history.append(report)
+            if self.generation.select.epoch == "best" and selected_epoch(self.history, self.generation) == epoch:
+                self._best_state = state_of(self.network)
             yield report
 
     def _progress(self, epoch: int) -> float:

@@ -14,7 +14,7 @@ from bansweep.data.sampling import epoch_order
 from bansweep.data.suitability import check_suitable
 from bansweep.errors import DivergedError
 from bansweep.losses.builder import needs_keys, needs_stage_outputs
-from bansweep.networks.builder import build_network, count_parameters
+from bansweep.networks.builder import build_network
 from bansweep.networks.staged import StagedNetwork
 from bansweep.plan.generation import Generation
 from bansweep.plan.seeds import derived_seed
@@ -25,12 +25,11 @@ from bansweep.training.batch_norm import with_global_batch_norm
 from bansweep.training.diagnostics import Diagnostics, share_in_percent
 from bansweep.training.evaluation import error_and_loss, predict
 from bansweep.training.forward import training_forward
-from bansweep.training.generation_run import ClassProbabilities, GenerationRun, TrainedGeneration
+from bansweep.training.generation_run import ClassProbabilities, GenerationRun
 from bansweep.training.optimizer import build_optimizer, learning_rate
 from bansweep.training.permutation_keys import PermutationKeys
 from bansweep.training.precision import use_exact_arithmetic
 from bansweep.training.shared_layers import take_outer_layers
-from bansweep.training.snapshot import weights_bytes
 from bansweep.training.step import TrainingStep
 from bansweep.training.teacher import FrozenTeacher
 from bansweep.training.workers import ALONE, Workers
@@ -112,16 +111,12 @@ class ImageRun(GenerationRun):
     def _learning_rate(self) -> float:
         return learning_rate(self._recipe, len(self.history))
 
-    def result(self) -> TrainedGeneration:
+    def _answers(self) -> tuple[ClassProbabilities, dict[str, float]]:
         test_images = ResidentImages(self._data.test, device=self._device, mean=self._data.mean, std=self._data.std)
         probabilities_NC = self._predict(self._network, test_images)
         error, loss = error_and_loss(probabilities_NC, test_images.labels_N)
-        return TrainedGeneration(
-            weights=weights_bytes(self._network),
-            answers=ClassProbabilities(probabilities_NC.cpu().numpy(), test_images.labels_N.cpu().numpy()),
-            metrics={**self.history[-1].metrics, "test_error": error, "test_loss": loss},
-            parameters=count_parameters(self._network),
-        )
+        answers = ClassProbabilities(probabilities_NC.cpu().numpy(), test_images.labels_N.cpu().numpy())
+        return answers, {"test_error": error, "test_loss": loss}
 
     def _train_epoch(self, epoch: int) -> float:
         seed = self.generation.seed

@@ -14,7 +14,7 @@ from bansweep.data.text import TextData
 from bansweep.errors import DivergedError
 from bansweep.losses.answer import Answer
 from bansweep.losses.builder import build_loss, needs_keys
-from bansweep.networks.builder import build_language_model, count_parameters
+from bansweep.networks.builder import build_language_model
 from bansweep.networks.language_model import LanguageModel
 from bansweep.plan.generation import Generation
 from bansweep.plan.seeds import derived_seed
@@ -22,11 +22,10 @@ from bansweep.spec.losses import DkppLoss, needs_teacher
 from bansweep.spec.networks import is_language_model
 from bansweep.spec.recipes import LanguageRecipe
 from bansweep.training.diagnostics import Diagnostics, share_in_percent
-from bansweep.training.generation_run import GenerationRun, TokenLogProbabilities, TrainedGeneration
+from bansweep.training.generation_run import GenerationRun, TokenLogProbabilities
 from bansweep.training.language_evaluation import ReadText, read_text
 from bansweep.training.optimizer import build_language_optimizer, plateau_learning_rate
 from bansweep.training.precision import autocast, use_exact_arithmetic
-from bansweep.training.snapshot import weights_bytes
 from bansweep.training.step import descend
 from bansweep.training.teacher_outputs import TeacherOutputs
 from bansweep.training.token_streams import TokenStreams, Window
@@ -105,14 +104,10 @@ class LanguageRun(GenerationRun):
     def _learning_rate(self) -> float:
         return plateau_learning_rate(self._recipe, [report.metrics["validation_perplexity"] for report in self.history])
 
-    def result(self) -> TrainedGeneration:
+    def _answers(self) -> tuple[TokenLogProbabilities, dict[str, float]]:
         validation, test = self._read(self._data.validation_N), self._read(self._data.test_N)
-        return TrainedGeneration(
-            weights=weights_bytes(self._model),
-            answers=TokenLogProbabilities(validation.log_probabilities_N.numpy(), test.log_probabilities_N.numpy()),
-            metrics={**self.history[-1].metrics, "test_loss": test.loss, "test_perplexity": test.perplexity},
-            parameters=count_parameters(self._model),
-        )
+        answers = TokenLogProbabilities(validation.log_probabilities_N.numpy(), test.log_probabilities_N.numpy())
+        return answers, {"test_loss": test.loss, "test_perplexity": test.perplexity}
 
     def _train_epoch(self, epoch: int) -> float:
         torch.manual_seed(derived_seed(self.generation.seed, "dropout", epoch, self._workers.rank))

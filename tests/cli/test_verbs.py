@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import click
+import numpy as np
 import pytest
 import typer.main
-from demo_sweep import SWEEP, Command, ended
+from demo_sweep import SWEEP, Command, ended, ids_of, plan_of
 from typer.testing import CliRunner, Result
 
 from bansweep.cli.app import app
+from bansweep.plan.generation import Generation
+from bansweep.store.predictions import Predictions
+from bansweep.store.records import GenerationRecord
+from bansweep.store.store import Store
 
 ROOT = Path(__file__).parents[2]
 
@@ -70,8 +76,88 @@ def test_plan_shows_the_graph(sweep_file: Path, tmp_path: Path) -> None:
     assert document["ensembles"][0]["members"] == [by_column["ban"]["id"], by_column["ban-2"]["id"]]
     assert {generation["replica_seed"] for generation in document["generations"]} == {0}
     assert "to train: 4 generations, 16 epochs; longest chain 3 generations" in text
-    assert document["cost"] == {"generations": 4, "epochs": 16, "critical_path_generations": 3}
+    cost = document["cost"]
+    assert [cost[key] for key in ("generations", "epochs", "critical_path_generations")] == [4, 16, 3]
     assert not (tmp_path / "store").exists(), "looking at a plan writes nothing"
+
+
+def cost_of(*arguments: object) -> dict[str, Any]:
+    cost: dict[str, Any] = json.loads(invoke("plan", *arguments, "--json").stdout)["cost"]
+    return cost
+
+
+def test_plan_estimates_by_operation_counts(sweep_file: Path, tmp_path: Path) -> None:
+    arguments = (sweep_file, "--store", tmp_path / "store")
+    cost = cost_of(*arguments)
+    assert (cost["measured"], cost["estimated"]) == (0, 4)
+    assert list(cost["hours"]) == list(cost["critical_path_hours"]) == list(cost["rate"]) == ["gpu", "cpu"]
+    # Passes over images: three of the student, one of its teacher; 100 are held out, for each epoch and the end.
+    taught, untaught = 4 * 4 * 256 + 5 * 100, 4 * 3 * 256 + 5 * 100
+    chain = (untaught + 2 * taught) / (untaught + 3 * taught)
+    assert cost["critical_path_hours"]["cpu"] / cost["hours"]["cpu"] == pytest.approx(chain)
+    # 77,562 parameters and ten probabilities of each of 100 images, four bytes each, of four generations.
+    assert cost["disk_gb"] == pytest.approx(4 * 4 * (77_562 + 1000) / 1e9)
+    text = invoke("plan", *arguments, "--set", "recipe.epochs=40000", "--set", "resources.gpus_per_worker=0").stdout
+    hours = cost["hours"]["cpu"] * 10_000
+    assert re.search(r"^estimated: [0-9.]+ CPU hours; longest chain [0-9.]+ hours; disk 1.3 MB$", text, re.MULTILINE)
+    assert float(text.split("estimated: ")[1].split()[0]) == pytest.approx(hours, rel=0.05)
+    assert "  by operation counts at 50 GFLOP/s a core\n" in text
+
+
+def test_plan_estimates_by_measured_times(sweep_file: Path, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    graph = plan_of(sweep_file)
+    teacher = graph.generations[ids_of(graph)["teacher"]]
+    publish_trained(store, teacher, seconds=7200.0)
+    arguments = (sweep_file, "--store", store.root)
+    cost = cost_of(*arguments)
+    assert cost["generations"] == cost["measured"] == 3
+    assert cost["estimated"] == 0
+    # A student's epoch: four passes over 256 images and one over 100, against three and one.
+    assert cost["hours"] == {"cpu": pytest.approx(3 * 2.0 * (4 * 256 * 4 + 5 * 100) / (3 * 256 * 4 + 5 * 100))}
+    assert "  by times measured in this store\n" in invoke("plan", *arguments).stdout
+    record = store.root / "generations" / teacher.id / "generation.json"
+    other = record.parent.with_name("0123456789abcdef")
+    other.mkdir()
+    (other / "generation.json").write_text(record.read_text()[:-9])
+    assert cost_of(*arguments) == cost, "what is damaged says nothing"
+    assert "estimated" not in invoke("plan", *arguments, "--only", "teacher").stdout
+
+
+def publish_trained(store: Store, generation: Generation, *, seconds: float) -> None:
+    """A finished generation without files that matter, trained on a CPU."""
+    record = GenerationRecord(
+        id=generation.id,
+        generation=generation,
+        label="",
+        input_shape=(1, 8, 8),
+        classes=10,
+        parameters=77_562,
+        teacher_digest=None,
+        metrics={},
+        training_seconds=seconds,
+        started_at=0.0,
+        finished_at=seconds,
+        device="x86_64 CPU",
+        host="",
+        versions={},
+    )
+    answers = Predictions(np.full((1, 10), 0.1, np.float32), np.zeros(1, np.int64))
+    store.publish(record, weights=b"", history=[], predictions=answers)
+
+
+def test_plan_says_what_it_cannot_know(sweep_file: Path, tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        image = tmp_path / "images" / split / "cat" / "0.png"
+        image.parent.mkdir(parents=True)
+        image.write_bytes(b"is read when the data are prepared, not before")
+    arguments = (sweep_file, "--store", tmp_path / "store", "--set", f"data={{kind: folder, root: {tmp_path}/images}}")
+    result = invoke("plan", *arguments)
+    assert result.exit_code == 0, result.output
+    assert "estimated: unknown for 4 of 4 generations: how large the folder data are is known once" in result.stdout
+    cost = cost_of(*arguments)
+    assert cost["hours"] == cost["critical_path_hours"] == {"gpu": None, "cpu": None}
+    assert cost["disk_gb"] is None
 
 
 def test_only_and_set_shape_the_plan(sweep_file: Path, tmp_path: Path) -> None:

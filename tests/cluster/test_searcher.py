@@ -1,4 +1,4 @@
-"""The searcher between Tune and the frontier, called as Tune calls it; Ray is not started."""
+"""The searcher between Tune and the conductor, called as Tune calls it; Ray is not started."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import pytest
 from demo_sweep import ids_of, plan_of
 from ray.tune.search import Searcher
 
+from bansweep.cluster.conductor import Conductor
 from bansweep.cluster.reports import epoch_message
-from bansweep.cluster.searcher import PlanSearcher
+from bansweep.cluster.searcher import SweepSearcher
+from bansweep.cluster.tpe import sampler_of
 from bansweep.plan.events import (
     EpochFinished,
     EpochReport,
@@ -20,7 +22,8 @@ from bansweep.plan.events import (
     GenerationStarted,
     SweepEvent,
 )
-from bansweep.plan.frontier import Frontier
+from bansweep.plan.spending import Spending
+from bansweep.store.store import Store
 
 
 @pytest.fixture
@@ -40,11 +43,18 @@ def removed() -> list[str]:
 
 
 @pytest.fixture
-def searcher(sweep_file: Path, events: list[SweepEvent], removed: list[str]) -> PlanSearcher:
-    return PlanSearcher(Frontier(plan_of(sweep_file)), lambda one: {"generation": one}, events.append, removed.append)
+def searcher(sweep_file: Path, tmp_path: Path, events: list[SweepEvent], removed: list[str]) -> SweepSearcher:
+    conductor = Conductor(
+        plan_of(sweep_file),
+        Store(tmp_path / "store"),
+        sampler_of=sampler_of,
+        emit=events.append,
+        spending=Spending(None, {}),
+    )
+    return SweepSearcher(conductor, lambda task: {"generation": task.generation_id}, removed.append)
 
 
-def test_students_are_suggested_when_their_teacher_is_finished(searcher: PlanSearcher, ids: dict[str, str]) -> None:
+def test_students_are_suggested_when_their_teacher_is_finished(searcher: SweepSearcher, ids: dict[str, str]) -> None:
     assert searcher.suggest("t1") == {"generation": ids["teacher"]}
     assert searcher.suggest("t2") is None, "Tune is to ask again"
     searcher.on_trial_complete("t1", {"outcome": "finished"})
@@ -59,7 +69,7 @@ def test_students_are_suggested_when_their_teacher_is_finished(searcher: PlanSea
 
 
 def test_what_trials_report_becomes_events(
-    searcher: PlanSearcher, ids: dict[str, str], events: list[SweepEvent]
+    searcher: SweepSearcher, ids: dict[str, str], events: list[SweepEvent]
 ) -> None:
     report = EpochReport(1, 4, 0.1 + 0.2, 1e9 / 3, {"train_loss": float("inf"), "test_error": 1 / 3})
     searcher.suggest("t1")
@@ -74,7 +84,7 @@ def test_what_trials_report_becomes_events(
     ]
 
 
-def test_an_outcome_that_came_with_a_result_counts_too(searcher: PlanSearcher, events: list[SweepEvent]) -> None:
+def test_an_outcome_that_came_with_a_result_counts_too(searcher: SweepSearcher, events: list[SweepEvent]) -> None:
     searcher.suggest("t1")
     searcher.on_trial_result("t1", {"outcome": "finished"})
     searcher.on_trial_complete("t1", None)
@@ -93,7 +103,7 @@ def test_a_failure_blocks_the_descendants_and_nothing_else(
     result: dict[str, object] | None,
     error: bool,
     reason: str,
-    searcher: PlanSearcher,
+    searcher: SweepSearcher,
     ids: dict[str, str],
     events: list[SweepEvent],
 ) -> None:
@@ -112,12 +122,12 @@ def test_a_failure_blocks_the_descendants_and_nothing_else(
     assert searcher.suggest("t5") == Searcher.FINISHED
 
 
-def test_tune_may_pickle_it(searcher: PlanSearcher) -> None:
+def test_tune_may_pickle_it(searcher: SweepSearcher) -> None:
     pickle.dumps(searcher)
 
 
 def test_what_a_lost_group_held_is_given_back_before_the_next_attempt(
-    searcher: PlanSearcher, removed: list[str]
+    searcher: SweepSearcher, removed: list[str]
 ) -> None:
     searcher.suggest("t1")
     searcher.on_trial_result("t1", {"started": 0})
@@ -130,7 +140,7 @@ def test_what_a_lost_group_held_is_given_back_before_the_next_attempt(
     assert removed == ["g1", "g2"]
 
 
-def test_a_trial_that_ends_twice_ends_once(searcher: PlanSearcher, events: list[SweepEvent]) -> None:
+def test_a_trial_that_ends_twice_ends_once(searcher: SweepSearcher, events: list[SweepEvent]) -> None:
     searcher.suggest("t1")
     searcher.on_trial_complete("t1", {"outcome": "finished"})
     searcher.on_trial_complete("t1", {"outcome": "failed", "reason": "x"})

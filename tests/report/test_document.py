@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from bansweep.plan.plan import Plan
 from bansweep.report.cells import cells
 from bansweep.report.document import Outcome, report_document
@@ -55,6 +57,8 @@ def test_document_exactly(plan: Plan, memory: Any) -> None:
                 "difference": 16.875 - 16.87,
             },
         ],
+        "differences": [],
+        "baseline_differences": [],
         "damaged": ["a file is damaged"],
     }
     assert json.loads(json.dumps(document, allow_nan=False)) == document
@@ -66,6 +70,41 @@ def test_a_rehearsal_says_so_and_has_no_differences(plan: Plan, memory: Any) -> 
     assert document["rehearsal"] is True
     assert {cell["difference"] for cell in document["cells"]} == {None}
     assert document["cells"][0]["paper"] == 17.16
+    assert document["differences"] == document["baseline_differences"] == []
+
+
+def test_differences_with_their_intervals(plan: Plan, memory: Any) -> None:
+    document = report_document(plan, cells(plan, memory, paper=None), Outcome())
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+    ban, ban_2, unfinished = document["differences"]
+    values, interval = ban.pop("values"), ban.pop("interval")
+    assert values == pytest.approx([-1.0, -0.4, -0.7])
+    # t(0.975; 2) = 4.302653
+    assert interval == pytest.approx([-0.7 - 4.302653 * 0.3 / 3**0.5, -0.7 + 4.302653 * 0.3 / 3**0.5], abs=1e-6)
+    assert ban == {
+        "row": "densenet-80-80",
+        "column": "ban",
+        "teacher": "teacher",
+        "mean": pytest.approx(-0.7),
+        "sd": pytest.approx(0.3),
+        "n": 3,
+        "within_noise": True,
+    }
+    assert (ban_2["column"], ban_2["teacher"], ban_2["n"], ban_2["values"][2]) == ("ban-2", "ban", 2, None)
+    assert unfinished == {
+        "row": "densenet-80-120",
+        "column": "ban",
+        "teacher": "teacher",
+        "values": [None, None, None],
+        "mean": None,
+        "sd": None,
+        "n": 0,
+        "interval": None,
+        "within_noise": None,
+    }
+    (from_baseline,) = document["baseline_differences"]
+    assert (from_baseline["column"], from_baseline["baseline"]) == ("ban-2", "teacher")
+    assert from_baseline["mean"] == pytest.approx(-1.3)
 
 
 def test_nothing_happened(plan: Plan) -> None:
@@ -79,5 +118,7 @@ def test_nothing_happened(plan: Plan) -> None:
         "failed": [],
         "blocked": [],
         "cells": [],
+        "differences": [],
+        "baseline_differences": [],
         "damaged": [],
     }

@@ -12,7 +12,7 @@ from bansweep.report.table import report_table
 
 GOLDEN = r"""# example
 
-Test error, %: mean ± standard deviation over 3 seeds; in brackets the paper's (table 2) and ours minus the \
+Test error, %: mean ± standard deviation over n = 3 seeds; in brackets the paper's (table 2) and ours minus the \
 paper's, in percentage points.
 
 Paper: CIFAR-100: DenseNets by distillation loss, by generation, and as ensembles.
@@ -27,19 +27,28 @@ Paper: CIFAR-100: DenseNets by distillation loss, by generation, and as ensemble
                    – (15.13) |
 
 - –: not finished (2 of 7 cells)
-- over 1 of 3 seeds so far: densenet-80-120 / teacher
-- over 2 of 3 seeds so far: densenet-80-80 / ban-2, densenet-80-80 / ens\*2
+- n = 1 of 3 seeds so far: densenet-80-120 / teacher
+- n = 2 of 3 seeds so far: densenet-80-80 / ban-2, densenet-80-80 / ens\*2
 - empty: not part of the sweep
 
 ## Student minus teacher
 
-Percentage points, negative where the student is better: mean ± standard deviation of each student's difference \
-from its own teacher.
+Percentage points, negative where the student is better: mean ± standard deviation of the differences seed by seed, \
+and the paired t-interval of their mean. Within seed noise: the interval contains 0.
 
-| network         | ban − teacher |  ban-2 − ban |
-| --------------- | ------------: | -----------: |
-| densenet-80-80  |  -0.70 ± 0.30 | -0.60 ± 0.14 |
-| densenet-80-120 |             – |              |
+| network         |    difference |    mean ± sd |   n | 95 % interval |           verdict |
+| --------------- | ------------: | -----------: | --: | ------------: | ----------------: |
+| densenet-80-80  | ban − teacher | -0.70 ± 0.30 |   3 | -1.45 … +0.05 | within seed noise |
+| densenet-80-80  |   ban-2 − ban | -0.60 ± 0.14 |   2 | -1.87 … +0.67 | within seed noise |
+| densenet-80-120 | ban − teacher |            – |   0 |               |                   |
+
+## Student minus baseline
+
+Likewise, from the network that learnt from labels and began the chain of teachers.
+
+| network        |      difference |    mean ± sd |   n | 95 % interval |           verdict |
+| -------------- | --------------: | -----------: | --: | ------------: | ----------------: |
+| densenet-80-80 | ban-2 − teacher | -1.30 ± 0.28 |   2 | -3.84 … +1.24 | within seed noise |
 """.replace("\\\n", "")
 
 
@@ -59,7 +68,7 @@ def test_golden(plan: Plan, memory: Any) -> None:
 
 def test_reads_back(plan: Plan, memory: Any) -> None:
     table = report_table(plan, memory, paper="table2")
-    (header, *rows), _ = tables(markdown(table))
+    (header, *rows), *_ = tables(markdown(table))
     assert header == ["network", *table.columns]
     assert [row[0] for row in rows] == list(table.rows)
     for row in rows:
@@ -94,5 +103,10 @@ def test_one_seed_has_no_spread_and_no_paper_no_brackets(plan: Plan, memory: Any
     text = markdown(report_table(single, memory, paper=None))
     assert text.startswith("# example\n\nTest error, %: one seed (3).\n\n| network        | teacher |")
     assert "| densenet-80-80 |   18.00 | 17.00 | 16.50 |  50.00 |" in text
+    assert "| network        | ban − teacher | ban-2 − ban |" in text
+    assert "| densenet-80-80 |         -1.00 |       -0.50 |" in text
+    assert "| network        | ban-2 − teacher |" in text
+    assert text.count("A single seed gives no interval") == 1
+    assert "noise" not in text
     assert "±" not in text
     assert "(1" not in text

@@ -14,6 +14,7 @@ from rich.console import Console, RenderableType
 from bansweep.plan.expand import expand
 from bansweep.plan.generation import DataIdentity
 from bansweep.plan.plan import Plan
+from bansweep.report.paired_difference import PairedDifference
 from bansweep.report.table import ReportTable, report_table
 from bansweep.report.terminal import TerminalReport, terminal_table
 from bansweep.spec.reading import parse_sweep
@@ -59,6 +60,20 @@ def figures_of(table: ReportTable) -> Counter[str]:
     return Counter(figures + differences)
 
 
+def shown_differences(table: ReportTable) -> list[PairedDifference]:
+    """All of them, where there are several seeds."""
+    several = len(table.seeds) > 1
+    return [one.paired for one in (*table.differences, *table.baseline_differences)] if several else []
+
+
+def paired_figures_of(table: ReportTable) -> Counter[str]:
+    """Mean, standard deviation and interval of every difference."""
+    paired = shown_differences(table)
+    spreads = [f"{one.sd:.2f}" for one in paired if one.sd is not None]
+    signed = [x for one in paired for x in (one.mean, *(one.interval or ())) if x is not None]
+    return Counter(spreads + [f"{x:+.2f}" for x in signed])
+
+
 def figures_in(lines: list[str]) -> Counter[str]:
     return Counter(re.findall(r"[+-]?\d+\.\d\d", "\n".join(lines)))
 
@@ -77,9 +92,10 @@ def test_all_figures_at_every_width(empty: Any, network: str, seeds: list[int], 
     table = quickstart(empty, network, seeds, paper)
     lines = rendered(TerminalReport(table), width)
     assert max(cell_len(line) for line in lines) <= width
-    assert figures_in(lines) == figures_of(table)
+    assert figures_in(lines) == figures_of(table) + paired_figures_of(table)
     text = "\n".join(lines)
-    assert "…" not in text
+    # An ellipsis is between the ends of an interval, and nowhere in place of what did not fit.
+    assert text.count("…") == sum(one.interval is not None for one in shown_differences(table))
     for name in (network, *table.columns):
         assert name in text
 
@@ -105,8 +121,8 @@ def test_quickstart_over_three_seeds_has_the_spread_below_at_80(empty: Any) -> N
 def test_a_wide_terminal_has_the_papers_figure_in_the_line(plan: Plan, memory: Any) -> None:
     lines = rendered(TerminalReport(report_table(plan, memory, paper="table2")), 180)
     assert lines[1] == (
-        "Test error, %: mean ± standard deviation over 3 seeds; in brackets the paper's (table 2) and ours minus the "
-        "paper's, in percentage points"
+        "Test error, %: mean ± standard deviation over n = 3 seeds; in brackets the paper's (table 2) and ours minus "
+        "the paper's, in percentage points"
     )
     (line,) = [line for line in lines if line.startswith("densenet-80-80 ")]
     assert "17.50 ± 0.50  (paper 17.16, +0.34)" in line
@@ -171,12 +187,49 @@ def test_a_rehearsal_says_so_first_and_compares_nothing(plan: Plan, memory: Any,
 def test_notes_say_what_is_missing(plan: Plan, memory: Any) -> None:
     text = " ".join(" ".join(rendered(TerminalReport(report_table(plan, memory, paper=None)), 80)).split())
     assert "–: not finished (2 of 7 cells)" in text
-    assert "over 1 of 3 seeds so far: densenet-80-120 / teacher" in text
-    assert "over 2 of 3 seeds so far: densenet-80-80 / ban-2, densenet-80-80 / ens*2" in text
+    assert "n = 1 of 3 seeds so far: densenet-80-120 / teacher" in text
+    assert "n = 2 of 3 seeds so far: densenet-80-80 / ban-2, densenet-80-80 / ens*2" in text
     assert "empty: not part of the sweep" in text
 
 
 def test_a_whole_table_needs_no_notes(empty: Any) -> None:
     lines = rendered(TerminalReport(quickstart(empty, "wrn-10-1", [0], None)), 80)
     assert "Test error, %: one seed (0)" in lines
-    assert not any(word in "\n".join(lines) for word in ("not finished", "so far", "empty"))
+    assert not any(word in "\n".join(lines) for word in ("not finished", "so far", "empty", "interval", "noise"))
+
+
+def test_differences_stand_below_the_table(plan: Plan, memory: Any) -> None:
+    lines = [line.rstrip() for line in rendered(TerminalReport(report_table(plan, memory, paper=None)), 120)]
+    assert lines[lines.index("Paired differences, percentage points (negative: the student is better)") + 1 :] == [
+        "ban − teacher, densenet-80-80: -0.70 ± 0.30 (95 % interval -1.45 … +0.05, n = 3): within seed noise",
+        "ban-2 − ban, densenet-80-80: -0.60 ± 0.14 (95 % interval -1.87 … +0.67, n = 2): within seed noise",
+        "ban-2 − teacher, densenet-80-80: -1.30 ± 0.28 (95 % interval -3.84 … +1.24, n = 2): within seed noise",
+    ]
+
+
+def test_a_difference_of_one_seed_so_far_has_no_interval(plan: Plan, empty: Any) -> None:
+    for seed in (3, 1):
+        empty.put("densenet-80-80", "teacher", seed, 18.0)
+    empty.put("densenet-80-80", "ban", 3, 17.5)
+    lines = [line.rstrip() for line in rendered(TerminalReport(report_table(plan, empty, paper=None)), 120)]
+    assert lines[-1] == "ban − teacher, densenet-80-80: -0.50 (n = 1): one seed, no interval"
+
+
+def test_the_headline_says_how_many_seeds_there_are(plan: Plan, empty: Any) -> None:
+    def headline_and_text() -> tuple[str, str]:
+        lines = rendered(TerminalReport(report_table(plan, empty, paper=None)), 120)
+        return lines[1].removeprefix("Test error, %: mean ± standard deviation over "), "\n".join(lines[2:])
+
+    assert headline_and_text()[0] == "n = 3 seeds"
+    empty.put("densenet-80-80", "teacher", 3, 18.0)
+    headline, text = headline_and_text()
+    assert headline == "n = 1 of 3 seeds so far"
+    assert "so far" not in text
+    empty.put("densenet-80-120", "teacher", 3, 18.0)
+    empty.put("densenet-80-80", "teacher", 1, 17.0)
+    headline, text = headline_and_text()
+    assert headline == "up to 3 seeds"
+    assert "n = 1 of 3 seeds so far: densenet-80-120 / teacher" in text
+    assert "n = 2 of 3 seeds so far: densenet-80-80 / teacher" in text
+    empty.put("densenet-80-80", "teacher", 2, 17.0)
+    assert headline_and_text()[0] == "n = 3 seeds"

@@ -1,0 +1,172 @@
+"""What a sweep will cost, as `bansweep plan` says it: from the store's measured times, else from operation counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bansweep.cli.planning import SweepRequest
+from bansweep.data.size import data_size
+from bansweep.errors import StoreError
+from bansweep.plan.cost import (
+    Cost,
+    Device,
+    MeasuredTraining,
+    candidates_of,
+    estimates,
+    matching,
+    placements,
+    stored_gigabytes,
+    total_cost,
+)
+from bansweep.plan.generation import Generation
+from bansweep.plan.workload import DataSize, TeacherRoom
+from bansweep.spec.networks import NetworkSpec
+from bansweep.store.records import GenerationRecord
+from bansweep.store.store import Store
+
+_OPERATIONS_OF_A_MULTIPLY_ADD = 2
+
+
+@dataclass(frozen=True)
+class SweepCost:
+    """`costs`: one for each device that the sweep may run on, so far as is known. `at_most`: searches may give
+    candidates up, and chains may stop."""
+
+    unfinished: int
+    costs: tuple[Cost, ...]
+    disk_gb: float | None
+    at_most: bool
+    data: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """For `--json`: hours and rates by device, in hours of one GPU or CPU process and multiply-adds a second."""
+        return {
+            "hours": {cost.placement.device: cost.hours for cost in self.costs},
+            "critical_path_hours": {cost.placement.device: cost.critical_path_hours for cost in self.costs},
+            "measured": self.costs[0].measured,
+            "estimated": self.costs[0].estimated,
+            "disk_gb": self.disk_gb,
+            "rate": {cost.placement.device: cost.rate for cost in self.costs},
+        }
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """For people: the estimate, and what it is made of. None where nothing is left to train."""
+        if not self.unfinished:
+            return ()
+        known = self.costs[0].measured + self.costs[0].estimated
+        if known < self.unfinished:
+            return (
+                f"estimated: unknown for {self.unfinished - known} of {self.unfinished} generations: "
+                f"how large the {self.data} data are is known once `bansweep run --rehearse` has prepared them",
+            )
+        bound = "at most " if self.at_most else ""
+        devices = " or ".join(_device_time_text(cost) for cost in self.costs)
+        chain = " or ".join(dict.fromkeys(_time_text(cost.critical_path_hours or 0.0) for cost in self.costs))
+        disk = "" if self.disk_gb is None else f"; disk {_size_text(self.disk_gb)}"
+        return f"estimated: {bound}{devices}; longest chain {chain}{disk}", f"  {self._basis}"
+
+    @property
+    def _basis(self) -> str:
+        measured = self.costs[0].measured
+        if measured == self.unfinished:
+            return "by times measured in this store"
+        counted = f"by operation counts at {' or '.join(_rate_text(cost) for cost in self.costs)}"
+        if not measured:
+            return counted
+        return f"{measured} of {self.unfinished} generations by times measured in this store, the others {counted}"
+
+
+def sweep_cost(request: SweepRequest, unfinished: Sequence[str]) -> SweepCost:
+    """What is left of a sweep will cost. Reads the store's records; damaged ones say nothing here."""
+    plan, spec = request.plan, request.spec
+    generations = [plan.generations[generation_id] for generation_id in unfinished]
+    measured = matching(measured_trainings(request.store), generations) if generations else []
+    data = _size_of(request)
+    room = TeacherRoom.of_gigabytes(spec.resources.teacher_memory_gb, spec.resources.teacher_disk_gb)
+    epochs_done = {generation_id: request.store.epochs_done(generation_id) for generation_id in unfinished}
+    costs = []
+    for placement in placements(spec.resources, measured):
+        known = estimates(plan, epochs_done, placement, data=data, room=room, measured=measured)
+        costs.append(total_cost(plan, unfinished, placement, known, spec.resources.precision))
+    return SweepCost(
+        unfinished=len(unfinished),
+        costs=tuple(costs),
+        disk_gb=stored_gigabytes(plan, unfinished, data, keep_all=_kept_whole(request)),
+        at_most=any(chain.stop is not None for chain in spec.chain) or any(map(_may_end_early, generations)),
+        data=spec.data.kind,
+    )
+
+
+def measured_trainings(store: Store) -> list[MeasuredTraining]:
+    """How long the store's finished trainings took. One file is read for each; those that cannot be are passed over."""
+    records = {record.id: record for generation_id in store.ids() if (record := _readable(store, generation_id))}
+    return [_measured(record, records) for record in records.values()]
+
+
+def _measured(record: GenerationRecord, records: Mapping[str, GenerationRecord]) -> MeasuredTraining:
+    trained = record.trained
+    teacher: NetworkSpec | None = None
+    if trained.teacher is not None:
+        # A teacher whose record is gone was, as nearly always, a network like its student.
+        teacher = records[trained.teacher].trained.network if trained.teacher in records else trained.network
+    device: Device = "cpu" if record.device.endswith("CPU") else "gpu"
+    return MeasuredTraining(trained, teacher, device, record.training_seconds / trained.recipe.epochs)
+
+
+def _readable(store: Store, generation_id: str) -> GenerationRecord | None:
+    try:
+        return store.record(generation_id)
+    except StoreError:
+        return None
+
+
+def _size_of(request: SweepRequest) -> DataSize | None:
+    generation = next(iter(request.plan.generations.values()))
+    return data_size(request.spec.data, generation.data.fingerprint)
+
+
+def _kept_whole(request: SweepRequest) -> frozenset[str]:
+    """Searched generations all of whose candidates are kept."""
+    searches = {name: request.spec.search_in(column) for name, column in request.spec.generations.items()}
+    keeping = {name for name, search in searches.items() if search is not None and search.keep == "all"}
+    return frozenset(cell.generation_id for cell in request.plan.cells if cell.column in keeping)
+
+
+def _may_end_early(generation: Generation) -> bool:
+    return generation.search is not None and generation.search.pruner is not None and candidates_of(generation) > 1
+
+
+def _device_time_text(cost: Cost) -> str:
+    cores = cost.placement.cores
+    name, each = ("GPU", "") if cost.placement.device == "gpu" else ("CPU", f" of {cores} cores" if cores > 1 else "")
+    return f"{_time_text(cost.hours or 0.0, name)}{each}"
+
+
+def _time_text(hours: float, device: str = "") -> str:
+    """`3.2 GPU hours`, `12 minutes`. Short times are mostly what no count knows of: starting, launching kernels."""
+    prefix = f"{device} " if device else ""
+    if hours >= 1:
+        return f"{_amount_text(hours)} {prefix}hours"
+    if hours >= 1 / 60:
+        return f"{_amount_text(hours * 60)} {prefix}minutes"
+    return f"less than a {prefix}minute"
+
+
+def _amount_text(amount: float) -> str:
+    """Two figures: an estimate has no more."""
+    return f"{amount:.1f}" if amount < 10 else f"{float(f'{amount:.2g}'):,.0f}"
+
+
+def _size_text(gigabytes: float) -> str:
+    return f"{_amount_text(gigabytes)} GB" if gigabytes >= 1 else f"{_amount_text(gigabytes * 1000)} MB"
+
+
+def _rate_text(cost: Cost) -> str:
+    operations = cost.rate * _OPERATIONS_OF_A_MULTIPLY_ADD
+    if cost.placement.device == "gpu":
+        return f"{operations / 1e12:.3g} TFLOP/s"
+    return f"{operations / 1e9:.3g} GFLOP/s a core"

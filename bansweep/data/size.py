@@ -1,0 +1,103 @@
+"""How large a data set is, told without decoding it: what `bansweep plan` needs to say what training will cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import assert_never
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from bansweep.data.cache import cache_folder
+from bansweep.data.known_sets import KNOWN_SETS, PENN_TREEBANK, WIKITEXT_2_TOKENS
+from bansweep.data.splits import split_ranges
+from bansweep.data.token_counts import TokenCounts, tokens_used
+from bansweep.errors import DataError
+from bansweep.plan.operations import LONGEST_WORD, Images, Vocabulary
+from bansweep.plan.workload import DataSize
+from bansweep.spec.data import Cifar, DataSpec, Digits, ImageDataSpec, ImageFolder, ParquetImages, is_text
+from bansweep.spec.text_data import PennTreebank, TextFiles, TextSpec, WikiText2
+
+# What `prepared.py` and `prepared_text.py`, which need NumPy, call these files.
+_DESCRIPTION = "meta.json"
+_VOCABULARY = "vocabulary.json"
+
+_KNOWN_IMAGES = {
+    "digits": Images(channels=1, height=8, width=8, classes=10),
+    "cifar10": Images(channels=3, height=32, width=32, classes=10),
+    "cifar100": Images(channels=3, height=32, width=32, classes=100),
+}
+_PENN_TREEBANK_WORDS = Vocabulary(words=10_000, characters=48, longest=19)
+# Its words are as published, their spelling is a guess: nearly three hundred characters, and words as long as are read.
+_WIKITEXT_2_WORDS = Vocabulary(words=33_278, characters=300, longest=LONGEST_WORD)
+
+
+class _PreparedImages(BaseModel):
+    """What is wanted here of a prepared set's description. `image_shape` is (height, width, channels)."""
+
+    classes: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+    training_images: int
+    test_images: int
+
+
+class _PreparedText(BaseModel):
+    tokens: TokenCounts
+
+
+_WORDS = TypeAdapter(tuple[str, ...])
+
+
+def data_size(spec: DataSpec, fingerprint: str, cache: Path | None = None) -> DataSize | None:
+    """The size of what `spec` takes of the set with this fingerprint; None where that is unknown until it is prepared.
+
+    `cache` (default: `cache_folder()`) is where prepared sets are looked for; nothing is written. Never fails: what is
+    wrong with the data is for others to say.
+    """
+    prepared = (cache or cache_folder()) / "prepared" / fingerprint
+    try:
+        return _text_size(spec, prepared) if is_text(spec) else _image_size(spec, prepared)
+    except (OSError, ValidationError, DataError):
+        return None
+
+
+def _image_size(spec: ImageDataSpec, prepared: Path) -> DataSize:
+    match spec:
+        case Digits() | Cifar():
+            known = KNOWN_SETS[spec.kind]
+            images, training, test = _KNOWN_IMAGES[spec.kind], known.training_images, known.test_images
+        case ParquetImages() | ImageFolder():
+            meta = _PreparedImages.model_validate_json((prepared / _DESCRIPTION).read_bytes())
+            height, width, channels = meta.image_shape
+            images = Images(channels, height, width, len(meta.classes))
+            training, test = meta.training_images, meta.test_images
+        case _:
+            assert_never(spec)
+    ranges = split_ranges(spec, training, test)
+    evaluation = ranges.test if ranges.validation is None else ranges.validation
+    return DataSize(images, training=len(ranges.train), evaluation=len(evaluation), test=len(ranges.test))
+
+
+def _text_size(spec: TextSpec, prepared: Path) -> DataSize:
+    match spec:
+        case PennTreebank():
+            vocabulary, tokens = _PENN_TREEBANK_WORDS, PENN_TREEBANK.tokens
+        case WikiText2():
+            try:
+                vocabulary, tokens = _prepared_text(prepared)
+            except (OSError, ValidationError):
+                vocabulary, tokens = _WIKITEXT_2_WORDS, WIKITEXT_2_TOKENS
+        case TextFiles():
+            vocabulary, tokens = _prepared_text(prepared)
+        case _:
+            assert_never(spec)
+    used = tokens_used(spec, tokens)
+    return DataSize(vocabulary, training=used.training, evaluation=used.validation, test=used.test)
+
+
+def _prepared_text(prepared: Path) -> tuple[Vocabulary, TokenCounts]:
+    meta = _PreparedText.model_validate_json((prepared / _DESCRIPTION).read_bytes())
+    words = _WORDS.validate_json((prepared / _VOCABULARY).read_bytes())
+    vocabulary = Vocabulary(
+        words=len(words), characters=len(set().union(*words)), longest=max(map(len, words), default=0)
+    )
+    return vocabulary, meta.tokens

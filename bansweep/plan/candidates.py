@@ -1,0 +1,110 @@
+"""The candidates of a searched generation: generations themselves, with one setting of the hyperparameters each."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Protocol
+
+from pydantic import JsonValue
+
+from bansweep.plan.generation import Generation
+from bansweep.plan.seeds import derived_seed
+from bansweep.spec.distributions import Choice, Grid, drawn
+from bansweep.spec.hyperparameters import Hyperparameters, with_values
+
+Setting = Mapping[str, JsonValue]
+"""Hyperparameters by their keys, such as `recipe.learning_rate`."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """`number` counts from 0 within the search; `generation` is what would be trained: it has no search any more."""
+
+    number: int
+    setting: Setting
+    generation: Generation
+
+    @property
+    def id(self) -> str:
+        return self.generation.id
+
+
+def candidate_of(searched: Generation, number: int, setting: Setting) -> Candidate:
+    """The candidate of a searched generation with these hyperparameters. It has the generation's seed: all begin alike.
+
+    Raises ValueError where the values are not what a sweep file may say.
+    """
+    changed = with_values(Hyperparameters(searched.network, searched.loss, searched.recipe), setting)
+    # Not a copy with changes: that would keep the searched generation's id, which is computed once.
+    content = {name: getattr(searched, name) for name in Generation.model_fields}
+    return Candidate(number, dict(setting), Generation(**{**content, **changed._asdict(), "search": None}))
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a sampler is told of a candidate: its `value` by the metric of selection, lower is better; None: failed."""
+
+    number: int
+    setting: Setting
+    value: float | None
+
+
+class Sampler(Protocol):
+    """Draws a search's settings one after another. The same calls give the same settings.
+
+    Before the setting with a number is drawn, all that `waits_for` says have been told, in the order of their numbers.
+    """
+
+    def waits_for(self, number: int) -> int:
+        """How many candidates, the first ones, must have been told before the one with this number is drawn."""
+        ...
+
+    def tell(self, told: Told) -> None: ...
+
+    def draw(self, number: int) -> Setting | None:
+        """The setting of the next candidate; None where there is no other."""
+        ...
+
+
+class SettingsInAdvance:
+    """A sampler that learns nothing: all its settings are known from the beginning."""
+
+    def __init__(self, settings: list[Setting]) -> None:
+        self._settings = settings
+
+    def waits_for(self, number: int) -> int:  # noqa: ARG002
+        return 0
+
+    def tell(self, told: Told) -> None:
+        """Nothing is learnt."""
+
+    def draw(self, number: int) -> Setting | None:
+        return self._settings[number] if number < len(self._settings) else None
+
+
+def settings_in_advance(searched: Generation) -> list[Setting]:
+    """The settings of a grid, or as many different random ones as the search has candidates, if there are as many.
+
+    Random ones follow from the generation's seed: in each generation and replica others are tried, and the same ones in
+    every row.
+    """
+    search = searched.search
+    assert search is not None
+    if search.sampling == "grid":
+        lists = [one.values for one in search.parameters.values() if isinstance(one, Grid | Choice)]
+        return [dict(zip(search.parameters, point, strict=True)) for point in product(*lists)]
+    chance = random.Random(derived_seed(searched.seed, "search"))
+    settings: list[Setting] = []
+    for _ in range(_DRAWS_A_CANDIDATE * search.size):
+        if len(settings) == search.size:
+            break
+        setting = {key: drawn(one, chance) for key, one in search.parameters.items()}
+        if setting not in settings:
+            settings.append(setting)
+    return settings
+
+
+_DRAWS_A_CANDIDATE = 100

@@ -1,0 +1,270 @@
+"""What a sweep will cost, before anything runs: by times that were measured, else by operation counts and a rate."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+from statistics import median
+from typing import Literal
+
+from bansweep.plan.generation import Generation
+from bansweep.plan.plan import Plan
+from bansweep.plan.workload import DataSize, TeacherRoom, stored_bytes, training_operations
+from bansweep.spec.networks import NetworkSpec
+from bansweep.spec.resources import Precision, Resources
+
+Device = Literal["gpu", "cpu"]
+
+# Multiply-adds a second in training.
+#
+# GPU: one H200. In bf16 about a quarter of its dense peak (495e12): with this rate the counts of tables 1, 2, 3 and 5
+# come to within a tenth of the hours in their headers (sweeps/table*.yaml), which were computed from counts and memory
+# traffic and not measured either. Deep and narrow DenseNets are bound by memory traffic and take longer: table 4's
+# header has three times what this rate gives. "fp32" is exact (no TF32), whose peak is a fifteenth.
+#
+# CPU: one core of a server (AMD EPYC), measured on training steps: in fp32 19e9 for DenseNet-40-12, 22e9 to 28e9
+# for a small LSTM, 28e9 for WRN-10-1 and 44e9 for WRN-28-2; images of 8x8 pixels 9e9. In bf16 twice as much.
+RATES: Mapping[Device, Mapping[Precision, float]] = {
+    "gpu": {"bf16": 125e12, "fp32": 8.5e12},
+    "cpu": {"bf16": 50e9, "fp32": 25e9},
+}
+
+_SECONDS_AN_HOUR = 3600.0
+_GIGABYTE = 1e9
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What one training computes on. `devices`: how many GPUs (fractions as such) or CPU processes it holds, of `cores`
+    each; that is also what a budget counts."""
+
+    device: Device
+    devices: float
+    cores: int = 1
+
+    def rate(self, precision: Precision) -> float:
+        """Multiply-adds a second of one of the devices."""
+        return RATES[self.device][precision] * self.cores
+
+
+@dataclass(frozen=True)
+class MeasuredTraining:
+    """A finished training and how long it took: `seconds` of wall time an epoch. `teacher` is the network that taught,
+    where that is known."""
+
+    generation: Generation
+    teacher: NetworkSpec | None
+    device: Device
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a generation will still take: hours of devices (see `Placement`) and of wall time."""
+
+    device_hours: float
+    wall_hours: float
+    measured: bool
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The sum over unfinished generations; None where one of them is unknown.
+
+    `measured`, `estimated`: how many generations' hours come from measured times and from operation counts.
+    """
+
+    placement: Placement
+    rate: float
+    hours: float | None
+    critical_path_hours: float | None
+    measured: int
+    estimated: int
+
+
+def placements(resources: Resources, measured: Sequence[MeasuredTraining] = ()) -> tuple[Placement, ...]:
+    """What trainings will compute on, as far as that is known without a look at the cluster.
+
+    Where the sweep does not say, it is what most of the measured trainings computed on; without any, both.
+    """
+    processes = max(1, resources.workers or 0)
+    gpus = 1.0 if resources.gpus_per_worker is None else resources.gpus_per_worker
+    on_gpus = Placement("gpu", processes * gpus)
+    on_cpus = Placement("cpu", processes, cores=resources.cpus_per_worker)
+    if resources.gpus_per_worker is not None:
+        return (on_gpus if gpus else on_cpus,)
+    if measured:
+        gpu_trainings = sum(training.device == "gpu" for training in measured)
+        return (on_gpus if 2 * gpu_trainings > len(measured) else on_cpus,)
+    return on_gpus, on_cpus
+
+
+def candidates_of(generation: Generation) -> int:
+    """How many trainings a generation takes: of a searched one, those of all its candidates, if none is given up."""
+    return 1 if generation.search is None else generation.search.size
+
+
+def matching(measured: Iterable[MeasuredTraining], generations: Iterable[Generation]) -> list[MeasuredTraining]:
+    """The measured trainings that tell how long some of the generations will take."""
+    wanted = {_conditions(generation) for generation in generations}
+    return [training for training in measured if _conditions(training.generation) in wanted]
+
+
+def estimates(
+    plan: Plan,
+    epochs_done: Mapping[str, int],
+    placement: Placement,
+    *,
+    data: DataSize | None,
+    room: TeacherRoom,
+    measured: Sequence[MeasuredTraining] = (),
+) -> dict[str, Estimate]:
+    """What each unfinished generation will still take.
+
+    `epochs_done` has the unfinished ones and the epochs that they have done. Left out are those of which nothing is
+    known: with `data` of unknown size (None) only the same training says anything.
+    """
+    clock = _Clock(plan, placement, data, room, [one for one in measured if one.device == placement.device])
+    found = {generation_id: clock.estimate(generation_id, done) for generation_id, done in epochs_done.items()}
+    return {generation_id: estimate for generation_id, estimate in found.items() if estimate is not None}
+
+
+def estimated_hours(
+    plan: Plan,
+    epochs_done: Mapping[str, int],
+    placement: Placement,
+    *,
+    data: DataSize | None,
+    room: TeacherRoom,
+    measured: Sequence[MeasuredTraining] = (),
+) -> dict[str, float]:
+    """Device hours, as a budget counts them, of each unfinished generation, where they are known (see `estimates`)."""
+    known = estimates(plan, epochs_done, placement, data=data, room=room, measured=measured)
+    return {generation_id: estimate.device_hours for generation_id, estimate in known.items()}
+
+
+def total_cost(
+    plan: Plan, unfinished: Iterable[str], placement: Placement, known: Mapping[str, Estimate], precision: Precision
+) -> Cost:
+    """The cost of all unfinished generations from what `estimates` tells of them."""
+    complete = all(generation_id in known for generation_id in unfinished)
+    measured = sum(estimate.measured for estimate in known.values())
+    return Cost(
+        placement=placement,
+        rate=RATES[placement.device][precision],
+        hours=sum(estimate.device_hours for estimate in known.values()) if complete else None,
+        critical_path_hours=_longest_chain(plan, known) if complete else None,
+        measured=measured,
+        estimated=len(known) - measured,
+    )
+
+
+def stored_gigabytes(
+    plan: Plan, unfinished: Iterable[str], data: DataSize | None, *, keep_all: Collection[str] = ()
+) -> float | None:
+    """What the unfinished generations will take in the store; None where the data's size is unknown.
+
+    `keep_all` has the searched ones of which all candidates are kept beside the winner.
+    """
+    if data is None:
+        return None
+    total = 0
+    for generation_id in unfinished:
+        generation = plan.generations[generation_id]
+        networks = 1 + candidates_of(generation) if generation_id in keep_all else 1
+        total += networks * stored_bytes(generation, data)
+    return total / _GIGABYTE
+
+
+class _Clock:
+    """Tells generations' times on one kind of device."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        placement: Placement,
+        data: DataSize | None,
+        room: TeacherRoom,
+        measured: Sequence[MeasuredTraining],
+    ) -> None:
+        self._plan = plan
+        self._placement = placement
+        self._data = data
+        self._room = room
+        self._epochs: dict[object, tuple[float | None, bool]] = {}
+        self._measured: dict[object, list[MeasuredTraining]] = {}
+        for training in measured:
+            self._measured.setdefault(_conditions(training.generation), []).append(training)
+
+    def estimate(self, generation_id: str, epochs_done: int) -> Estimate | None:
+        generation = self._plan.generations[generation_id]
+        seconds, measured = self._epoch(generation)
+        if seconds is None:
+            return None
+        epochs = max(0, generation.recipe.epochs - epochs_done)
+        rounds = 1
+        if generation.search is not None:
+            # The epochs done are those of some candidate: nothing is known of the others.
+            epochs = generation.recipe.epochs
+            rounds = ceil(generation.search.size / generation.search.parallel)
+        hours = epochs * seconds / _SECONDS_AN_HOUR
+        return Estimate(
+            device_hours=hours * self._placement.devices * candidates_of(generation),
+            wall_hours=hours * rounds,
+            measured=measured,
+        )
+
+    def _epoch(self, generation: Generation) -> tuple[float | None, bool]:
+        """Seconds an epoch, and whether they were measured. Replicas share the answer: there may be thousands."""
+        kind = (_conditions(generation), generation.loss, generation.recipe, self._teacher(generation))
+        if kind not in self._epochs:
+            seconds = self._measured_epoch(generation)
+            self._epochs[kind] = (self._counted_epoch(generation), False) if seconds is None else (seconds, True)
+        return self._epochs[kind]
+
+    def _measured_epoch(self, generation: Generation) -> float | None:
+        """Seconds an epoch by the median of measured trainings: of the same loss if there are any, else of others."""
+        similar = self._measured.get(_conditions(generation), [])
+        same_loss = [one for one in similar if one.generation.loss.kind == generation.loss.kind]
+        scaled = [self._scaled(one, generation) for one in same_loss or similar]
+        seconds = [one for one in scaled if one is not None]
+        return median(seconds) if seconds else None
+
+    def _scaled(self, measured: MeasuredTraining, generation: Generation) -> float | None:
+        """The measured time of an epoch by how much more arithmetic one of the generation takes."""
+        teacher = self._teacher(generation)
+        if measured.generation.loss.kind == generation.loss.kind and measured.teacher == teacher:
+            return measured.seconds
+        if self._data is None:
+            return None
+        wanted = self._operations(generation, teacher, self._data)
+        return measured.seconds * wanted / self._operations(measured.generation, measured.teacher, self._data)
+
+    def _counted_epoch(self, generation: Generation) -> float | None:
+        """Seconds an epoch by operation counts."""
+        if self._data is None:
+            return None
+        operations = self._operations(generation, self._teacher(generation), self._data)
+        return operations / (self._placement.rate(generation.precision) * self._placement.devices)
+
+    def _operations(self, generation: Generation, teacher: NetworkSpec | None, data: DataSize) -> float:
+        """Multiply-adds an epoch, with an epoch's part of what is computed once."""
+        return training_operations(generation, teacher, data, self._room) / generation.recipe.epochs
+
+    def _teacher(self, generation: Generation) -> NetworkSpec | None:
+        return None if generation.teacher is None else self._plan.generations[generation.teacher].network
+
+
+def _conditions(generation: Generation) -> object:
+    """What generations have in common of which one tells how long another takes."""
+    return generation.network, generation.recipe.batch_size, generation.data, generation.precision
+
+
+def _longest_chain(plan: Plan, known: Mapping[str, Estimate]) -> float:
+    """Wall time of the slowest chain of generations: no number of devices makes a sweep faster."""
+    ends: dict[str, float] = {}
+    for generation_id, generation in plan.generations.items():
+        own = known[generation_id].wall_hours if generation_id in known else 0.0
+        ends[generation_id] = own + (0.0 if generation.teacher is None else ends[generation.teacher])
+    return max(ends.values(), default=0.0)

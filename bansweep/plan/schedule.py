@@ -1,0 +1,139 @@
+"""What may be trained next: generations as their teachers finish, candidates of those that are searched, and no more
+of a chain than it needs. Knows no clock, no store and no cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bansweep.plan.candidates import Candidate
+from bansweep.plan.chains import chain_ends, without_ended
+from bansweep.plan.frontier import Frontier, chain_lengths
+from bansweep.plan.generation import Generation
+from bansweep.plan.generation_search import GenerationSearch
+from bansweep.plan.plan import Plan
+
+Metrics = Mapping[str, float]
+"""A finished generation's final figures, by name."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training: a generation, or where it is searched one of its candidates."""
+
+    generation_id: str
+    candidate: Candidate | None = None
+
+    @property
+    def id(self) -> str:
+        """Under which its progress is kept."""
+        return self.generation_id if self.candidate is None else self.candidate.id
+
+
+class Schedule:
+    """The trainings of a plan, longest chain of descendants first.
+
+    `finished` has the metrics of what the store holds. `open_search` begins the search of a generation whose teacher is
+    finished.
+    """
+
+    def __init__(
+        self, plan: Plan, finished: Mapping[str, Metrics], open_search: Callable[[Generation], GenerationSearch]
+    ) -> None:
+        self._plan = plan
+        self._metrics = dict(finished)
+        self._open_search = open_search
+        self._heights = chain_lengths(plan)
+        self._searches: dict[str, GenerationSearch] = {}
+        self._again: list[Task] = []
+        self._tasks = 0
+        self._not_needed: dict[str, str] = {}
+        self._end_chains()
+        self._frontier = Frontier(plan, finished, self._not_needed)
+
+    def take(self) -> Task | None:
+        """The next training, now running; None where nothing can start at present."""
+        task = self._next()
+        if task is not None:
+            self._tasks += 1
+        return task
+
+    def _next(self) -> Task | None:
+        if self._again:
+            return self._again.pop()
+        # A search that is under way comes first: its generation is nearer to its end than one that has not begun.
+        for generation_id in sorted(self._searches, key=lambda one: -self._heights[one]):
+            candidate = self._searches[generation_id].take()
+            if candidate is not None:
+                return Task(generation_id, candidate)
+        while (ready := self._frontier.take()) is not None:
+            generation = self._plan.generations[ready]
+            if generation.search is None:
+                return Task(ready)
+            search = self._searches[ready] = self._open_search(generation)
+            candidate = search.take()
+            if candidate is not None:
+                return Task(ready, candidate)
+        return None
+
+    def end(self) -> None:
+        """One of the trainings that were taken runs no longer, however it ended."""
+        self._tasks -= 1
+
+    @property
+    def searches(self) -> Mapping[str, GenerationSearch]:
+        """The searches that are under way, by their generations."""
+        return self._searches
+
+    @property
+    def decided(self) -> list[str]:
+        """The searched generations all of whose candidates are through: they can be published."""
+        return [generation_id for generation_id, search in self._searches.items() if search.decided]
+
+    def again(self, task: Task) -> None:
+        """A training whose result was lost has to be done once more."""
+        self._again.append(task)
+
+    def finish(self, generation_id: str, metrics: Metrics) -> dict[str, str]:
+        """A generation is in the store: its students may start. Returns those that are not needed any more, because
+        their chains have ended, with the last generation that counts."""
+        self._searches.pop(generation_id, None)
+        self._metrics[generation_id] = metrics
+        before = set(self._not_needed)
+        self._end_chains()
+        self._frontier.drop(self._not_needed)
+        self._frontier.finish(generation_id)
+        return {one: cause for one, cause in self._not_needed.items() if one not in before}
+
+    def fail(self, generation_id: str) -> tuple[str, ...]:
+        """A generation failed; returns its descendants, which are blocked by it now."""
+        self._searches.pop(generation_id, None)
+        return self._frontier.fail(generation_id)
+
+    def stop(self, generation_id: str) -> None:
+        """A generation's training was stopped, to go on another time: neither it nor its students run in this one."""
+        self._frontier.put_back(generation_id)
+
+    @property
+    def exhausted(self) -> bool:
+        """Nothing runs and nothing can start: whatever is left never will, this time."""
+        return self._tasks == 0 and not self._again and self._frontier.ready == 0 and not self._waiting_candidates
+
+    @property
+    def not_needed(self) -> dict[str, str]:
+        """Generation -> the last one of the chain that ended before it."""
+        return dict(self._not_needed)
+
+    @property
+    def _waiting_candidates(self) -> bool:
+        return any(search.has_more for search in self._searches.values())
+
+    def _end_chains(self) -> None:
+        ends = chain_ends(self._plan, self._metrics)
+        kept = without_ended(self._plan, ends).generations
+        causes = {member: end.last for end in ends for member in end.chain.members[end.length :]}
+        for generation_id in self._plan.generations:
+            if generation_id not in kept and generation_id not in self._not_needed:
+                teacher = self._plan.generations[generation_id].teacher
+                assert teacher is not None, "who learns from labels is no later part of a chain"
+                self._not_needed[generation_id] = causes.get(generation_id) or self._not_needed[teacher]

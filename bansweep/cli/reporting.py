@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from bansweep.cli.generation_states import ended_chains
 from bansweep.cli.planning import SweepRequest
+from bansweep.plan.chains import without_ended
+from bansweep.report.chain_ends import chain_remarks, chains_document
 from bansweep.report.diagnostics_plot import diagnostics_svg
 from bansweep.report.document import Outcome, report_document
 from bansweep.report.files import report_files
@@ -24,9 +27,13 @@ class SweepReport:
 
 def sweep_report(request: SweepRequest, outcome: Outcome) -> SweepReport:
     """The report of a plan as it stands. Raises what `report_table` raises."""
-    plan, store = request.plan, request.store
-    table = report_table(plan, store, paper=request.spec.paper, rehearsal=request.rehearsal)
+    store = request.store
+    ends = ended_chains(request.plan, store)
+    plan = without_ended(request.plan, ends)
+    remarks = chain_remarks(ends, several_seeds=len(request.spec.seeds) > 1)
+    table = report_table(plan, store, paper=request.spec.paper, rehearsal=request.rehearsal, remarks=remarks)
     document = report_document(plan, table.cells, outcome, table.damaged, rehearsal=request.rehearsal)
+    document["chains"] = chains_document(ends)
     diagnostics = None
     if request.spec.diagnostics:
         diagnostics = diagnostics_svg(plan, recorded_diagnostics(plan, store), rehearsal=request.rehearsal)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bansweep.errors import DamagedError
+from bansweep.plan.candidates import candidate_of
 from bansweep.plan.plan import Plan
+from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store
 from bansweep.tracking.location import tracking_uri
 from bansweep.tracking.mlflow_tracker import MlflowTracker
-from bansweep.tracking.protocol import FinishedGeneration, Tracker
+from bansweep.tracking.protocol import FinishedCandidate, FinishedGeneration, Tracker
 
 
 def tracker_of(store: Store, sweep: str) -> Tracker:
@@ -23,6 +25,7 @@ def finished_generations(plan: Plan, store: Store) -> Iterator[FinishedGeneratio
         try:
             record = store.record(generation_id)
             history = store.history(generation_id) if record is not None else ()
+            candidates = _candidates(record, store) if record is not None else ()
         except DamagedError:
             continue  # the report tells of it
         if record is not None:
@@ -35,4 +38,25 @@ def finished_generations(plan: Plan, store: Store) -> Iterator[FinishedGeneratio
                 started_at=record.started_at,
                 finished_at=record.finished_at,
                 training_seconds=record.training_seconds,
+                selected_epoch=record.selected_epoch,
+                candidates=candidates,
+                winner=record.winner,
             )
+
+
+def _candidates(record: GenerationRecord, store: Store) -> tuple[FinishedCandidate, ...]:
+    if not record.candidates:
+        return ()
+    histories = store.candidate_histories(record.id)
+    return tuple(
+        FinishedCandidate(
+            candidate=candidate_of(record.generation, one.number, one.setting),
+            outcome=one.outcome,
+            history=histories.get(one.number, ()),
+            epoch=one.epoch,
+            value=one.value,
+            seconds=one.seconds,
+            reason=one.reason,
+        )
+        for one in record.candidates
+    )

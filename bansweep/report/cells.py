@@ -22,8 +22,9 @@ class ReportCell:
     """One entry of the table, in the metric's unit.
 
     `column` is the table's: a sweep's column with the suffix of a split. `values` has one for each replica seed in the
-    sweep's order, None where it is not finished yet; `mean` and `sd` are over the finished ones. `paper` is the figure
-    that the paper prints there. In a `rehearsal` the figures mean nothing.
+    sweep's order, None where it is not finished yet, or not to be: a chain can end earlier for some seeds than for
+    others. `expected` is how many are to be there (all, if None); `mean` and `sd` are over the finished ones. `paper`
+    is the figure that the paper prints there. In a `rehearsal` the figures mean nothing.
     """
 
     row: str
@@ -35,6 +36,7 @@ class ReportCell:
     paper: float | None
     kind: CellKind
     rehearsal: bool = False
+    expected: int | None = None
 
     @property
     def difference(self) -> float | None:
@@ -47,6 +49,11 @@ class ReportCell:
     def finished(self) -> int:
         """How many of the values are there."""
         return sum(value is not None for value in self.values)
+
+    @property
+    def unfinished(self) -> int:
+        """How many of the values are still to come."""
+        return (len(self.values) if self.expected is None else self.expected) - self.finished
 
 
 def cells(
@@ -61,17 +68,19 @@ def cells(
     """
     metric = metric_of(plan)
     recorded = recorded_figures(plan, metric, store)
-    figures: dict[tuple[str, str], list[Figures | None]] = {}
+    seeds = replica_seeds(plan)
+    figures: dict[tuple[str, str], dict[int, Figures | None]] = {}
     for cell in plan.cells:
-        figures.setdefault((cell.row, cell.column), []).append(recorded.get(cell.generation_id))
+        figures.setdefault((cell.row, cell.column), {})[cell.replica_seed] = recorded.get(cell.generation_id)
     ensembles = {(ensemble.row, ensemble.column) for ensemble in plan.ensembles}
     for ensemble in plan.ensembles:
         whole = recorded.keys() >= set(ensemble.members)
         found = ensemble_figures(metric, ensemble.members, store) if whole else None
-        figures.setdefault((ensemble.row, ensemble.column), []).append(found)
+        figures.setdefault((ensemble.row, ensemble.column), {})[ensemble.replica_seed] = found
 
     def made(row: str, column: str, split: Split) -> ReportCell:
-        values = [None if one is None else one[split.recorded_as] for one in figures[row, column]]
+        by_seed = figures[row, column]
+        values = [None if (one := by_seed.get(seed)) is None else one[split.recorded_as] for seed in seeds]
         return ReportCell(
             row=row,
             column=column + split.suffix,
@@ -82,6 +91,7 @@ def cells(
             paper=_papers(paper, metric, row, column + split.suffix),
             kind="ensemble" if (row, column) in ensembles else "generation",
             rehearsal=rehearsal,
+            expected=len(by_seed),
         )
 
     return tuple(

@@ -112,13 +112,14 @@ def notes(table: ReportTable) -> Iterator[str]:
         yield f"{UNFINISHED}: not finished ({unfinished} of {len(table.cells)} cells)"
     partial: dict[int, list[str]] = {}
     for cell in table.cells:
-        if 0 < cell.finished < len(cell.values):
+        if cell.finished and cell.unfinished:
             partial.setdefault(cell.finished, []).append(f"{cell.row} / {cell.column}")
     if len(_counts(table)) > 1:
         for finished, places in sorted(partial.items()):
             yield f"n = {finished} of {len(table.seeds)} seeds so far: {', '.join(places)}"
     if len(table.cells) < len(table.rows) * len(table.columns):
         yield "empty: not part of the sweep"
+    yield from table.remarks
     yield from table.damaged
 
 

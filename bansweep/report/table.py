@@ -18,10 +18,11 @@ class ReportTable:
     """A sweep's table. `rows` and `columns` are in the sweep's order; a place without a cell was skipped.
 
     A sweep's column is there once for each split of the `metric`. `seeds` are the replica seeds that each cell's
-    `values` belong to; `paper` names the paper's table beside it. `damaged` says which of the store's files could not
-    be used; the figures that need them count as unfinished. A `rehearsal` exercises everything with very little data
-    for one epoch: its figures mean nothing, so that they are compared with none, neither the paper's nor, in
-    `differences`, the teacher's or, in `baseline_differences`, those of the first teacher in the chain.
+    `values` belong to; `paper` names the paper's table beside it; `remarks` are sentences to be said below. `damaged`
+    says which of the store's files could not be used; the figures that need them count as unfinished. A `rehearsal`
+    exercises everything with very little data for one epoch: its figures mean nothing, so that they are compared with
+    none, neither the paper's nor, in `differences`, the teacher's or, in `baseline_differences`, those of the first
+    teacher in the chain.
     """
 
     sweep: str
@@ -33,6 +34,7 @@ class ReportTable:
     cells: tuple[ReportCell, ...]
     differences: tuple[StudentDifference, ...]
     baseline_differences: tuple[StudentDifference, ...] = ()
+    remarks: tuple[str, ...] = ()
     damaged: tuple[str, ...] = ()
     rehearsal: bool = False
 
@@ -45,7 +47,14 @@ class ReportTable:
         return self._by_place.get((row, column))
 
 
-def report_table(plan: Plan, store: FinishedGenerations, *, paper: str | None, rehearsal: bool = False) -> ReportTable:
+def report_table(
+    plan: Plan,
+    store: FinishedGenerations,
+    *,
+    paper: str | None,
+    rehearsal: bool = False,
+    remarks: tuple[str, ...] = (),
+) -> ReportTable:
     """The table of a plan from what the store holds now. Raises what `cells` raises."""
     noted = DamageNoted(store)
     metric = metric_of(plan)
@@ -60,6 +69,7 @@ def report_table(plan: Plan, store: FinishedGenerations, *, paper: str | None, r
         cells=made,
         differences=() if rehearsal else student_differences(plan, made),
         baseline_differences=() if rehearsal else baseline_differences(plan, made),
+        remarks=remarks,
         damaged=noted.messages,
         rehearsal=rehearsal,
     )

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, field_validator
 
-from bansweep.spec.document import KeyPath
-from bansweep.spec.losses import LossSpec
+from bansweep.spec.losses import LossSpec, needs_teacher
 from bansweep.spec.model import SpecModel
 from bansweep.spec.networks import NetworkSpec
 
@@ -36,6 +34,13 @@ class Chain(SpecModel):
     stop: Stop | None = None
     ensemble: bool = True
 
+    @field_validator("loss")
+    @classmethod
+    def _learns_from_its_teacher(cls, loss: LossSpec) -> LossSpec:
+        if not needs_teacher(loss):
+            raise ValueError(f"a chain learns from its teacher, and {loss.kind!r} does not; use kd or kd+labels")
+        return loss
+
     @property
     def columns(self) -> tuple[str, ...]:
         return tuple(f"{self.name}-{number}" for number in range(1, self.length + 1))
@@ -43,59 +48,3 @@ class Chain(SpecModel):
     @property
     def ensemble_column(self) -> str | None:
         return f"{self.name}-ens" if self.ensemble and self.length > 1 else None
-
-
-def chain_problems(sweep: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
-    """Yield (key path, message) where a chain's columns have names that are taken."""
-    taken: dict[str, str] = {}
-    for key in ("generations", "ensembles"):
-        names = sweep.get(key)
-        taken |= dict.fromkeys(names if isinstance(names, dict) else (), key)
-    for path, chain, _ in _valid_chains(sweep):
-        columns = (*chain.columns, *filter(None, [chain.ensemble_column]))
-        for name in columns:
-            if name in taken:
-                yield path, f"its column {name!r} is there already, in {taken[name]}; give the chain another 'name'"
-                break
-        taken |= dict.fromkeys(columns, "another chain")
-
-
-def _valid_chains(sweep: dict[str, Any]) -> Iterator[tuple[KeyPath, Chain, dict[str, Any]]]:
-    written = sweep.get("chain")
-    several = isinstance(written, list)
-    for index, one in enumerate(written if isinstance(written, list) else [written]):
-        try:
-            yield ("chain", index) if several else ("chain",), Chain.model_validate(one), one
-        except ValueError:  # pydantic's ValidationError is one
-            continue
-
-
-_OF_A_COLUMN = ("loss", "network", "seed")
-
-
-def with_chains(sweep: dict[str, Any]) -> dict[str, Any]:
-    """A sweep file's plain values with the columns that its chains stand for.
-
-    Chains that are wrong in themselves are left alone: validation says what is wrong with them. A chain that begins
-    with `teacher` brings a column that learns from labels where the file has none of this name.
-    """
-    chains = [(chain, written) for _, chain, written in _valid_chains(sweep)]
-    given = sweep.get("generations")
-    if not chains or not (given is None or isinstance(given, dict)):
-        return sweep
-    columns: dict[str, Any] = dict(given or {})
-    if "teacher" not in columns and any(chain.teacher == "teacher" for chain, _ in chains):
-        columns = {"teacher": {"loss": "labels"}, **columns}
-    ensembles = sweep.get("ensembles")
-    ensembles = dict(ensembles) if isinstance(ensembles, dict) else ensembles
-    for chain, plain in chains:
-        shared = {key: plain[key] for key in _OF_A_COLUMN if key in plain}
-        teacher = chain.teacher
-        for name in chain.columns:
-            columns.setdefault(name, {**shared, "teacher": teacher})
-            teacher = name
-        if chain.ensemble_column is not None and (ensembles is None or isinstance(ensembles, dict)):
-            ensembles = {**(ensembles or {})}
-            ensembles.setdefault(chain.ensemble_column, list(chain.columns))
-    changed = {**sweep, "generations": columns}
-    return changed if ensembles is None else {**changed, "ensembles": ensembles}

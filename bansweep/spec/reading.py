@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bansweep.errors import Problem, SweepFileError
-from bansweep.spec.chain import chain_problems, with_chains
+from bansweep.spec.chain_columns import chain_problems, chains_are_valid, said_of_chains, with_chains
 from bansweep.spec.document import Document, KeyPath, key_text, parse_document, parse_value, read_document, refusal
 from bansweep.spec.kinds import kind_problems
 from bansweep.spec.matching import matching_problems
@@ -19,7 +19,7 @@ from bansweep.spec.searching import search_problems
 from bansweep.spec.sweep import SweepSpec
 
 # A part that may be written as a bare name is that name under this key when `--set` reaches into it.
-_SHORTHAND_KEY = {"data": "kind", "recipe": "base", "loss": "kind"}
+_SHORTHAND_KEY = {"data": "kind", "recipe": "base", "loss": "kind", "pruner": "kind"}
 
 
 def read_sweep(path: Path, overrides: Sequence[str] = ()) -> SweepSpec:
@@ -63,15 +63,17 @@ def _validated(document: Document, overrides: Sequence[str]) -> SweepSpec:
 
 def _checked(value: dict[str, Any]) -> tuple[SweepSpec | None, list[Finding]]:
     found = list(chain_problems(value))
-    value = with_chains(value)
-    found += reference_problems(value)
+    whole = with_chains(value)
+    if chains_are_valid(value):
+        found += reference_problems(whole)
+    sweep = None
     try:
-        sweep = SweepSpec.model_validate(value)
+        sweep = SweepSpec.model_validate(whole)
         # Only what is valid in itself can be compared.
-        return sweep, found or list(kind_problems(sweep)) or [*matching_problems(sweep), *search_problems(sweep)]
+        found = found or list(kind_problems(sweep)) or [*matching_problems(sweep), *search_problems(sweep)]
     except ValidationError as error:
-        found += [(_path_in(value, line["loc"]), line["msg"]) for line in error.errors(include_url=False)]
-        return None, found
+        found += [(_path_in(whole, line["loc"]), line["msg"]) for line in error.errors(include_url=False)]
+    return sweep, said_of_chains(found, value)
 
 
 def _without_hint(finding: Finding) -> Finding:
@@ -113,7 +115,7 @@ def _override(value: dict[str, Any], text: str) -> KeyPath | Problem:
     while rest is not None:
         if path:
             target = _reach_into(target, path[-1])
-        part, rest = _next_part(target, rest)
+        part, rest = _next_part(target, rest, one_key=path[-2:] == ["search", "parameters"])
         if not part:
             return Problem("--set", 0, key, "empty part in the key")
         if isinstance(target, list):
@@ -138,10 +140,10 @@ def _reach_into(target: Any, step: str | int) -> Any:
     return target[step]
 
 
-def _next_part(target: Any, rest: str) -> tuple[str, str | None]:
+def _next_part(target: Any, rest: str, *, one_key: bool) -> tuple[str, str | None]:
     """The first part of a dotted key, and what follows its dot (None without one).
 
-    Names that hold dots themselves are known from the file.
+    Names that hold dots themselves are known from the file, or `one_key`: a searched key is written with its dots.
     """
     if isinstance(target, dict):
         for name in sorted(target, key=len, reverse=True):
@@ -149,5 +151,7 @@ def _next_part(target: Any, rest: str) -> tuple[str, str | None]:
                 return name, None
             if rest.startswith(f"{name}."):
                 return name, rest[len(name) + 1 :]
+    if one_key:
+        return rest, None
     part, dot, rest = rest.partition(".")
     return part, rest if dot else None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 
 from bansweep.spec.data import DataSpec, is_text
 from bansweep.spec.recipes import AnyRecipe, LanguageRecipe
+from bansweep.spec.search import Search
 from bansweep.spec.sweep import SweepSpec
 
 # The most that a rehearsal takes: a sweep with less of something keeps it.
@@ -20,6 +22,9 @@ TEST_TOKENS = 100
 STREAMS = 4
 WINDOW = 10
 
+CANDIDATES = 3
+
+_NOT_SEARCHED = ("recipe.epochs", "recipe.batch_size", "recipe.window")
 _SUFFIX = "-rehearsal"
 
 
@@ -45,9 +50,38 @@ def rehearsal_overrides(sweep: SweepSpec, changes: Sequence[str] = ()) -> tuple[
         "resources.cpus_per_worker=1",
         "resources.compile=false",
     )
-    keys = set(map(_key, overrides))
+    candidates = tuple(override for key, search, _ in _searches(sweep) for override in _candidates(key, search))
+    keys = set(map(_key, (*overrides, *candidates)))
     meant_for_it = (change for change in changes if _key(change) in keys)
-    return (*overrides, *meant_for_it, f"name={sweep.name[: 80 - len(_SUFFIX)]}{_SUFFIX}")
+    # After the changes: a search that a change makes is cut down like one of the file.
+    cut = (override for key, search, none in _searches(sweep) for override in _cut(key, search, none))
+    return (*overrides, *candidates, *meant_for_it, *cut, f"name={sweep.name[: 80 - len(_SUFFIX)]}{_SUFFIX}")
+
+
+def _searches(sweep: SweepSpec) -> Iterator[tuple[str, Search, str]]:
+    """Every search, with its key and what stands there where there is none."""
+    if sweep.search is not None:
+        yield "search", sweep.search, "null"
+    for name, column in sweep.generations.items():
+        if isinstance(column.search, Search):
+            yield f"generations.{name}.search", column.search, "none"
+
+
+def _candidates(key: str, search: Search) -> Iterator[str]:
+    """A grid has as many as it has: all of its points are rehearsed."""
+    if search.sampling != "grid":
+        yield f"{key}.candidates={min(search.size, CANDIDATES)}"
+
+
+def _cut(key: str, search: Search, none: str) -> Iterator[str]:
+    """A search without what would take the place of a rehearsal's own settings."""
+    left = {name: one for name, one in search.parameters.items() if name not in _NOT_SEARCHED}
+    if not left:
+        yield f"{key}={none}"
+    elif len(left) < len(search.parameters):
+        yield f"{key}.parameters={json.dumps({name: one.model_dump(mode='json') for name, one in left.items()})}"
+        if search.sampling == "grid":
+            yield f"{key}.candidates=null"
 
 
 def _key(override: str) -> str:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationInfo, field_validator
 
-from bansweep.spec.distributions import Choice, Distribution, Grid
+from bansweep.spec.distributions import AnyDistribution, Choice, Distribution, Grid
 from bansweep.spec.model import SpecModel
 
 Sampler = Literal["grid", "random", "tpe"]
+
+MOST_CANDIDATES = 100_000
+EPOCHS = "recipe.epochs"
 
 
 class Asha(SpecModel):
@@ -57,40 +60,96 @@ class Search(SpecModel):
     """
 
     parameters: Mapping[str, Distribution] = Field(min_length=1)
-    sampler: Sampler | None = None
-    candidates: int | None = Field(default=None, ge=1, le=100_000)
+    sampler: Sampler | None = Field(default=None, validate_default=True)
+    candidates: int | None = Field(default=None, ge=1, le=MOST_CANDIDATES, validate_default=True)
     pruner: Pruner | None = None
     parallel: int = Field(default=4, ge=1, le=10_000)
     keep: Literal["winner", "all"] = "winner"
 
-    @model_validator(mode="after")
-    def _says_how_many(self) -> Self:
-        grids = [key for key, distribution in self.parameters.items() if isinstance(distribution, Grid)]
-        if self.sampling == "grid":
-            for key, distribution in self.parameters.items():
+    @field_validator("parameters")
+    @classmethod
+    def _do_not_overlap(cls, parameters: Mapping[str, AnyDistribution]) -> Mapping[str, AnyDistribution]:
+        for key in parameters:
+            whole = next((other for other in parameters if key.startswith(f"{other}.")), None)
+            if whole is not None:
+                raise ValueError(f"{key} is a part of {whole}, which is searched as a whole; remove one of them")
+        return parameters
+
+    @field_validator("sampler")
+    @classmethod
+    def _has_its_distributions(cls, sampler: Sampler | None, info: ValidationInfo) -> Sampler | None:
+        parameters = info.data.get("parameters", {})
+        if _sampling(sampler, parameters) == "grid":
+            for key, distribution in parameters.items():
                 if not isinstance(distribution, Grid | Choice):
                     raise ValueError(f"a grid needs lists of values: {key} is {distribution.kind}; use sampler: random")
-            if self.candidates is not None and self.candidates != self.grid_size:
-                raise ValueError(f"the grid has {self.grid_size} points: remove 'candidates: {self.candidates}'")
-        elif grids:
-            raise ValueError(f"{grids[0]} is a grid: use choice, or sampler: grid (with lists for all parameters)")
-        elif self.candidates is None:
-            raise ValueError("'candidates' is missing: say how many are to be tried, such as candidates: 8")
-        return self
+            return sampler
+        for key, distribution in parameters.items():
+            if isinstance(distribution, Grid):
+                raise ValueError(f"{key} is a grid: use choice, or sampler: grid (with lists for all parameters)")
+        return sampler
+
+    @field_validator("candidates")
+    @classmethod
+    def _are_as_many_as_said(cls, candidates: int | None, info: ValidationInfo) -> int | None:
+        if not {"parameters", "sampler"} <= info.data.keys():
+            return candidates  # what is wrong with these comes first
+        parameters = info.data["parameters"]
+        if _sampling(info.data["sampler"], parameters) != "grid":
+            if candidates is None:
+                raise ValueError("'candidates' is missing: say how many are to be tried, such as candidates: 8")
+            return candidates
+        points = _points(parameters)
+        if points > MOST_CANDIDATES:
+            raise ValueError(
+                f"the grid has {points:,} points, more than {MOST_CANDIDATES:,}: shorten its lists, or use choice "
+                "instead of grid and say how many candidates are to be tried"
+            )
+        if candidates not in (None, points):
+            raise ValueError(f"candidates: {candidates} is not what the grid has, {points}; remove it")
+        return candidates
+
+    @field_validator("pruner")
+    @classmethod
+    def _compares_equal_lengths(cls, pruner: AnyPruner | None, info: ValidationInfo) -> AnyPruner | None:
+        if pruner is not None and EPOCHS in info.data.get("parameters", {}):
+            raise ValueError(
+                f"{pruner.kind} compares candidates after the same epochs, which says nothing where their lengths, and "
+                f"so their schedules, differ: remove the pruner, or {EPOCHS} from the parameters"
+            )
+        return pruner
 
     @property
     def sampling(self) -> Sampler:
         """The sampler that is meant."""
-        if self.sampler is not None:
-            return self.sampler
-        return "grid" if all(isinstance(one, Grid) for one in self.parameters.values()) else "random"
+        return _sampling(self.sampler, self.parameters)
 
     @property
     def grid_size(self) -> int:
         """How many points a grid has."""
-        return prod(len(one.values) for one in self.parameters.values() if isinstance(one, Grid | Choice))
+        return _points(self.parameters)
 
     @property
     def size(self) -> int:
         """How many candidates are tried at most."""
         return self.grid_size if self.candidates is None else self.candidates
+
+
+def _sampling(sampler: Sampler | None, parameters: Mapping[str, AnyDistribution]) -> Sampler:
+    if sampler is not None:
+        return sampler
+    return "grid" if all(isinstance(one, Grid) for one in parameters.values()) else "random"
+
+
+def _points(parameters: Mapping[str, AnyDistribution]) -> int:
+    return prod(len(one.values) for one in parameters.values() if isinstance(one, Grid | Choice))
+
+
+def _search_or_none(value: Any) -> str:
+    return "none" if value == "none" else "a search"
+
+
+# Told apart beforehand: a wrong search is not a wrong `none`, too.
+OwnSearch = Annotated[
+    Annotated[Search, Tag("a search")] | Annotated[Literal["none"], Tag("none")], Discriminator(_search_or_none)
+]

@@ -1,15 +1,14 @@
-"""Whether a sweep can choose: searched keys exist where they are searched, and there is validation data for it."""
+"""Whether a sweep can choose: there is validation data for it, and searched keys may have the values that are drawn."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from bansweep.spec.data import is_text
-from bansweep.spec.distributions import extremes
 from bansweep.spec.document import KeyPath
-from bansweep.spec.hyperparameters import Hyperparameters, with_values
 from bansweep.spec.losses import compares_stages
 from bansweep.spec.search import Search
+from bansweep.spec.searched_values import Subject, value_problems
 from bansweep.spec.sweep import Column, SweepSpec
 
 
@@ -23,15 +22,12 @@ def search_problems(sweep: SweepSpec) -> Iterator[tuple[KeyPath, str]]:
                 f"{what} needs images to choose by that are neither trained on nor test data: set data.validation, "
                 "such as data: {kind: cifar10, validation: 5000}",
             )
-    found: dict[KeyPath, str] = {}
+    if sweep.search is not None:
+        columns = {name: column for name, column in sweep.generations.items() if column.search is None}
+        yield from _parameter_problems(sweep, sweep.search, ("search",), columns)
     for name, column in sweep.generations.items():
-        search = sweep.search_in(column)
-        if search is not None:
-            own = column.search is not None
-            place: KeyPath = ("generations", name, "search", "parameters") if own else ("search", "parameters")
-            for path, message in _parameter_problems(sweep, name, column, search, place):
-                found.setdefault(path, message)  # of a sweep's search the first column says it
-    yield from found.items()
+        if isinstance(column.search, Search):
+            yield from _parameter_problems(sweep, column.search, ("generations", name, "search"), {name: column})
 
 
 def _metric_problems(sweep: SweepSpec) -> Iterator[tuple[KeyPath, str]]:
@@ -51,31 +47,28 @@ def _choices(sweep: SweepSpec) -> Iterator[tuple[KeyPath, str]]:
             yield ("generations", name, "search"), "a search"
     if sweep.select.epoch == "best":
         yield ("select", "epoch"), "the best epoch"
-    if any(chain.stop is not None for chain in sweep.chain):
-        yield ("chain",), "a chain that stops"
+    for index, chain in enumerate(sweep.chain):
+        if chain.stop is not None:
+            yield ("chain", index, "stop"), "a chain that stops"
 
 
 def _parameter_problems(
-    sweep: SweepSpec, name: str, column: Column, search: Search, path: KeyPath
+    sweep: SweepSpec, search: Search, path: KeyPath, columns: dict[str, Column]
 ) -> Iterator[tuple[KeyPath, str]]:
-    for key, distribution in search.parameters.items():
-        if key.startswith("network.") and _fits_other_networks(sweep):
-            message = "networks cannot be searched where layers are shared or activations compared: shapes must match"
-            yield (*path, key), message
-            continue
-        for row in sweep.networks:
-            if row.name in column.skip:
-                continue
-            given = Hyperparameters(column.network_in(row), column.loss, sweep.recipe_in(row))
-            try:
-                for value in extremes(distribution):
-                    with_values(given, {key: value})
-            except ValueError as error:
-                own = column.search is not None
-                hint = "" if own else f"; in column {name!r}, which may have a search of its own, or search: none"
-                yield (*path, key), f"{error}{hint}"
-                break
-
-
-def _fits_other_networks(sweep: SweepSpec) -> bool:
-    return any(column.shared_layers != "none" or compares_stages(column.loss) for column in sweep.generations.values())
+    parameters = dict(search.parameters)
+    if any(column.shared_layers != "none" or compares_stages(column.loss) for column in sweep.generations.values()):
+        for key in [key for key in parameters if key.startswith("network.")]:
+            del parameters[key]
+            yield (
+                (*path, "parameters", key),
+                "networks cannot be searched where layers are shared or activations compared: shapes must match; give "
+                "them rows or columns of their own",
+            )
+    subjects = [
+        Subject(name, row.name, column.network_in(row), column.loss, sweep.recipe_in(row))
+        for name, column in columns.items()
+        for row in sweep.networks
+        if row.name not in column.skip
+    ]
+    for wrong, message in value_problems(parameters, subjects):
+        yield (*path, "parameters", *([] if wrong is None else [wrong])), message

@@ -15,7 +15,7 @@ from bansweep.spec.model import SpecModel
 from bansweep.spec.networks import NetworkSpec
 from bansweep.spec.recipes import AnyRecipe, RecipeSpec
 from bansweep.spec.resources import Resources
-from bansweep.spec.search import Search
+from bansweep.spec.search import OwnSearch, Search
 from bansweep.spec.selection import Select
 
 # Names become file names, tags and table headings: no separators, no control characters, no leading dot.
@@ -46,7 +46,7 @@ class Column(SpecModel):
     seed: int = Field(default=0, ge=0, le=2**31)
     network: NetworkSpec | None = Field(default=None, description="a student that differs from its row's network")
     shared_layers: SharedLayers = "none"
-    search: Search | Literal["none"] | None = None
+    search: OwnSearch | None = None
     skip: tuple[str, ...] = ()
 
     def network_in(self, row: Row) -> NetworkSpec:
@@ -110,7 +110,7 @@ def _ensemble_from_shorthand(value: Any) -> Any:
 
 
 def _one_or_several(value: Any) -> Any:
-    return [value] if isinstance(value, dict) else value
+    return value if isinstance(value, list | tuple) else [value]
 
 
 class SweepSpec(SpecModel):

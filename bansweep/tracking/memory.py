@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from bansweep.plan.events import EpochFinished, GenerationStarted, SweepEvent
+from bansweep.plan.events import (
+    CandidateEnded,
+    CandidateEpochFinished,
+    CandidateEvent,
+    CandidateStarted,
+    EpochFinished,
+    GenerationStarted,
+    SweepEvent,
+)
 from bansweep.plan.plan import Plan
 from bansweep.tracking import payload
+from bansweep.tracking.completion import Completion, completed_candidate, completed_generation
 from bansweep.tracking.outcomes import Outcomes
-from bansweep.tracking.payload import Point
+from bansweep.tracking.payload import Point, RunDescription, RunStatus
 from bansweep.tracking.protocol import FinishedGeneration, SweepStatus, TrackingSummary
-from bansweep.tracking.runs import RunStatus
 
 
 @dataclass
@@ -25,7 +33,8 @@ class TrackedRun:
 
 
 class InMemoryTracker:
-    """Records every event in `events`, and in `runs` (generation id -> run) and `parent` what MLflow would hold.
+    """Records every event in `events`, and in `runs` (generation id -> run), `candidate_runs` (generation id/candidate
+    id -> run) and `parent` what MLflow would hold.
 
     With `reachable` False it behaves like a tracker whose server is down; that may be changed at any time.
     """
@@ -35,6 +44,7 @@ class InMemoryTracker:
         self.plan: Plan | None = None
         self.events: list[SweepEvent] = []
         self.runs: dict[str, TrackedRun] = {}
+        self.candidate_runs: dict[str, TrackedRun] = {}
         self.parent = TrackedRun()
         self.documents: dict[str, str] = {}
         self._sweep_text = ""
@@ -54,9 +64,14 @@ class InMemoryTracker:
             return
         if isinstance(event, GenerationStarted | EpochFinished):
             self._sent.discard(event.generation_id)
-            self._run(event.generation_id).status = "RUNNING"
-        if isinstance(event, EpochFinished):
-            self._run(event.generation_id).points.update(payload.epoch_points(event.report))
+        if isinstance(event, GenerationStarted | EpochFinished | CandidateEvent):
+            run = self._run(payload.describe_subject(self.plan, event))
+            if isinstance(event, GenerationStarted | EpochFinished | CandidateStarted):
+                _set(run, "RUNNING", {})
+            if isinstance(event, CandidateEnded):
+                _set(run, *payload.last_word(event))
+            if isinstance(event, EpochFinished | CandidateEpochFinished):
+                run.points.update(payload.epoch_points(event.report))
 
     def finish(
         self,
@@ -66,7 +81,7 @@ class InMemoryTracker:
         timeout_s: float,  # noqa: ARG002
     ) -> TrackingSummary:
         assert self.plan is not None, "finish() before start()"
-        ids = tuple(self.plan.generations)
+        ids = tuple(one for one in self.plan.generations if one not in self._outcomes.not_needed)
         error = "" if self.reachable else "memory: not reachable"
         if not self._sent.issuperset(ids):
             try:
@@ -76,33 +91,47 @@ class InMemoryTracker:
                 items, ids = (), tuple(self._sent)
                 error = f"finished generations could not be listed: {problem}"
             if self.reachable:
-                self._complete(self.plan, items)
+                for item in items:
+                    self._complete(self.plan, item)
         if self.reachable:
             self._end(self.plan, frozenset(ids), reports, status)
         unsent = tuple(generation_id for generation_id in ids if generation_id not in self._sent)
         return TrackingSummary("memory:", len(ids) - len(unsent), unsent, error)
 
-    def _complete(self, plan: Plan, items: Iterable[FinishedGeneration]) -> None:
-        for item in items:
-            run = self._run(item.generation_id)
-            run.points.update(payload.all_points(item))
-            run.tags[payload.NOTE] = payload.finished_note(plan, item)
-            run.tags.pop(payload.REASON, None)
-            run.status = "FINISHED"
-            self._sent.add(item.generation_id)
+    def _complete(self, plan: Plan, item: FinishedGeneration) -> None:
+        description = payload.describe(plan, item.generation_id)
+        self._complete_run(description, completed_generation(description, item))
+        for one in item.candidates:
+            description = payload.describe_candidate(plan, item.generation_id, one.candidate)
+            self._complete_run(description, completed_candidate(description, item, one))
+        self._sent.add(item.generation_id)
+
+    def _complete_run(self, description: RunDescription, completion: Completion) -> None:
+        run = self._run(description)
+        if any(run.params.get(key, value) != value for key, value in completion.params.items()):
+            run = self._run(description, anew=True)
+        run.params.update(completion.params)
+        run.points.update(completion.points)
+        _set(run, completion.status, completion.tags)
 
     def _end(self, plan: Plan, finished_ids: frozenset[str], reports: Mapping[str, str], status: SweepStatus) -> None:
         for failed, reason in self._outcomes.failed.items():
-            self._run(failed).status = "FAILED"
-            self._run(failed).tags.update(payload.failure_tags(reason))
+            _set(self._run(payload.describe(plan, failed)), "FAILED", payload.failure_tags(reason))
         for killed in self._outcomes.running - finished_ids:
-            self._run(killed).status = "KILLED"
+            _set(self._run(payload.describe(plan, killed)), "KILLED", {})
+        for event in self._outcomes.unfinished_candidates(finished_ids):
+            _set(self._run(payload.describe_subject(plan, event)), *payload.last_word(event))
         self.documents = {payload.SWEEP_FILE: self._sweep_text, **reports}
         self.parent = TrackedRun(status, tags=payload.sweep_tags(plan, finished_ids, self._outcomes))
 
-    def _run(self, generation_id: str) -> TrackedRun:
-        assert self.plan is not None
-        if generation_id not in self.runs:
-            description = payload.describe(self.plan, generation_id)
-            self.runs[generation_id] = TrackedRun(params=dict(description.params), tags=dict(description.tags))
-        return self.runs[generation_id]
+    def _run(self, description: RunDescription, *, anew: bool = False) -> TrackedRun:
+        kind, key = description.identity
+        runs = self.runs if kind == payload.GENERATION else self.candidate_runs
+        if anew or key not in runs:
+            runs[key] = TrackedRun(params=dict(description.params), tags=dict(description.tags))
+        return runs[key]
+
+
+def _set(run: TrackedRun, status: RunStatus, tags: Mapping[str, str]) -> None:
+    run.status = status
+    run.tags = {key: value for key, value in run.tags.items() if key not in payload.PASSING_TAGS} | dict(tags)

@@ -11,6 +11,7 @@ from bansweep.plan.events import EpochFinished, GenerationStarted, SweepEvent
 from bansweep.plan.plan import Plan
 from bansweep.tracking import payload
 from bansweep.tracking.background import Background
+from bansweep.tracking.live import WithoutRun
 from bansweep.tracking.location import absolute_uri, tracking_uri, without_credentials
 from bansweep.tracking.outcomes import Outcomes
 from bansweep.tracking.protocol import FinishedGeneration, SweepStatus, TrackingSummary
@@ -43,6 +44,8 @@ class MlflowTracker:
         self._outcomes.note(event)
         if isinstance(event, GenerationStarted | EpochFinished):
             self._session.sent.discard(event.generation_id)  # where it was complete, its files were lost since
+        if isinstance(event, WithoutRun):
+            return  # told at the end; a sweep of which nothing else is told contacts nobody
         # A process that cannot start another thread goes on without live events.
         with contextlib.suppress(RuntimeError):
             self._background = self._background or self._begin(self._plan)
@@ -58,7 +61,7 @@ class MlflowTracker:
         assert self._plan is not None, "finish() before start()"
         deadline = time.monotonic() + timeout_s
         plan = self._plan
-        everything = tuple(plan.generations)
+        everything = tuple(one for one in plan.generations if one not in self._outcomes.not_needed)
         if self._nothing_to_send(everything, self._ending(plan, everything, reports, status, time.time())):
             return self._summary(everything, "")
         try:
@@ -101,6 +104,7 @@ class MlflowTracker:
             ended_at=ended_at,
             failed={one: why for one, why in self._outcomes.failed.items() if one not in finished_ids},
             killed=frozenset(self._outcomes.running.difference(finished_ids)),
+            candidates=self._outcomes.unfinished_candidates(frozenset(finished_ids)),
         )
 
     def _summary(self, finished_ids: Sequence[str], error: str) -> TrackingSummary:

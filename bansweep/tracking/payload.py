@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from bansweep.plan.candidates import Candidate
-from bansweep.plan.events import CandidateEvent, EpochReport, SweepEvent
+from bansweep.plan.events import CandidateEnded, CandidateEvent, CandidateStarted, EpochReport, SweepEvent
 from bansweep.plan.generation import DataIdentity, Generation
 from bansweep.plan.plan import Plan
 from bansweep.spec.selection import Select
@@ -174,6 +174,13 @@ def outcome_tags(outcome: str, reason: str) -> dict[str, str]:
     if outcome == "stopped":
         return {}
     return {OUTCOME: outcome, **(failure_tags(reason) if outcome == "failed" else {})}
+
+
+def last_word(event: CandidateStarted | CandidateEnded) -> tuple[RunStatus, dict[str, str]]:
+    """Status and tags of a candidate's run at the end of the sweep; one that was still training was interrupted."""
+    if isinstance(event, CandidateStarted):
+        return "KILLED", {}
+    return CANDIDATE_STATUS[event.outcome], outcome_tags(event.outcome, event.reason)
 
 
 def setting_text(value: object) -> str:

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from bansweep.plan.generation import DataIdentity
 from bansweep.tracking import payload
-from bansweep.tracking.payload import Point, RunDescription
+from bansweep.tracking.completion import Completion
+from bansweep.tracking.payload import Point, RunDescription, RunStatus
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import DatasetInput, RunTag
+    from mlflow.entities import DatasetInput, Run, RunTag
 
 PARENT = "mlflow.parentRunId"
-_METRICS_A_BATCH = 1000  # MLflow's limit
-_DIGEST_LENGTH = 36  # MLflow's limit
-
-RunStatus = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
+# MLflow's limits.
+_METRICS_A_BATCH = 1000
+_PARAMS_A_BATCH = 100
+_DIGEST_LENGTH = 36
 
 
 class SweepRuns:
-    """One sweep in MLflow: an experiment, a parent run, and a run below it for each generation.
+    """One sweep in MLflow: an experiment, a parent run, a run below it for each generation, and below that of a
+    searched generation a run for each candidate.
 
     Every method talks to MLflow at once and may raise whatever its client raises. Each may be repeated: points that
     are there already are not stored again, since key, value, time and step together are their key.
@@ -32,16 +34,16 @@ class SweepRuns:
         self.experiment_id = experiment_id
         self.parent_id = parent_id
         self._client = client
-        self._run_ids: dict[str, str] = {}
+        self._run_ids: dict[tuple[str, str], str] = {}
 
     def begin(self, description: RunDescription, started_at: float) -> None:
-        """A generation is being trained; `started_at` in Unix seconds counts for a new run only."""
-        run_id = self._run_of(description, started_at)
-        if self._client.get_run(run_id).info.status != "RUNNING":
-            self._client.update_run(run_id, "RUNNING")
+        """A generation or candidate is being trained; `started_at` in Unix seconds counts for a new run only."""
+        run = self._without_old_outcome(self._run_of(description, started_at), {})
+        if run.info.status != "RUNNING":
+            self._client.update_run(run.info.run_id, "RUNNING")
 
     def add_points(self, description: RunDescription, points: Sequence[Point], started_at: float) -> None:
-        """Add to a generation's metrics."""
+        """Add to a run's metrics."""
         from mlflow.entities import Metric
 
         run_id = self._run_of(description, started_at)
@@ -50,23 +52,22 @@ class SweepRuns:
             self._client.log_batch(run_id, metrics=metrics[first : first + _METRICS_A_BATCH])
 
     def end(self, description: RunDescription, status: RunStatus, ended_at: float, tags: Mapping[str, str]) -> None:
-        """A generation's training has ended, at `ended_at` in Unix seconds; an end that is known keeps its time."""
+        """A training has ended, at `ended_at` in Unix seconds; an end that is known keeps its time."""
         run_id = self._run_of(description, ended_at)
-        run = self._client.get_run(run_id)
-        if status != "FAILED" and payload.REASON in run.data.tags:
-            self._client.delete_tag(run_id, payload.REASON)
+        run = self._without_old_outcome(run_id, tags)
         if run.info.status == status and all(run.data.tags.get(key) == value for key, value in tags.items()):
             return
         if tags:
             self._client.log_batch(run_id, tags=_run_tags(tags))
         self._client.set_terminated(run_id, status, payload.milliseconds(ended_at))
 
-    def complete(
-        self, description: RunDescription, points: Sequence[Point], started_at: float, ended_at: float, note: str
-    ) -> None:
-        """Everything about a finished generation, whatever of it is there already."""
-        self.add_points(description, points, started_at)
-        self.end(description, "FINISHED", ended_at, {payload.NOTE: note})
+    def complete(self, description: RunDescription, completion: Completion) -> str:
+        """Everything about a finished generation or candidate, whatever of it is there already; its run's id."""
+        if completion.params:
+            self._complete_params(description, completion)
+        self.add_points(description, completion.points, completion.started_at)
+        self.end(description, completion.status, completion.ended_at, completion.tags)
+        return self._run_of(description, completion.started_at)
 
     def begin_sweep(self) -> None:
         """The sweep is being worked on."""
@@ -81,32 +82,49 @@ class SweepRuns:
         self._client.log_batch(self.parent_id, tags=_run_tags(tags))
         self._client.set_terminated(self.parent_id, status, payload.milliseconds(ended_at))
 
+    def _without_old_outcome(self, run_id: str, tags: Mapping[str, str]) -> Run:
+        """The run, without what was said of an earlier end of it and is not in `tags`."""
+        run = self._client.get_run(run_id)
+        for key in payload.PASSING_TAGS:
+            if key in run.data.tags and key not in tags:
+                self._client.delete_tag(run_id, key)
+        return run
+
+    def _complete_params(self, description: RunDescription, completion: Completion) -> None:
+        held = self._client.get_run(self._run_of(description, completion.started_at)).data.params
+        if any(held.get(key, value) != value for key, value in completion.params.items()):
+            # A search that was made anew has chosen another candidate, and MLflow lets no parameter change. The runs
+            # of candidates are hung below the new run as they are described anew.
+            self._client.delete_run(self._run_of(description, completion.started_at))
+            self._run_ids.clear()
+        self._log_params(self._run_of(description, completion.started_at), completion.params)
+
     def _run_of(self, description: RunDescription, started_at: float) -> str:
-        """The generation's run, described; found or created once, then remembered."""
-        generation_id = description.generation_id
-        if generation_id in self._run_ids:
-            return self._run_ids[generation_id]
-        found = _find(self._client, self.experiment_id, payload.GENERATION, generation_id)
+        """The run, described; found or created once, then remembered."""
+        key, value = description.identity
+        if description.identity in self._run_ids:
+            return self._run_ids[description.identity]
+        above = self.parent_id if description.below is None else self._run_of(description.below, started_at)
+        found = _find(self._client, self.experiment_id, key, value)
         run_id = found or _create(
             self._client,
             self.experiment_id,
-            {PARENT: self.parent_id, payload.GENERATION: generation_id},
+            {PARENT: above, key: value},
             name=description.tags[payload.RUN_NAME],
             started_at=started_at,
         )
-        self._describe(run_id, description)
-        self._run_ids[generation_id] = run_id
+        self._log_params(run_id, description.params)
+        self._client.log_batch(run_id, tags=_run_tags({**description.tags, PARENT: above}))
+        self._client.log_inputs(run_id, datasets=[_dataset(description.data)])
+        self._run_ids[description.identity] = run_id
         return run_id
 
-    def _describe(self, run_id: str, description: RunDescription) -> None:
+    def _log_params(self, run_id: str, params: Mapping[str, str]) -> None:
         from mlflow.entities import Param
 
-        self._client.log_batch(
-            run_id,
-            params=[Param(key, value) for key, value in description.params.items()],
-            tags=_run_tags({PARENT: self.parent_id, **description.tags}),
-        )
-        self._client.log_inputs(run_id, datasets=[_dataset(description.data)])
+        logged = [Param(key, value) for key, value in params.items()]
+        for first in range(0, len(logged), _PARAMS_A_BATCH):
+            self._client.log_batch(run_id, params=logged[first : first + _PARAMS_A_BATCH])
 
 
 def open_runs(client: MlflowClient, sweep: str, artifact_location: str | None, started_at: float) -> SweepRuns:

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bansweep.plan.events import SweepEvent
+from bansweep.plan.events import CandidateEnded, CandidateStarted, SweepEvent
 from bansweep.plan.plan import Plan
 from bansweep.tracking import client, payload
+from bansweep.tracking.completion import completed_candidate, completed_generation
 from bansweep.tracking.live import send_live
 from bansweep.tracking.location import artifact_location, database_file, without_credentials
 from bansweep.tracking.marker import Marker, marker_path, read_marker, write_marker
@@ -26,7 +27,7 @@ _RETRIES_S = (2.0, 8.0)  # pauses before filling in again, where the server has 
 class Ending:
     """How a sweep ended: `documents` maps file names to text, `failed` and `killed` say what was not finished.
 
-    `ended_at` is a Unix time in seconds.
+    `ended_at` is a Unix time in seconds; `candidates` are the last words on those of generations that are not finished.
     """
 
     documents: Mapping[str, str]
@@ -35,6 +36,7 @@ class Ending:
     ended_at: float
     failed: Mapping[str, str]
     killed: frozenset[str]
+    candidates: tuple[CandidateStarted | CandidateEnded, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -112,7 +114,7 @@ class MlflowSession:
             if abandoned.is_set():
                 return
             try:
-                self._complete(self._connected(begun_at), plan, item)
+                self._complete(self._connected(begun_at), plan, item, abandoned)
             except Exception as error:
                 # One generation that MLflow refuses must not keep the others from it.
                 self._note(error)
@@ -121,21 +123,42 @@ class MlflowSession:
         except Exception as error:
             self._note(error)
 
-    def _complete(self, runs: SweepRuns, plan: Plan, item: FinishedGeneration) -> None:
+    def _complete(self, runs: SweepRuns, plan: Plan, item: FinishedGeneration, abandoned: threading.Event) -> None:
         if item.generation_id in self.sent:
             return
         description = payload.describe(plan, item.generation_id)
-        note = payload.finished_note(plan, item)
-        runs.complete(description, payload.all_points(item), item.started_at, item.finished_at, note)
+        run_id = runs.complete(description, completed_generation(description, item))
+        if not self._complete_candidates(runs, plan, item, run_id, abandoned):
+            return
         self._marker.complete[item.generation_id] = description.digest
         write_marker(self._marker_path, self._marker)
         self.sent.add(item.generation_id)
+
+    def _complete_candidates(
+        self, runs: SweepRuns, plan: Plan, item: FinishedGeneration, run_id: str, abandoned: threading.Event
+    ) -> bool:
+        """Complete those of a searched generation, whose run has the id `run_id`; whether there was time for all."""
+        for one in item.candidates:
+            if abandoned.is_set():
+                return False
+            description = payload.describe_candidate(plan, item.generation_id, one.candidate)
+            completion = completed_candidate(description, item, one)
+            _, key = description.identity
+            digest = payload.digest_of([run_id, description.digest, completion.digest])
+            if self._marker.candidates.get(key) != digest:
+                runs.complete(description, completion)
+                self._marker.candidates[key] = digest
+                write_marker(self._marker_path, self._marker)
+        return True
 
     def _end(self, runs: SweepRuns, plan: Plan, ending: Ending) -> None:
         for failed, reason in ending.failed.items():
             runs.end(payload.describe(plan, failed), "FAILED", ending.ended_at, payload.failure_tags(reason))
         for killed in ending.killed:
             runs.end(payload.describe(plan, killed), "KILLED", ending.ended_at, {})
+        for event in ending.candidates:
+            status, tags = payload.last_word(event)
+            runs.end(payload.describe_subject(plan, event), status, ending.ended_at, tags)
         runs.end_sweep(ending.documents, ending.tags, ending.status, ending.ended_at)
         self._marker.parent = ending.digest
         write_marker(self._marker_path, self._marker)

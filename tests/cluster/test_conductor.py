@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -297,7 +298,7 @@ def test_a_spent_budget_starts_nothing_and_a_larger_one_goes_on(store: Store, tm
     assert nothing.events == []
     some = Simulation(plan, store, limit=20 / 3600)
     some.run()
-    assert 0 < some.epochs_trained
+    assert some.epochs_trained > 0
     assert some.spending.hours >= 20 / 3600
     assert len(store.finished(plan.generations)) < len(plan.generations)
     assert not [event for event in some.events if isinstance(event, GenerationFailed)]
@@ -334,7 +335,7 @@ def test_a_chain_that_stops_improving_leaves_the_rest_out(store: Store) -> None:
     for row in plan.rows:
         ids = [cell.generation_id for cell in plan.cells if cell.row == row]
         values = [course(plan.generations[one])[-1] for one in ids if one in finished]
-        assert all(later < former for former, later in zip(values[:-1], values[1:-1], strict=False))
+        assert all(later < former for former, later in pairwise(values[:-1]))
         if len(values) < 7:
             assert values[-1] >= min(values[:-1])
     again = Simulation(plan, store)

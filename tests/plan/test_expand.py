@@ -172,3 +172,91 @@ def test_defaults_that_ids_leave_out_are_pinned() -> None:
         "limit": None,
         "test_limit": None,
     }
+
+
+SEARCHED = """\
+name: searched
+data: {kind: cifar10, validation: 5000}
+recipe: wide-resnet
+networks: [wrn-28-1]
+generations:
+  teacher: {loss: labels}
+  ban: {loss: kd, teacher: teacher, search: none}
+"""
+SEARCH = "search={parameters: {recipe.learning_rate: [0.1, 0.2]}, candidates: 2}"
+
+
+def test_a_search_is_part_of_the_identity_and_of_that_of_students() -> None:
+    assert not set(plan_of(SEARCHED, SEARCH).generations) & set(plan_of(SEARCHED).generations)
+    own = plan_of(SEARCHED, f"generations.ban.{SEARCH}")
+    assert generation_in(own, "wrn-28-1", "teacher") == generation_in(plan_of(SEARCHED), "wrn-28-1", "teacher")
+    assert generation_in(own, "wrn-28-1", "ban").search is not None
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "search.candidates=3",
+        "search.sampler=tpe",
+        "search.pruner=asha",
+        "search.pruner=median",
+        "search.parameters.recipe.learning_rate=[0.1, 0.3]",
+        "search.parameters.recipe.learning_rate={uniform: [0.1, 0.2]}",
+        "search.parameters.recipe.momentum=[0.9]",
+        "select.metric=validation_loss",
+        "select.epoch=best",
+    ],
+)
+def test_ids_change_with_whatever_can_change_who_wins(override: str) -> None:
+    assert not set(plan_of(SEARCHED, SEARCH, override).generations) & set(plan_of(SEARCHED, SEARCH).generations)
+
+
+@pytest.mark.parametrize("override", ["search.keep=all", "select.metric=validation_error", "budget.gpu_hours=1"])
+def test_ids_ignore_what_is_kept_of_a_search(override: str) -> None:
+    assert list(plan_of(SEARCHED, SEARCH, override).generations) == list(plan_of(SEARCHED, SEARCH).generations)
+
+
+def test_where_nothing_is_chosen_the_metric_changes_no_id() -> None:
+    plain = plan_of(SEARCHED)
+    assert list(plan_of(SEARCHED, "select.metric=validation_loss").generations) == list(plain.generations)
+    best = plan_of(SEARCHED, "select.epoch=best")
+    assert not set(best.generations) & set(plain.generations)
+    by_loss = plan_of(SEARCHED, "select={epoch: best, metric: validation_loss}")
+    assert not set(by_loss.generations) & set(best.generations)
+
+
+def test_the_identity_of_a_search_is_pinned() -> None:
+    searched = generation_in(plan_of(SEARCHED, SEARCH, "search.pruner=asha"), "wrn-28-1", "teacher")
+    content = canonical_json(searched)
+    assert (
+        '"search":{"candidates":2,"parameters":{"recipe.learning_rate":{"kind":"choice","values":[0.1,0.2]}},'
+        '"pruner":{"kind":"asha"}}' in content
+    )
+    assert '"select":{"metric":"validation_error"}' in content
+    plain = generation_in(plan_of(SEARCHED), "wrn-28-1", "teacher")
+    assert '"search"' not in canonical_json(plain)
+    assert '"select"' not in canonical_json(plain)
+
+
+def test_a_chain_is_its_columns_written_out() -> None:
+    written = """\
+name: written
+data: {kind: cifar10, validation: 5000}
+recipe: wide-resnet
+networks: [wrn-28-1, wrn-28-2]
+seeds: [0, 1]
+generations:
+  teacher: {loss: labels}
+  ban-1: {loss: {kind: kd, temperature: 2}, teacher: teacher, network: wrn-16-1, seed: 3}
+  ban-2: {loss: {kind: kd, temperature: 2}, teacher: ban-1, network: wrn-16-1, seed: 3}
+  ban-3: {loss: {kind: kd, temperature: 2}, teacher: ban-2, network: wrn-16-1, seed: 3}
+ensembles: {ban-ens: [ban-1, ban-2, ban-3]}
+"""
+    columns = written[written.index("generations:") :]
+    chain = "chain: {loss: {kind: kd, temperature: 2}, length: 3, network: wrn-16-1, seed: 3, stop: {patience: 2}}\n"
+    by_hand, chained = plan_of(written), plan_of(written.replace(columns, chain))
+    assert chained.cells == by_hand.cells
+    assert chained.ensembles == by_hand.ensembles
+    assert chained.generations == by_hand.generations
+    longer = plan_of(written.replace(columns, chain), "chain.length=4")
+    assert set(longer.generations) > set(chained.generations), "what is trained counts for a longer chain, too"

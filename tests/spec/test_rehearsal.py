@@ -10,8 +10,10 @@ from bansweep.plan.expand import expand
 from bansweep.plan.generation import DataIdentity
 from bansweep.plan.plan import Plan
 from bansweep.spec.data import is_text
+from bansweep.spec.distributions import Choice
 from bansweep.spec.reading import parse_sweep, read_sweep
 from bansweep.spec.rehearsal import rehearsal_overrides
+from bansweep.spec.search import Asha, Search
 from bansweep.spec.sweep import SweepSpec
 
 SWEEPS = sorted((Path(__file__).parents[2] / "sweeps").rglob("*.yaml"))
@@ -124,3 +126,64 @@ generations: {teacher: {loss: labels}}
     assert (words.recipe.batch_size, words.recipe.window) == (3, 7)
     own = words.networks[0].recipe
     assert (own.batch_size, own.window) == (4, 5)
+
+
+SEARCHED = """\
+name: searched
+data: {kind: digits, limit: 400, validation: 100}
+recipe: wide-resnet
+networks: [wrn-10-1]
+generations:
+  teacher: {loss: labels}
+  ban.1: {loss: kd, teacher: teacher, search: OWN}
+search: SEARCH
+"""
+FEW = "{parameters: {recipe.momentum: [0.8, 0.9]}, candidates: 2}"
+
+
+def searches_of(search: str, *changes: str, own: str = "null") -> tuple[Search | None, Search | str | None]:
+    sweep = rehearsal_of(SEARCHED.replace("SEARCH", search).replace("OWN", own), *changes)
+    return sweep.search, sweep.generations["ban.1"].search
+
+
+def parameters_of(search: Search | str | None) -> list[str]:
+    assert isinstance(search, Search)
+    return list(search.parameters)
+
+
+def test_a_search_is_rehearsed_with_few_candidates() -> None:
+    many = "{parameters: {recipe.momentum: {uniform: [0.5, 0.9]}}, candidates: 50, pruner: asha}"
+    search, own = searches_of(many, own=many.replace("50", "2, sampler: tpe"))
+    assert isinstance(search, Search)
+    assert isinstance(own, Search)
+    assert (search.size, own.size, own.sampling) == (3, 2, "tpe")
+    assert search.pruner == Asha()
+    kept, _ = searches_of(many, "search.candidates=5")
+    assert isinstance(kept, Search)
+    assert kept.size == 5, "meant for the rehearsal"
+
+
+@pytest.mark.parametrize("candidates", ["", "candidates: 8"])
+def test_a_grid_stays(candidates: str) -> None:
+    grid = f"{{parameters: {{recipe.momentum: {{grid: [0.8, 0.9]}}, loss.x: {{grid: [1, 2, 3, 4]}}}}, {candidates}}}"
+    search, _ = searches_of(grid.replace("loss.x", "recipe.weight_decay"))
+    assert isinstance(search, Search)
+    assert (search.sampling, search.size) == ("grid", 8)
+    shorter, _ = searches_of(grid.replace("loss.x", "recipe.epochs"))
+    assert isinstance(shorter, Search)
+    assert (parameters_of(shorter), shorter.size) == (["recipe.momentum"], 2)
+
+
+def test_a_search_does_not_undo_a_rehearsal() -> None:
+    undoing = "{parameters: {recipe.epochs: [100, 200], recipe.batch_size: {int: [8, 64]}PARAMETER}, candidates: 4}"
+    more = undoing.replace("PARAMETER", ", recipe.augmentation: [null, {pad: 2, fill: zero}]")
+    search, own = searches_of(more, own=more)
+    assert parameters_of(search) == parameters_of(own) == ["recipe.augmentation"]
+    assert isinstance(search, Search)
+    assert search.parameters["recipe.augmentation"] == Choice(values=(None, {"pad": 2, "fill": "zero"}))
+    assert searches_of(undoing.replace("PARAMETER", ""), own=FEW)[0] is None
+    assert searches_of(FEW, own=undoing.replace("PARAMETER", ""))[1] == "none"
+    # Nor does one that a change makes.
+    change = undoing.replace("PARAMETER", "")
+    assert searches_of(FEW, f"search={change}") == (None, None)
+    assert searches_of(FEW, "search.parameters.recipe.epochs=[100, 200]")[0] == searches_of(FEW)[0]

@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from bansweep.plan.events import EpochFinished, GenerationBlocked, GenerationFailed, GenerationStarted
-from bansweep.tracking.memory import InMemoryTracker
-from bansweep.tracking.mlflow_tracker import MlflowTracker
-from bansweep.tracking.protocol import Tracker
+from bansweep.plan.events import (
+    EpochFinished,
+    GenerationBlocked,
+    GenerationFailed,
+    GenerationNotNeeded,
+    GenerationStarted,
+    GenerationStopped,
+)
 
 TIMEOUT_S = 60
-
-
-@dataclass(frozen=True)
-class Subject:
-    tracker: Tracker
-    held: Callable[[], Any]
-
-
-@pytest.fixture(params=["memory", "mlflow"])
-def subject(request: pytest.FixtureRequest, tmp_path: Path, sweep: Any, mlflow_holds: Callable[[str], Any]) -> Subject:
-    if request.param == "mlflow":
-        database = request.getfixturevalue("database")
-        return Subject(
-            MlflowTracker(database, store_root=tmp_path, sweep=sweep.plan.sweep), lambda: mlflow_holds(database)
-        )
-    memory = InMemoryTracker()
-    return Subject(memory, lambda: memory)
 
 
 def expected_points(finished: Any) -> set[tuple[str, float, int, int]]:
@@ -64,7 +46,7 @@ def assert_holds_everything(held: Any, sweep: Any) -> None:
     assert "test error 5 %" in student.tags["mlflow.note.content"]
 
 
-def test_what_was_never_heard_live_is_filled_in(subject: Subject, sweep: Any) -> None:
+def test_what_was_never_heard_live_is_filled_in(subject: Any, sweep: Any) -> None:
     subject.tracker.start(sweep.plan, "name: x\n")
 
     summary = subject.tracker.finish(lambda: sweep.finished, {"report.md": "# Table\n"}, "FINISHED", TIMEOUT_S)
@@ -78,7 +60,7 @@ def test_what_was_never_heard_live_is_filled_in(subject: Subject, sweep: Any) ->
     assert held.documents == {"sweep.yaml": "name: x\n", "report.md": "# Table\n"}
 
 
-def test_live_events_leave_the_same_as_filling_in(subject: Subject, sweep: Any) -> None:
+def test_live_events_leave_the_same_as_filling_in(subject: Any, sweep: Any) -> None:
     subject.tracker.start(sweep.plan, "name: x\n")
     for event in sweep.events:
         subject.tracker.handle(event)
@@ -88,7 +70,7 @@ def test_live_events_leave_the_same_as_filling_in(subject: Subject, sweep: Any) 
     assert_holds_everything(subject.held(), sweep)
 
 
-def test_finishing_twice_adds_nothing(subject: Subject, sweep: Any) -> None:
+def test_finishing_twice_adds_nothing(subject: Any, sweep: Any) -> None:
     subject.tracker.start(sweep.plan, "name: x\n")
     first = subject.tracker.finish(lambda: sweep.finished, {}, "FINISHED", TIMEOUT_S)
 
@@ -99,7 +81,7 @@ def test_finishing_twice_adds_nothing(subject: Subject, sweep: Any) -> None:
     assert subject.held().documents["report.md"] == "later"
 
 
-def test_failed_and_blocked_generations(subject: Subject, sweep: Any) -> None:
+def test_failed_and_blocked_generations(subject: Any, sweep: Any) -> None:
     subject.tracker.start(sweep.plan, "")
     subject.tracker.handle(GenerationStarted(sweep.teacher_id))
     subject.tracker.handle(GenerationFailed(sweep.teacher_id, "the loss became nan"))
@@ -117,7 +99,7 @@ def test_failed_and_blocked_generations(subject: Subject, sweep: Any) -> None:
     assert "small / ban, ban-1: blocked by small / teacher" in held.parent.tags["mlflow.note.content"]
 
 
-def test_an_interrupted_generation_is_killed_and_goes_on_in_its_run(subject: Subject, sweep: Any) -> None:
+def test_an_interrupted_generation_is_killed_and_goes_on_in_its_run(subject: Any, sweep: Any) -> None:
     teacher = sweep.finished[0]
     subject.tracker.start(sweep.plan, "")
     subject.tracker.handle(GenerationStarted(sweep.teacher_id))
@@ -135,7 +117,40 @@ def test_an_interrupted_generation_is_killed_and_goes_on_in_its_run(subject: Sub
     assert_holds_everything(subject.held(), sweep)
 
 
-def test_a_failed_generation_that_succeeds_later_loses_its_reason(subject: Subject, sweep: Any) -> None:
+def test_a_stopped_generation_is_killed_and_goes_on_in_its_run(subject: Any, sweep: Any) -> None:
+    subject.tracker.start(sweep.plan, "")
+    subject.tracker.handle(GenerationStarted(sweep.teacher_id))
+    subject.tracker.handle(EpochFinished(sweep.teacher_id, sweep.finished[0].history[0]))
+    subject.tracker.handle(GenerationStopped(sweep.teacher_id))
+    subject.tracker.finish(list, {}, "FINISHED", TIMEOUT_S)
+    held = subject.held()
+    assert (held.parent.status, held.runs[sweep.teacher_id].status) == ("FINISHED", "KILLED")
+
+    for event in sweep.events:
+        subject.tracker.handle(event)
+    subject.tracker.finish(lambda: sweep.finished, {}, "FINISHED", TIMEOUT_S)
+
+    assert_holds_everything(subject.held(), sweep)
+
+
+def test_a_generation_that_is_not_needed_has_no_run(subject: Any, sweep: Any) -> None:
+    subject.tracker.start(sweep.plan, "")
+    for event in sweep.events[:5]:
+        subject.tracker.handle(event)
+    subject.tracker.handle(GenerationNotNeeded(sweep.student_id, cause=sweep.teacher_id))
+
+    summary = subject.tracker.finish(lambda: sweep.finished[:1], {}, "FINISHED", TIMEOUT_S)
+
+    assert (summary.sent, summary.unsent, summary.error) == (1, (), "")
+    held = subject.held()
+    assert held.runs.keys() == {sweep.teacher_id}
+    assert held.parent.tags["mlflow.note.content"].splitlines() == [
+        "1 of 2 generations finished",
+        "- small / ban, ban-1: not needed, its chain ended with small / teacher",
+    ]
+
+
+def test_a_failed_generation_that_succeeds_later_loses_its_reason(subject: Any, sweep: Any) -> None:
     subject.tracker.start(sweep.plan, "")
     subject.tracker.handle(GenerationFailed(sweep.teacher_id, "no memory"))
     subject.tracker.finish(list, {}, "FAILED", TIMEOUT_S)
@@ -149,7 +164,7 @@ def test_a_failed_generation_that_succeeds_later_loses_its_reason(subject: Subje
     assert_holds_everything(subject.held(), sweep)
 
 
-def test_a_store_that_cannot_be_read_is_said_not_raised(subject: Subject, sweep: Any) -> None:
+def test_a_store_that_cannot_be_read_is_said_not_raised(subject: Any, sweep: Any) -> None:
     def unreadable() -> list[Any]:
         raise OSError("Stale file handle")
 
@@ -161,7 +176,7 @@ def test_a_store_that_cannot_be_read_is_said_not_raised(subject: Subject, sweep:
     assert "Stale file handle" in summary.error
 
 
-def test_events_of_unknown_generations_are_ignored(subject: Subject, sweep: Any) -> None:
+def test_events_of_unknown_generations_are_ignored(subject: Any, sweep: Any) -> None:
     subject.tracker.handle(GenerationStarted("before start()"))
     subject.tracker.start(sweep.plan, "")
     subject.tracker.handle(GenerationStarted("0123456789abcdef"))
@@ -171,7 +186,7 @@ def test_events_of_unknown_generations_are_ignored(subject: Subject, sweep: Any)
     assert subject.held().runs.keys() == {sweep.teacher_id, sweep.student_id}
 
 
-def test_handle_returns_at_once(subject: Subject, sweep: Any) -> None:
+def test_handle_returns_at_once(subject: Any, sweep: Any) -> None:
     subject.tracker.start(sweep.plan, "")
     seconds = []
     for event in sweep.events * 10:

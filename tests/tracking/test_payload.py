@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import pytest
-
+from bansweep.plan.candidates import candidate_of
 from bansweep.plan.generation import Generation
 from bansweep.tracking import payload
 from bansweep.tracking.outcomes import Outcomes
@@ -86,39 +85,88 @@ def test_lineage_ends_at_a_teacher_outside_the_plan(sweep: Any) -> None:
     assert payload.lineage(plan, sweep.student_id) == (sweep.teacher_id, sweep.student_id)
 
 
-@pytest.mark.parametrize(
-    ("metrics", "verdict"),
-    [
-        ({"test_loss": 0.25, "test_error": 5.3125, "validation_error": 4.0}, "**test error 5.312 %**"),
-        ({"validation_loss": 0.5, "validation_error": 4.0}, "**validation error 4 %**"),
-        (
-            {"validation_perplexity": 83.0, "test_loss": 4.4, "test_perplexity": 81.5},
-            "**test perplexity 81.50**",
-        ),
-        ({"train_loss": 9.0, "validation_perplexity": 10012.25}, "**validation perplexity 10012.25**"),
-        ({"train_loss": 0.25}, "**train loss 0.25**"),
-    ],
-)
-def test_the_note_begins_with_the_verdict(sweep: Any, metrics: dict[str, float], verdict: str) -> None:
-    note = payload.finished_note(sweep.plan, replace(sweep.finished[1], metrics=metrics))
-
-    assert note.splitlines()[0] == verdict
-    assert note.endswith("loss kd; lineage: small / teacher > small / ban, ban-1")
-
-
-def test_a_generation_without_history_has_its_final_figures(sweep: Any) -> None:
-    points = payload.all_points(replace(sweep.finished[0], history=(), metrics={"test_error": 6.0}))
-
-    at = 1_700_000_007_500
-    assert set(points) == {
-        ("final_test_error", 6.0, at, 0),
-        ("parameters", 77000.0, at, 0),
-        ("training_seconds", 4.5, at, 0),
-    }
-
-
 def test_long_reasons_are_cut_to_what_mlflow_takes(sweep: Any) -> None:
     outcomes = Outcomes(failed={sweep.teacher_id: "x" * 20_000})
 
     assert len(payload.failure_tags("x" * 20_000)["bansweep.reason"]) == 5000
     assert max(map(len, payload.sweep_tags(sweep.plan, frozenset(), outcomes).values())) == 5000
+
+
+def test_what_a_search_decides_is_no_parameter_of_its_generation(searched_sweep: Any) -> None:
+    params = payload.describe(searched_sweep.plan, searched_sweep.student_id).params
+
+    assert not {"recipe.learning_rate", "loss.temperature"} & params.keys()
+    assert params["recipe.momentum"] == "0.9"
+    assert {key: value for key, value in params.items() if key.startswith(("search", "select"))} == {
+        "search.parameters.recipe.learning_rate.kind": "loguniform",
+        "search.parameters.recipe.learning_rate.low": "0.01",
+        "search.parameters.recipe.learning_rate.high": "10.0",
+        "search.parameters.loss.temperature.kind": "choice",
+        "search.parameters.loss.temperature.values": "[1, 2, 4]",
+        "search.candidates": "4",
+        "search.parallel": "4",
+        "search.pruner.kind": "asha",
+        "search.pruner.grace": "1",
+        "search.pruner.reduction": "3",
+        "select.metric": "validation_error",
+        "select.epoch": "best",
+    }
+
+
+def test_a_candidate_is_described_as_what_it_trains(searched_sweep: Any) -> None:
+    candidate = searched_sweep.finished[1].candidates[1].candidate
+    described = payload.describe_candidate(searched_sweep.plan, searched_sweep.student_id, candidate)
+    above = payload.describe(searched_sweep.plan, searched_sweep.student_id)
+
+    assert described.below == above
+    assert described.params == {
+        **{key: value for key, value in above.params.items() if not key.startswith("search.")},
+        "recipe.learning_rate": "0.05",
+        "loss.temperature": "2.0",
+    }
+    assert described.tags["mlflow.runName"] == "small / ban, candidate 2"
+    assert described.tags["bansweep.candidate"] == f"{searched_sweep.student_id}/{candidate.id}"
+    assert described.tags["bansweep.searched_generation"] == searched_sweep.student_id
+    assert described.tags["bansweep.column"] == "ban"
+    assert "bansweep.generation" not in described.tags, "whoever looks for the generation would find a candidate"
+    assert described.tags["mlflow.note.content"].startswith(
+        "candidate 2: recipe.learning_rate 0.05, loss.temperature 2; loss kd"
+    )
+
+
+def test_a_searched_hyperparameter_that_is_not_set_is_said(searched_sweep: Any) -> None:
+    candidate = replace(searched_sweep.finished[1].candidates[0].candidate, setting={"recipe.clip": None})
+
+    assert payload.candidate_params(candidate)["recipe.clip"] == "null"
+
+
+def test_one_candidate_of_two_searches_has_two_runs(searched_sweep: Any) -> None:
+    """Such as searches of different numbers of candidates."""
+    plan, candidate = searched_sweep.plan, searched_sweep.finished[1].candidates[0].candidate
+    searched = plan.generations[searched_sweep.student_id]
+    other = searched.model_copy(update={"search": searched.search.model_copy(update={"candidates": 9})})
+    other = Generation.model_validate(other.model_dump())
+    assert candidate_of(other, 5, candidate.setting).id == candidate.id
+    both = replace(
+        plan,
+        generations={**plan.generations, other.id: other},
+        cells=(*plan.cells, replace(plan.cells[1], column="ban-9", generation_id=other.id)),
+    )
+
+    one, two = (payload.describe_candidate(both, item, candidate) for item in (searched.id, other.id))
+
+    assert one.identity != two.identity
+
+
+def test_long_lists_of_values_are_cut_to_what_mlflow_takes(searched_sweep: Any) -> None:
+    plan = searched_sweep.plan
+    searched = plan.generations[searched_sweep.student_id].model_dump()
+    searched["search"]["parameters"]["loss.temperature"]["values"] = [1 + one / 7 for one in range(1000)]
+    generation = Generation.model_validate(searched)
+    cells = (plan.cells[0], replace(plan.cells[1], generation_id=generation.id))
+
+    params = payload.describe(
+        replace(plan, generations={generation.id: generation}, cells=cells[1:]), generation.id
+    ).params
+
+    assert len(params["search.parameters.loss.temperature.values"]) == 6000

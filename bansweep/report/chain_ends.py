@@ -1,0 +1,54 @@
+"""Where chains ended before their length, and why, in words and as data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bansweep.plan.chains import ChainEnd
+
+
+def chain_remarks(ends: Sequence[ChainEnd], *, several_seeds: bool = False) -> tuple[str, ...]:
+    """A sentence for each: `wrn-10-1, ban: ended with ban-3 of 5, which is no better than ban-2 ...`."""
+    return tuple(_remark(end, several_seeds) for end in ends)
+
+
+def chains_document(ends: Sequence[ChainEnd]) -> list[dict[str, Any]]:
+    """The same for programs: `values` are those of the teacher and of each generation that was trained."""
+    return [
+        {
+            "chain": end.chain.name,
+            "row": end.chain.row,
+            "seed": end.chain.replica_seed,
+            "ended_after": end.chain.columns[end.length - 1],
+            "length": len(end.chain.columns),
+            "metric": end.chain.metric,
+            "values": list(end.values),
+            "best": _name(end, end.best),
+        }
+        for end in ends
+    ]
+
+
+def _remark(end: ChainEnd, several_seeds: bool) -> str:
+    chain, stop = end.chain, end.chain.stop
+    assert stop is not None
+    where = f"{chain.row}, {chain.name}" + (f" (seed {chain.replica_seed})" if several_seeds else "")
+    unit = " %" if chain.metric.endswith("_error") else ""
+    course = ", ".join(f"{value:.2f}" for value in end.values)
+    by = f" by more than {stop.min_delta:g}" if stop.min_delta else ""
+    since = "the last generation" if stop.patience == 1 else f"the last {stop.patience} generations"
+    were = "was" if stop.patience == 1 else "were"
+    ensemble = f"; {chain.ensemble} is the mean of those it has" if chain.ensemble else ""
+    return (
+        f"{where}: ended with {chain.columns[end.length - 1]} of {len(chain.columns)}, because {since} {were} not "
+        f"better{by} than {_name(end, end.length - stop.patience, best=True)}: {chain.metric.replace('_', ' ')}{unit} "
+        f"{course}{ensemble}"
+    )
+
+
+def _name(end: ChainEnd, place: int, *, best: bool = False) -> str:
+    """The column at a place of the chain; with `best` the best one up to there."""
+    if best:
+        place = min(range(place + 1), key=end.values.__getitem__)
+    return "its teacher" if place == 0 else end.chain.columns[place - 1]

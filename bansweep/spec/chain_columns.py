@@ -1,0 +1,115 @@
+"""The columns that chains stand for, in a sweep file's plain values, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from bansweep.spec.chain import Chain
+from bansweep.spec.document import KeyPath
+from bansweep.spec.references import Finding
+
+
+def chain_problems(sweep: dict[str, Any]) -> Iterator[Finding]:
+    """Yield (key path, message) where a chain's columns have names that are taken, or rows in which nobody teaches.
+
+    What is wrong with a chain in itself is said by validation.
+    """
+    taken: dict[str, str] = {}
+    for key in ("generations", "ensembles"):
+        names = sweep.get(key)
+        taken |= dict.fromkeys(names if isinstance(names, dict) else (), key)
+    for path, chain, _ in _valid_chains(sweep):
+        columns = (*chain.columns, *filter(None, [chain.ensemble_column]))
+        for name in columns:
+            if name in taken:
+                yield path, f"its column {name!r} is there already, in {taken[name]}; give the chain another 'name'"
+                break
+        taken |= dict.fromkeys(columns, "another chain")
+        skipped = _skipped_by(sweep.get("generations"), chain.teacher)
+        if skipped:
+            rows = ", ".join(map(str, skipped))
+            yield (
+                (*path, "teacher"),
+                f"{chain.teacher!r} skips {rows}, and a chain is in all rows; write its columns out, each with "
+                f"skip: [{rows}]",
+            )
+
+
+def _skipped_by(columns: Any, name: str) -> list[Any]:
+    column = columns.get(name) if isinstance(columns, dict) else None
+    skipped = column.get("skip") if isinstance(column, dict) else None
+    return skipped if isinstance(skipped, list) else []
+
+
+def _written_chains(sweep: dict[str, Any]) -> list[tuple[KeyPath, Any]]:
+    written = sweep.get("chain")
+    if isinstance(written, list):
+        return [(("chain", index), one) for index, one in enumerate(written)]
+    return [] if written is None else [(("chain",), written)]
+
+
+def _valid_chains(sweep: dict[str, Any]) -> Iterator[tuple[KeyPath, Chain, dict[str, Any]]]:
+    for path, written in _written_chains(sweep):
+        try:
+            yield path, Chain.model_validate(written), written
+        except ValueError:  # pydantic's ValidationError is one
+            continue
+
+
+def chains_are_valid(sweep: dict[str, Any]) -> bool:
+    """Whether all columns that chains stand for are known, so that it can be said who refers to none."""
+    return len(list(_valid_chains(sweep))) == len(_written_chains(sweep))
+
+
+def said_of_chains(found: Sequence[Finding], sweep: dict[str, Any]) -> list[Finding]:
+    """Findings about columns that chains stand for as findings about these chains, as the file has them; each once."""
+    chain_of = {name: path for path, chain, _ in _valid_chains(sweep) for name in chain.columns}
+    ensembles = {chain.ensemble_column: path for path, chain, _ in _valid_chains(sweep)}
+    columns = sweep.get("generations")
+    told: list[Finding] = []
+    for path, message in found:
+        match path:
+            case ("generations", str(name), *rest) if name in chain_of and name not in (columns or {}):
+                path = (*chain_of[name], *rest)
+            case ("ensembles", str(name), *_) if name in ensembles and name not in (sweep.get("ensembles") or {}):
+                path = ensembles[name]
+            case ("chain", 0, *rest) if not isinstance(sweep.get("chain"), list):
+                path = ("chain", *rest)
+        told.append((path, message))
+    return list(dict.fromkeys(told))
+
+
+_OF_A_COLUMN = ("loss", "network", "seed")
+
+
+def with_chains(sweep: dict[str, Any]) -> dict[str, Any]:
+    """A sweep file's plain values with the columns that its chains stand for.
+
+    A chain that begins with `teacher` brings a column that learns from labels where the file has none of this name.
+    Chains that are wrong in themselves bring that at most: validation says what is wrong with them.
+    """
+    chains = [(chain, written) for _, chain, written in _valid_chains(sweep)]
+    given = sweep.get("generations")
+    if not _written_chains(sweep) or not (given is None or isinstance(given, dict)):
+        return sweep
+    columns: dict[str, Any] = dict(given or {})
+    begins_with_teacher = any(chain.teacher == "teacher" for chain, _ in chains) or not (columns or chains)
+    if "teacher" not in columns and begins_with_teacher:
+        columns = {"teacher": {"loss": "labels"}, **columns}
+    ensembles = sweep.get("ensembles")
+    ensembles = dict(ensembles) if isinstance(ensembles, dict) else ensembles
+    for chain, plain in chains:
+        shared = {key: plain[key] for key in _OF_A_COLUMN if key in plain}
+        skipped = _skipped_by(given, chain.teacher)  # which is told of the chain, and not of its columns
+        if skipped:
+            shared["skip"] = skipped
+        teacher = chain.teacher
+        for name in chain.columns:
+            columns.setdefault(name, {**shared, "teacher": teacher})
+            teacher = name
+        if chain.ensemble_column is not None and not skipped and (ensembles is None or isinstance(ensembles, dict)):
+            ensembles = {**(ensembles or {})}
+            ensembles.setdefault(chain.ensemble_column, list(chain.columns))
+    changed = {**sweep, "generations": columns}
+    return changed if ensembles is None else {**changed, "ensembles": ensembles}

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bansweep.cli.exit_status import ExitStatus
+from bansweep.cli.generation_states import ended_chains
 from bansweep.cli.options import DEFAULT_STORE, AsJson, Budget, Only, Overrides, Rehearse, StoreFolder, SweepFile
 from bansweep.cli.planning import sweep_request
 from bansweep.errors import BansweepError, StoreError
-from bansweep.plan.events import SweepEvent
+from bansweep.plan.chains import not_needed
+from bansweep.plan.events import GenerationNotNeeded, SweepEvent
 from bansweep.plan.plan import Plan
 from bansweep.spec.budget import Budget as BudgetSpec
 from bansweep.spec.data import is_text
@@ -72,7 +74,11 @@ def run(
     # Whatever ends the training early, what is finished is reported and tracked before it is told.
     ended_early: Interrupted | BansweepError | None = None
     tracker.start(graph, sweep.read_text(encoding="utf-8"))
-    if len(state.reused) < len(graph.generations):
+    left_out = {one: cause for one, cause in not_needed(graph, ended_chains(graph, kept)).items() if one in state.left}
+    if len(left_out) == len(state.left):
+        for generation_id, cause in left_out.items():
+            emit(GenerationNotNeeded(generation_id, cause))
+    else:
         _check_data(spec, graph)
         try:
             with interruptible(), stdout_to(kept.sweep_folder(spec.name) / "run.log"), display.shown():
@@ -122,7 +128,7 @@ def _spent_text(budget: BudgetSpec, store: Store, sweep: str, state: SweepState)
     spent = sum(SpendingLedger(store, sweep).read().values())
     more = max(2 * budget.gpu_hours, 1.0)
     return (
-        f"the budget of {budget.gpu_hours:g} device hours is spent ({spent:.3g} h): {state.left} of "
+        f"the budget of {budget.gpu_hours:g} device hours is spent ({spent:.3g} h): {len(state.left)} of "
         f"{len(state.plan.generations)} generations are left\n"
         f"  a larger one goes on from here, such as --budget {more:g}"
     )

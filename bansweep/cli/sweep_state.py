@@ -116,14 +116,14 @@ class SweepState:
         self.trainings.pop(generation_id, None)
 
     @property
-    def left(self) -> int:
-        """How many generations may still be trained."""
-        return self.waiting + len(self.running)
+    def left(self) -> list[str]:
+        """The generations that may still be trained."""
+        ended = {*self.trained, *self.reused, *self.failed, *self.blocked, *self.not_needed}
+        return [generation_id for generation_id in self.plan.generations if generation_id not in ended]
 
     @property
     def waiting(self) -> int:
-        ended = sum(map(len, (self.trained, self.reused, self.failed, self.blocked, self.not_needed)))
-        return len(self.plan.generations) - ended - len(self.running)
+        return len(self.left) - len(self.running)
 
     @property
     def counts(self) -> str:

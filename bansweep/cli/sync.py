@@ -8,8 +8,11 @@ from typing import Annotated
 import typer
 
 from bansweep.cli.exit_status import ExitStatus
+from bansweep.cli.generation_states import ended_chains
 from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, Rehearse, StoreFolder, SweepFile
 from bansweep.cli.planning import sweep_request
+from bansweep.plan.chains import not_needed
+from bansweep.plan.events import GenerationNotNeeded
 
 
 def sync(
@@ -31,12 +34,15 @@ def sync(
     tracker = tracker_of(kept, graph.sweep)
     tracker.start(graph, sweep.read_text(encoding="utf-8"))
     finished = kept.finished(graph.generations)
+    left_out = not_needed(graph, ended_chains(graph, kept))
+    for generation_id in left_out.keys() - finished:
+        tracker.handle(GenerationNotNeeded(generation_id, left_out[generation_id]))
     outcome = Outcome(reused=tuple(one for one in graph.generations if one in finished))
     summary = tracker.finish(
         lambda: finished_generations(graph, kept),
         # A part of the table must not take the place of the whole one.
         {} if only else sweep_report(request, outcome).files,
-        "FINISHED" if len(finished) == len(graph.generations) else "KILLED",
+        "FINISHED" if graph.generations.keys() == finished | left_out.keys() else "KILLED",
         timeout,
     )
     incomplete = bool(summary.unsent or summary.error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bansweep.errors import ResourcesError
@@ -33,18 +33,19 @@ class Allocation:
         return {"CPU": self.cpus, "GPU": self.gpus} if self.gpus else {"CPU": self.cpus}
 
 
-def allocate(wanted: Resources, cluster: Mapping[str, float]) -> Allocation:
-    """The allocation for a cluster with these total resources, as `ray.cluster_resources()` gives them.
+def allocate(wanted: Resources, nodes: Sequence[Mapping[str, float]]) -> Allocation:
+    """The allocation for a cluster of nodes with these resources, as `ray.nodes()` gives them.
 
-    Raises ResourcesError when not even one generation would ever fit.
+    A process has its CPUs and GPUs on one node, and a fraction of a GPU on one GPU. Raises ResourcesError when not even
+    one generation would ever fit.
     """
-    cpus, gpus = int(cluster.get("CPU", 0)), cluster.get("GPU", 0.0)
+    cpus, gpus = (sum(node.get(kind, 0.0) for node in nodes) for kind in ("CPU", "GPU"))
     workers = wanted.workers if wanted.workers is not None else (1 if gpus else 0)
     gpus_each = wanted.gpus_per_worker if wanted.gpus_per_worker is not None else (1.0 if gpus else 0.0)
     processes = max(1, workers)
     if processes * wanted.cpus_per_worker > cpus:
         raise ResourcesError(
-            f"a generation needs {processes * wanted.cpus_per_worker} CPUs, the cluster has {cpus}",
+            f"a generation needs {processes * wanted.cpus_per_worker} CPUs, the cluster has {cpus:g}",
             remedy="lower resources.workers or resources.cpus_per_worker, or run on a larger cluster",
         )
     if processes * gpus_each > gpus:
@@ -52,9 +53,14 @@ def allocate(wanted: Resources, cluster: Mapping[str, float]) -> Allocation:
             f"a generation needs {processes * gpus_each:g} GPUs, the cluster has {gpus:g}",
             remedy="lower resources.workers or resources.gpus_per_worker (0 trains on CPUs)",
         )
-    fitting = cpus // (processes * wanted.cpus_per_worker)
-    if gpus_each:
-        fitting = min(fitting, int(gpus / (processes * gpus_each) + 1e-9))
+    room = sum(_room(node, wanted.cpus_per_worker, gpus_each) for node in nodes)
+    if room < processes:
+        each = f"{wanted.cpus_per_worker} CPUs" + (f" and {gpus_each:g} GPUs" if gpus_each else "")
+        raise ResourcesError(
+            f"a generation needs {processes} times {each}, each on one node; {room} fit on the cluster's {len(nodes)}",
+            remedy="lower resources.cpus_per_worker or resources.gpus_per_worker, or run on larger nodes",
+        )
+    fitting = room // processes
     return Allocation(
         workers=workers,
         cpus=wanted.cpus_per_worker,
@@ -62,3 +68,12 @@ def allocate(wanted: Resources, cluster: Mapping[str, float]) -> Allocation:
         concurrency=min(fitting, wanted.concurrency or fitting),
         compiled=wanted.compile if wanted.compile is not None else gpus_each > 0,
     )
+
+
+def _room(node: Mapping[str, float], cpus: int, gpus: float) -> int:
+    """How many processes a node holds."""
+    room = int(node.get("CPU", 0.0) // cpus)
+    if not gpus:
+        return room
+    there = int(node.get("GPU", 0.0))
+    return min(room, there // int(gpus) if gpus >= 1 else there * int(1 / gpus + 1e-9))

@@ -71,8 +71,8 @@ class Conductor:
         self._saved_at = clock()
         finished = {one: _metrics(store, one) for one in store.finished(plan.generations)}
         self._schedule = Schedule(plan, finished, self._open_search)
-        for generation_id, cause in self._schedule.not_needed.items():
-            emit(GenerationNotNeeded(generation_id, cause))
+        for generation_id in self._schedule.not_needed.keys() - finished.keys():
+            emit(GenerationNotNeeded(generation_id, self._schedule.not_needed[generation_id]))
 
     # What to do next
 
@@ -176,8 +176,9 @@ class Conductor:
 
     def _straggler_ended(self, task: Task, candidate: Candidate) -> None:
         """A candidate that was given up, or whose generation failed, has heard of it at last."""
-        self._emit(CandidateEnded(task.generation_id, candidate, "pruned"))
-        if task.generation_id in self._published and task.generation_id not in self._keep_all:
+        published = task.generation_id in self._published
+        self._emit(CandidateEnded(task.generation_id, candidate, "pruned" if published else "stopped"))
+        if published and task.generation_id not in self._keep_all:
             self._store.candidates.remove(candidate.id)
 
     def _kept(self, search: GenerationSearch) -> Container[str]:

@@ -33,8 +33,8 @@ _KNOCK_S = 5.0
 
 
 @contextmanager
-def ray_session(address: str | None = None) -> Iterator[dict[str, float]]:
-    """Connect to the cluster at `address` (or `RAY_ADDRESS`), or start one here; yields its total resources.
+def ray_session(address: str | None = None) -> Iterator[list[dict[str, float]]]:
+    """Connect to the cluster at `address` (or `RAY_ADDRESS`), or start one here; yields its nodes' resources.
 
     Side effects: environment variables of this process; on leaving, the connection and any cluster started here end.
     Raises ClusterError.
@@ -64,7 +64,7 @@ def ray_session(address: str | None = None) -> Iterator[dict[str, float]]:
     # Ray has put a handler of its own in place, which ends the process before anyone can say goodbye.
     signal.signal(signal.SIGTERM, on_sigterm)
     try:
-        yield dict(ray.cluster_resources())
+        yield [dict(node["Resources"]) for node in ray.nodes() if node["Alive"]]
     finally:
         ray.shutdown()
 

@@ -46,8 +46,8 @@ def run_sweep(
     spending = Spending(None if sweep.budget is None else sweep.budget.gpu_hours, ledger.read())
     if spending.exhausted or len(store.finished(plan.generations)) == len(plan.generations):
         return
-    with ray_session(address) as cluster:
-        allocation = allocate(sweep.resources, cluster)
+    with ray_session(address) as nodes:
+        allocation = allocate(sweep.resources, nodes)
         smallest_batch = min(generation.recipe.batch_size for generation in plan.generations.values())
         if allocation.workers > smallest_batch:
             raise ResourcesError(

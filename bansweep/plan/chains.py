@@ -99,5 +99,17 @@ def without_ended(plan: Plan, ends: Sequence[ChainEnd]) -> Plan:
     )
 
 
+def not_needed(plan: Plan, ends: Sequence[ChainEnd]) -> dict[str, str]:
+    """The generations that ended chains leave out, each with the last one that counts."""
+    kept = without_ended(plan, ends).generations
+    causes = {member: end.last for end in ends for member in end.chain.members[end.length :]}
+    left_out: dict[str, str] = {}
+    for generation_id, generation in plan.generations.items():
+        if generation_id not in kept:
+            # Whoever was to learn from one that is left out is left out as well, for the same cause.
+            left_out[generation_id] = causes.get(generation_id) or left_out[str(generation.teacher)]
+    return left_out
+
+
 def _comparable(value: float) -> float:
     return math.inf if math.isnan(value) else value

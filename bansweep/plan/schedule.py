@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bansweep.plan.candidates import Candidate
-from bansweep.plan.chains import chain_ends, without_ended
+from bansweep.plan.chains import chain_ends, not_needed
 from bansweep.plan.frontier import Frontier, chain_lengths
 from bansweep.plan.generation import Generation
 from bansweep.plan.generation_search import GenerationSearch
@@ -129,11 +129,4 @@ class Schedule:
         return any(search.has_more for search in self._searches.values())
 
     def _end_chains(self) -> None:
-        ends = chain_ends(self._plan, self._metrics)
-        kept = without_ended(self._plan, ends).generations
-        causes = {member: end.last for end in ends for member in end.chain.members[end.length :]}
-        for generation_id in self._plan.generations:
-            if generation_id not in kept and generation_id not in self._not_needed:
-                teacher = self._plan.generations[generation_id].teacher
-                assert teacher is not None, "who learns from labels is no later part of a chain"
-                self._not_needed[generation_id] = causes.get(generation_id) or self._not_needed[teacher]
+        self._not_needed = not_needed(self._plan, chain_ends(self._plan, self._metrics))

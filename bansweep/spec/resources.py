@@ -6,9 +6,9 @@ dropout each worker draws masks for its share of the batch, so that another numb
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bansweep.spec.model import SpecModel
 
@@ -32,3 +32,17 @@ class Resources(SpecModel):
     teacher_memory_gb: float = Field(default=6.0, ge=0, le=10_000)
     teacher_disk_gb: float = Field(default=20.0, ge=0, le=10_000)
     compile: bool | None = Field(default=None, description="torch.compile; by default on GPUs only")
+
+    @model_validator(mode="after")
+    def _can_share_gpus(self) -> Self:
+        gpus = self.gpus_per_worker
+        if gpus is None or gpus == 0:
+            return self
+        if gpus > 1 and gpus != int(gpus):
+            raise ValueError(f"gpus_per_worker: {gpus:g} is no whole number; only parts of one GPU can be shared")
+        if gpus < 1 and (self.workers or 1) > 1:
+            raise ValueError(
+                f"gpus_per_worker: {gpus:g} GPU with workers: {self.workers} could put two workers that talk to each "
+                "other on one GPU, which NCCL refuses; use whole GPUs, or one worker"
+            )
+        return self

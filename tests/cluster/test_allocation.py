@@ -12,8 +12,8 @@ LAPTOP = {"CPU": 4.0, "memory": 1e9}
 GPU_BOX = {"CPU": 16.0, "GPU": 4.0}
 
 
-def allocated(cluster: dict[str, float], **wanted: object) -> Allocation:
-    return allocate(Resources.model_validate(wanted), cluster)
+def allocated(*nodes: dict[str, float], **wanted: object) -> Allocation:
+    return allocate(Resources.model_validate(wanted), nodes)
 
 
 def test_on_a_cpu_a_generation_trains_in_its_trial() -> None:
@@ -35,6 +35,9 @@ def test_on_gpus_it_is_a_group_of_one_with_a_gpu() -> None:
         (GPU_BOX, {"workers": 2}, 2),
         (GPU_BOX, {"gpus_per_worker": 0.25}, 16),
         (GPU_BOX, {"gpus_per_worker": 0.1}, 16),
+        # Three share a GPU, and nobody has parts of two.
+        (GPU_BOX, {"gpus_per_worker": 0.3}, 12),
+        (GPU_BOX, {"gpus_per_worker": 0.6}, 4),
         (GPU_BOX, {"gpus_per_worker": 0, "workers": 0}, 16),
         (GPU_BOX, {"cpus_per_worker": 8}, 2),
     ],
@@ -61,3 +64,18 @@ def test_what_can_never_fit_is_refused_at_once(
 def test_compile_can_be_switched() -> None:
     assert not allocated(GPU_BOX, compile=False).compiled
     assert allocated(LAPTOP, compile=True).compiled
+
+
+def test_a_process_is_on_one_node() -> None:
+    assert allocated(LAPTOP, LAPTOP, workers=2, cpus_per_worker=3).concurrency == 1
+    assert allocated(LAPTOP, GPU_BOX).concurrency == 4
+    with pytest.raises(ResourcesError, match="needs 1 times 5 CPUs, each on one node; 0 fit on the cluster's 2"):
+        allocated(LAPTOP, LAPTOP, cpus_per_worker=5)
+    with pytest.raises(ResourcesError, match="8 GPUs, each on one node"):
+        allocated(GPU_BOX, GPU_BOX, gpus_per_worker=8)
+
+
+@pytest.mark.parametrize("wanted", [{"gpus_per_worker": 1.5}, {"workers": 2, "gpus_per_worker": 0.5}])
+def test_what_ray_or_nccl_cannot_do_is_refused_by_the_file(wanted: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="GPU"):
+        Resources.model_validate(wanted)

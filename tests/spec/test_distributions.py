@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
@@ -22,6 +22,7 @@ from bansweep.spec.distributions import (
     plain_text,
     typical_values,
 )
+from bansweep.spec.search import Search
 
 READER: TypeAdapter[AnyDistribution] = TypeAdapter(Distribution)
 
@@ -64,7 +65,6 @@ def test_shorthands(written: Any, meant: AnyDistribution) -> None:
         ({"int": [1.5, 3]}, "expected a whole number, not 1.5"),
         ({"int": [1, 10**30]}, "input should be less than or equal to 9007199254740992"),
         ({"loguniform": [0, 1]}, "input should be greater than 0, not 0"),
-        ({"kind": "normal"}, "known: choice, grid, int, loguniform, uniform"),
         ({"kind": "uniform", "low": 1, "high": 2, "step": 1}, "unknown key 'step'"),
     ],
 )
@@ -72,14 +72,13 @@ def test_what_cannot_be_drawn_is_refused(written: Any, message: str) -> None:
     with pytest.raises(ValidationError) as caught:
         TypeAdapter(dict[str, Distribution]).validate_python({"key": written})
     (line,) = caught.value.errors()
-    assert message in line["msg"].replace("Input should be", "input should be") or _kinds(line, message)
+    assert message in line["msg"]
 
 
-def _kinds(line: Any, message: str) -> bool:
-    """A discriminator's own message, which a SpecModel around it would put in a user's words."""
-    return line["type"] == "union_tag_invalid" and line["ctx"]["expected_tags"].replace("'", "").split(", ") == sorted(
-        message.removeprefix("known: ").split(", "), key=["grid", "choice", "uniform", "loguniform", "int"].index
-    )
+def test_an_unknown_kind_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Search.model_validate({"parameters": {"recipe.epochs": {"kind": "normal"}}, "candidates": 1})
+    assert "unknown kind 'normal'; known: choice, grid, int, loguniform, uniform" in str(caught.value)
 
 
 NUMBERS = st.floats(min_value=1e-6, max_value=1e6)
@@ -87,8 +86,7 @@ NUMBERS = st.floats(min_value=1e-6, max_value=1e6)
 
 @given(NUMBERS, NUMBERS, st.integers())
 def test_drawn_numbers_lie_within_the_range(one: float, other: float, seed: int) -> None:
-    if one == other:
-        return
+    assume(one != other)
     low, high = sorted((one, other))
     for distribution in (Uniform(low=low, high=high), LogUniform(low=low, high=high)):
         value = drawn(distribution, random.Random(seed))

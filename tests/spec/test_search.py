@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bansweep.errors import Problem, SweepFileError
 from bansweep.spec.distributions import Choice, Grid, LogUniform
@@ -229,3 +234,46 @@ def test_overrides_reach_into_a_search() -> None:
     assert searched(search, "search=null").search is None
     problem = problem_of(search, "search.parameters.recipe.lr=[1]")
     assert (problem.file, problem.key) == ("--set search.parameters.recipe.lr=[1]", "search.parameters.recipe.lr")
+
+
+WORDS = ["recipe.epochs", "recipe.momentum", "network.width", "loss.kind", "loss.temperature", "x", ""]
+DISTRIBUTIONS = ["uniform", "loguniform", "int", "choice", "grid", "kind", "low", "high", "values"]
+KEYS = ["parameters", "candidates", "sampler", "pruner", "keep", "length", "loss", "teacher", "stop", "name", "epoch"]
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from([*WORDS, *DISTRIBUTIONS, "kd", "asha"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from([*WORDS, *DISTRIBUTIONS, *KEYS, "metric", "gpu_hours"]), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+SEARCHES = st.fixed_dictionaries(
+    {
+        "parameters": st.dictionaries(st.sampled_from(WORDS), ANYTHING, max_size=3),
+        "candidates": ANYTHING,
+    }
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.fixed_dictionaries(
+        {}, optional={"search": SEARCHES | ANYTHING, "chain": ANYTHING, "select": ANYTHING, "budget": ANYTHING}
+    ),
+    ANYTHING | SEARCHES,
+)
+def test_nonsense_is_told_and_never_a_traceback(given_keys: dict[str, Any], own: Any) -> None:
+    text = SWEEP.replace("loss: kd,", f"loss: kd, search: {as_yaml(own)},")
+    text += "".join(f"{key}: {as_yaml(value)}\n" for key, value in given_keys.items())
+    try:
+        sweep = parse_sweep(text)
+    except SweepFileError as error:
+        problems = error.problems
+        assert len({(problem.key, problem.message) for problem in problems}) == len(problems), "each once"
+        assert all(problem.line for problem in problems if not problem.message.startswith("..."))
+    else:
+        assert parse_sweep(text) == sweep
+
+
+def as_yaml(value: Any) -> str:
+    return json.dumps(value).replace("-Infinity", "-.inf").replace("Infinity", ".inf").replace("NaN", ".nan")

@@ -18,6 +18,7 @@ from bansweep.plan.events import (
     GenerationNotNeeded,
     GenerationStarted,
     GenerationStopped,
+    SweepEvent,
 )
 from bansweep.tracking import session
 from bansweep.tracking.client import open_client
@@ -73,7 +74,10 @@ def test_what_was_stopped_is_running_again_without_its_outcome(
     plan, student_id = searched_sweep.plan, searched_sweep.student_id
     candidate = searched_sweep.finished[1].candidates[0].candidate
     runs = open_runs(open_client(database), plan.sweep, tmp_path.as_uri(), started_at=1.7e9)
-    ends = [CandidateEnded(student_id, candidate, "failed", "no memory"), GenerationStopped(student_id)]
+    ends: list[SweepEvent] = [
+        CandidateEnded(student_id, candidate, "failed", "no memory"),
+        GenerationStopped(student_id),
+    ]
 
     send_live(runs, plan, ends)
 

@@ -53,8 +53,13 @@ def _listens(port: int) -> bool:
 
 
 def test_a_server_that_comes_and_goes(
-    tmp_path: Path, sweep: Any, mlflow_holds: Callable[[str], Any], capfd: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    sweep: Any,
+    mlflow_holds: Callable[[str], Any],
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # the reader downloads, the tracker does not
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     uri = f"http://127.0.0.1:{port}"

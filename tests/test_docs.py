@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bansweep.spec.budget import Budget
+from bansweep.spec.chain import Chain, Stop
 from bansweep.spec.data import Digits, ImageFolder, ParquetImages
 from bansweep.spec.losses import (
     LOSS_KINDS,
@@ -21,6 +23,8 @@ from bansweep.spec.networks import CnnLstm, DenseNet, Lstm, PreResNet, ResidualS
 from bansweep.spec.reading import parse_sweep, read_sweep
 from bansweep.spec.recipes import Augmentation, LanguageRecipe, Recipe
 from bansweep.spec.resources import Resources
+from bansweep.spec.search import Asha, Median, Search
+from bansweep.spec.selection import Select
 from bansweep.spec.sweep import Column, SweepSpec
 from bansweep.spec.text_data import PennTreebank, TextFiles, WikiText2
 
@@ -28,7 +32,8 @@ ROOT = Path(__file__).parent.parent
 NETWORKS = (WideResNet, DenseNet, PreResNet, ResidualStudent, Lstm, CnnLstm)
 LOSSES = (LabelsLoss, KdLoss, KdLabelsLoss, CwtmLoss, DkppLoss, ActivationsLoss)
 DATA = (Digits, ParquetImages, ImageFolder, PennTreebank, WikiText2, TextFiles)
-MODELS = (SweepSpec, Column, Recipe, LanguageRecipe, Augmentation, Resources, *NETWORKS, *LOSSES, *DATA)
+SEARCH = (Search, Asha, Median, Chain, Stop, Select, Budget)
+MODELS = (SweepSpec, Column, Recipe, LanguageRecipe, Augmentation, Resources, *SEARCH, *NETWORKS, *LOSSES, *DATA)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)

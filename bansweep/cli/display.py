@@ -152,4 +152,5 @@ def _outcomes_text(outcomes: Mapping[str, int] | None) -> str:
     if not outcomes:
         return ""
     parts = ", ".join(f"{amount} {outcome}" for outcome, amount in outcomes.items())
-    return f", the best of {sum(outcomes.values())} candidates ({parts})"
+    amount = sum(outcomes.values())
+    return f", the best of {amount} candidate{'s' * (amount != 1)} ({parts})"

@@ -13,6 +13,7 @@ from bansweep.cli.generation_states import ended_chains
 from bansweep.cli.options import DEFAULT_STORE, AsJson, Budget, Only, Overrides, Rehearse, StoreFolder, SweepFile
 from bansweep.cli.planning import sweep_request
 from bansweep.errors import BansweepError, StoreError
+from bansweep.plan.candidates import variants
 from bansweep.plan.chains import not_needed
 from bansweep.plan.events import GenerationNotNeeded, SweepEvent
 from bansweep.plan.plan import Plan
@@ -144,7 +145,11 @@ def _check_data(spec: SweepSpec, graph: Plan) -> None:
     from bansweep.spec.recipes import LanguageRecipe
 
     folder = prepare(spec.data)
-    pairs = {(generation.recipe, generation.network) for generation in graph.generations.values()}
+    pairs = {
+        (variant.recipe, variant.network)
+        for generation in graph.generations.values()
+        for variant in variants(generation)
+    }
     if is_text(spec.data):
         text = load_text(spec.data, folder)
         for recipe, _ in pairs:

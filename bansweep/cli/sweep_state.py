@@ -21,6 +21,7 @@ from bansweep.plan.events import (
     GenerationStopped,
     SweepEvent,
 )
+from bansweep.plan.generation import Generation
 from bansweep.plan.plan import Plan
 
 
@@ -71,11 +72,11 @@ class SweepState:
             case GenerationStarted(generation_id, epochs_done):
                 self.running.add(generation_id)
                 if self.plan.generations[generation_id].search is None:
-                    self._begin(generation_id, self.plan.label(generation_id), epochs_done, generation_id)
+                    self._begin(generation_id, self.plan.label(generation_id), epochs_done)
             case EpochFinished(generation_id, report):
                 self.running.add(generation_id)
                 if generation_id not in self.trainings:
-                    self._begin(generation_id, self.plan.label(generation_id), 0, generation_id)
+                    self._begin(generation_id, self.plan.label(generation_id), 0)
                 self.trainings[generation_id].hear(report)
                 self.last_reports[generation_id] = report
             case GenerationFinished(generation_id, reused):
@@ -91,7 +92,9 @@ class SweepState:
             case GenerationNotNeeded(generation_id, cause):
                 self.not_needed[generation_id] = cause
             case CandidateStarted(generation_id, candidate, epochs_done):
-                self._begin(candidate.id, self.candidate_label(generation_id, candidate), epochs_done, generation_id)
+                self._begin(
+                    candidate.id, self.candidate_label(generation_id, candidate), epochs_done, candidate.generation
+                )
             case CandidateEpochFinished(_, candidate, report):
                 if candidate.id in self.trainings:
                     self.trainings[candidate.id].hear(report)
@@ -107,8 +110,8 @@ class SweepState:
         size = "" if search is None else f" of {search.size}"
         return f"{self.plan.label(generation_id)}, candidate {candidate.number + 1}{size}"
 
-    def _begin(self, training: str, label: str, epochs_done: int, generation_id: str) -> None:
-        epochs = self.plan.generations[generation_id].recipe.epochs
+    def _begin(self, training: str, label: str, epochs_done: int, trained: Generation | None = None) -> None:
+        epochs = (trained or self.plan.generations[training]).recipe.epochs
         self.trainings[training] = RunningTraining(label, epochs_done, epochs)
 
     def _end(self, generation_id: str) -> None:

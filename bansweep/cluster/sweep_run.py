@@ -13,6 +13,7 @@ from bansweep.cluster.conductor import Conductor
 from bansweep.cluster.job import GenerationJob
 from bansweep.cluster.session import ray_session
 from bansweep.errors import ClusterError, ResourcesError
+from bansweep.plan.candidates import variants
 from bansweep.plan.events import SweepEvent
 from bansweep.plan.plan import Plan
 from bansweep.plan.schedule import Task
@@ -48,7 +49,7 @@ def run_sweep(
         return
     with ray_session(address) as nodes:
         allocation = allocate(sweep.resources, nodes)
-        smallest_batch = min(generation.recipe.batch_size for generation in plan.generations.values())
+        smallest_batch = min(one.recipe.batch_size for whole in plan.generations.values() for one in variants(whole))
         if allocation.workers > smallest_batch:
             raise ResourcesError(
                 f"resources.workers: {allocation.workers} cannot share a batch of {smallest_batch}",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
 from typing import Protocol
@@ -12,7 +13,7 @@ from pydantic import JsonValue
 
 from bansweep.plan.generation import Generation
 from bansweep.plan.seeds import derived_seed
-from bansweep.spec.distributions import Choice, Grid, drawn
+from bansweep.spec.distributions import Choice, Grid, drawn, typical_values
 from bansweep.spec.hyperparameters import Hyperparameters, with_values
 
 Setting = Mapping[str, JsonValue]
@@ -41,6 +42,18 @@ def candidate_of(searched: Generation, number: int, setting: Setting) -> Candida
     # Not a copy with changes: that would keep the searched generation's id, which is computed once.
     content = {name: getattr(searched, name) for name in Generation.model_fields}
     return Candidate(number, dict(setting), Generation(**{**content, **changed._asdict(), "search": None}))
+
+
+def variants(generation: Generation) -> Iterator[Generation]:
+    """What may be trained for a generation: itself, or where it is searched typical candidates, one key at a time."""
+    if generation.search is None:
+        yield generation
+        return
+    for key, distribution in generation.search.parameters.items():
+        for value in typical_values(distribution):
+            # What goes only together with other values is no matter here.
+            with suppress(ValueError):
+                yield candidate_of(generation, 0, {key: value}).generation
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,13 @@ class GenerationSearch:
             if setting is None:
                 self._size = number
                 return None
-            candidate = candidate_of(self.generation, number, setting)
+            try:
+                candidate = candidate_of(self.generation, number, setting)
+            except ValueError as error:
+                # Of ranges not every combination can be tried in advance.
+                impossible = Candidate(number, setting, self.generation)
+                self._candidates.append(_Running(impossible, ended=True, failure=str(error)))
+                continue
             history, ended = self._known(candidate)
             self._candidates.append(_Running(candidate, list(history), ended))
             if not ended and self._verdicts()[number].pruned_after is None:

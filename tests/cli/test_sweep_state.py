@@ -6,18 +6,24 @@ import io
 from pathlib import Path
 
 import pytest
-from demo_sweep import ids_of, plan_of
+from demo_sweep import SWEEP, ids_of, plan_of
 from rich.console import Console
 
 from bansweep.cli.display import Display
 from bansweep.cli.sweep_state import SweepState, duration_text, metric_text
+from bansweep.plan.candidates import Candidate, candidate_of, settings_in_advance
 from bansweep.plan.events import (
+    CandidateEnded,
+    CandidateEpochFinished,
+    CandidateStarted,
     EpochFinished,
     EpochReport,
     GenerationBlocked,
     GenerationFailed,
     GenerationFinished,
+    GenerationNotNeeded,
     GenerationStarted,
+    GenerationStopped,
     SweepEvent,
 )
 
@@ -52,11 +58,11 @@ def test_counts_follow_the_events(state: SweepState, ids: dict[str, str]) -> Non
 
 def test_time_left_is_the_median_epoch_times_those_left(state: SweepState, ids: dict[str, str]) -> None:
     state.handle(GenerationStarted(ids["teacher"]))
-    assert state.running[ids["teacher"]].time_left_s is None
+    assert state.trainings[ids["teacher"]].time_left_s is None
     state.handle(EpochFinished(ids["teacher"], report(1, seconds=50)))
     state.handle(EpochFinished(ids["teacher"], report(2, seconds=3)))
     state.handle(EpochFinished(ids["teacher"], report(3, seconds=2)))
-    assert state.running[ids["teacher"]].time_left_s == 3
+    assert state.trainings[ids["teacher"]].time_left_s == 3
 
 
 def test_a_process_that_starts_again_goes_on_from_its_epoch(state: SweepState, ids: dict[str, str]) -> None:
@@ -64,7 +70,52 @@ def test_a_process_that_starts_again_goes_on_from_its_epoch(state: SweepState, i
     state.handle(EpochFinished(ids["teacher"], report(1)))
     state.handle(GenerationStarted(ids["teacher"], epochs_done=1))
     assert len(state.running) == 1
-    assert state.running[ids["teacher"]].epochs_done == 1
+    assert state.trainings[ids["teacher"]].epochs_done == 1
+
+
+def searched(sweep_file: Path) -> tuple[SweepState, str, Candidate]:
+    plan = plan_of(sweep_file, "data.validation=50", "search={parameters: {loss.smoothing: [0, 0.1]}, sampler: grid}")
+    assert plan.generations
+    teacher = next(iter(plan.generations))
+    generation = plan.generations[teacher]
+    return SweepState(plan, frozenset()), teacher, candidate_of(generation, 1, settings_in_advance(generation)[1])
+
+
+def test_candidates_have_labels_and_outcomes_of_their_own(tmp_path: Path) -> None:
+    sweep_file = tmp_path / "one.yaml"
+    sweep_file.write_text(SWEEP.split("  ban: ")[0])
+    state, teacher, candidate = searched(sweep_file)
+    lines = printed(
+        state,
+        GenerationStarted(teacher),
+        CandidateStarted(teacher, candidate, epochs_done=1),
+        CandidateEpochFinished(teacher, candidate, report(2, at=100)),
+        CandidateEnded(teacher, candidate, "pruned"),
+        GenerationFinished(teacher),
+    )
+    assert lines == [
+        "starting  0 of 1 generations done, 1 waiting",
+        "started   wrn-10-1 / teacher, a search among 2 candidates",
+        "started   wrn-10-1 / teacher, candidate 2 of 2 (smoothing 0.1), goes on after epoch 1",
+        "epoch     wrn-10-1 / teacher, candidate 2 of 2: 2/4, test error 12.35 %, 4 s left",
+        "pruned    wrn-10-1 / teacher, candidate 2 of 2",
+        "finished  wrn-10-1 / teacher, the best of 1 candidate (1 pruned); 1 of 1 generations done",
+    ]
+    assert state.trainings == {}
+
+
+def test_what_a_chain_leaves_out_is_neither_waiting_nor_blocked(state: SweepState, ids: dict[str, str]) -> None:
+    state.handle(GenerationNotNeeded(ids["ban-2"], cause=ids["ban"]))
+    assert state.counts == "0 of 4 generations done, 3 waiting, 1 not needed"
+    assert ids["ban-2"] not in state.left
+    assert state.closing == "0 trained, 0 reused, 1 not needed"
+
+
+def test_what_was_stopped_may_go_on(state: SweepState, ids: dict[str, str]) -> None:
+    state.handle(GenerationStarted(ids["teacher"]))
+    state.handle(GenerationStopped(ids["teacher"]))
+    assert ids["teacher"] in state.left
+    assert state.trainings == {}
 
 
 def printed(state: SweepState, *events: SweepEvent) -> list[str]:

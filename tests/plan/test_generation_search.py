@@ -15,6 +15,7 @@ from bansweep.plan.candidates import (
     Told,
     candidate_of,
     settings_in_advance,
+    variants,
 )
 from bansweep.plan.events import EpochReport
 from bansweep.plan.generation import DataIdentity, Generation
@@ -215,3 +216,23 @@ def test_a_candidate_is_a_generation_of_its_own() -> None:
     assert candidate.id != generation.id
     with pytest.raises(ValueError, match="learning_rate"):
         candidate_of(generation, 0, {"recipe.learning_rate": -1})
+
+
+def test_a_setting_that_cannot_be_is_a_candidate_that_failed() -> None:
+    generation = searched({"parameters": {"loss.temperature": {"grid": [-1, 2]}}})
+    search = GenerationSearch(generation, SettingsInAdvance(settings_in_advance(generation)))
+    candidate = search.take()
+    assert candidate is not None
+    assert candidate.number == 1
+    for epoch in range(1, EPOCHS + 1):
+        search.hear(1, report(epoch, 5.0))
+    search.end(1)
+    assert [result.outcome for result in search.results] == ["failed", "finished"]
+    assert "temperature" in search.results[0].reason
+
+
+def test_what_may_be_trained_for_a_generation() -> None:
+    generation = searched({"parameters": {"recipe.batch_size": {"choice": [16, 64]}}, "candidates": 2})
+    assert [one.recipe.batch_size for one in variants(generation)] == [16, 64]
+    alone = next(iter(variants(generation)))
+    assert list(variants(alone)) == [alone]

@@ -66,7 +66,7 @@ def test_the_last_epoch_counts_otherwise(generation: Generation, validated: Imag
     assert all(torch.equal(stored[name], after[-1][name]) for name in stored)
 
 
-@pytest.mark.parametrize("epochs_before", (1, 5, 6, 7))
+@pytest.mark.parametrize("epochs_before", [1, 5, 6, 7])
 def test_a_resumed_run_remembers_its_best_epoch(
     epochs_before: int, generation: Generation, validated: ImageData
 ) -> None:

@@ -34,8 +34,14 @@ class CandidateResult:
 class _Running:
     candidate: Candidate
     history: list[EpochReport] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
     ended: bool = False
     failure: str | None = None
+
+    def hear(self, report: EpochReport, value: float) -> None:
+        del self.history[report.epoch - 1 :], self.values[report.epoch - 1 :]
+        self.history.append(report)
+        self.values.append(value)
 
 
 class GenerationSearch:
@@ -60,6 +66,9 @@ class GenerationSearch:
         self._known = known
         self._candidates: list[_Running] = []
         self._told = 0
+        # Nobody looks at an epoch's consequences before the next one: they are kept until something changes.
+        self._made: list[Verdict] = []
+        self._changed = False
 
     def take(self) -> Candidate | None:
         """The next candidate to train; None where there is none, or none yet.
@@ -82,26 +91,30 @@ class GenerationSearch:
                 self._candidates.append(_Running(impossible, ended=True, failure=str(error)))
                 continue
             history, ended = self._known(candidate)
-            self._candidates.append(_Running(candidate, list(history), ended))
+            self._candidates.append(_Running(candidate, ended=ended))
+            for report in history:
+                self.hear(number, report)
             if not ended and self._verdicts()[number].pruned_after is None:
                 return candidate
         return None
 
     def hear(self, number: int, report: EpochReport) -> None:
         """A candidate has finished an epoch; one that is told again, after a restart, takes the place of the former."""
-        running = self._candidates[number]
-        del running.history[report.epoch - 1 :]
-        running.history.append(report)
+        self._candidates[number].hear(report, report.metrics[self._metric])
+        self._changed = True
 
     def end(self, number: int, failure: str | None = None) -> None:
         """A candidate trains no longer: it is through all its epochs, was stopped, or has failed."""
         running = self._candidates[number]
         running.failure = failure
         running.ended = failure is not None or len(running.history) == running.candidate.generation.recipe.epochs
+        self._changed = True
 
     def lose(self, number: int) -> Candidate:
         """What is known of a finished candidate turned out to be lost: it has to be trained again."""
         self._candidates[number] = _Running(self._candidates[number].candidate)
+        self._made[number] = Verdict(None, waits_at=None, final=False)
+        self._changed = True
         return self._candidates[number].candidate
 
     @property
@@ -156,11 +169,11 @@ class GenerationSearch:
         return True
 
     def _verdicts(self) -> list[Verdict]:
-        courses = [
-            Course(tuple(report.metrics[self._metric] for report in running.history), running.ended)
-            for running in self._candidates
-        ]
-        return verdicts(courses, self._pruner, self.generation.recipe.epochs)
+        if self._changed or len(self._made) < len(self._candidates):
+            courses = [Course(running.values, running.ended) for running in self._candidates]
+            self._made = verdicts(courses, self._pruner, self.generation.recipe.epochs, self._made)
+            self._changed = False
+        return self._made
 
     def _result(self, running: _Running, verdict: Verdict) -> CandidateResult:
         history = tuple(running.history[: verdict.pruned_after])

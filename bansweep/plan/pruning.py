@@ -23,7 +23,7 @@ class Course:
     `ended`: there will be no further epochs, because training is over or failed.
     """
 
-    values: tuple[float, ...]
+    values: Sequence[float]
     ended: bool
 
 
@@ -38,14 +38,20 @@ class Verdict:
     final: bool
 
 
-def verdicts(courses: Sequence[Course], pruner: AnyPruner | None, epochs: int) -> list[Verdict]:
+def verdicts(
+    courses: Sequence[Course], pruner: AnyPruner | None, epochs: int, known: Sequence[Verdict] = ()
+) -> list[Verdict]:
     """A verdict for each candidate of a generation of `epochs` epochs, in the order of their numbers.
 
-    The courses are those of the first candidates, one without values where training has not begun.
+    The courses are those of the first candidates, one without values where training has not begun. `known` are verdicts
+    on the first of them when they had not come so far: those that were final stand.
     """
     made: list[Verdict] = []
     for number, course in enumerate(courses):
-        made.append(_verdict(course, list(zip(courses[:number], made, strict=True)), pruner, epochs))
+        if number < len(known) and known[number].final:
+            made.append(known[number])
+        else:
+            made.append(_verdict(course, list(zip(courses[:number], made, strict=True)), pruner, epochs))
     return made
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import assert_never
 
@@ -18,6 +18,7 @@ from bansweep.plan.events import (
     CandidateEnded,
     CandidateEpochFinished,
     CandidateStarted,
+    Choice,
     EpochFinished,
     EpochReport,
     GenerationBlocked,
@@ -48,6 +49,7 @@ class Display:
         self._console = console
         self._live: Live | None = None
         self._printed_at: dict[str, float] = {}
+        self._ended_with: set[str] = set()
         self._started = False
 
     @contextmanager
@@ -89,10 +91,11 @@ class Display:
                 return None if self._live is not None else f"started   {label}{what}"
             case EpochFinished(generation_id, report):
                 return self._epoch_line(generation_id, label, report)
-            case GenerationFinished(generation_id, reused):
+            case GenerationFinished(generation_id, reused, choice):
                 last = state.last_reports.get(generation_id)
                 result = ", trained by another process" if reused else f", {metric_text(last)}" if last else ""
-                result += _outcomes_text(state.candidates.get(generation_id))
+                if choice is not None:
+                    result = _choice_text(choice, str(state.plan.generations[generation_id].select.metric))
                 return f"finished  {label}{result}; {state.counts}"
             case GenerationFailed(_, reason):
                 return f"failed    {label}: {reason}"
@@ -101,7 +104,10 @@ class Display:
             case GenerationStopped():
                 return f"stopped   {label}: its progress is kept"
             case GenerationNotNeeded(_, cause):
-                return f"left out  {label}: its chain ended with {state.plan.label(cause)}"
+                if cause in self._ended_with:
+                    return None
+                self._ended_with.add(cause)
+                return f"left out  what follows {state.plan.label(cause)}: its chain improves no more"
             case CandidateStarted(generation_id, candidate, epochs_done):
                 name = state.candidate_label(generation_id, candidate)
                 text = f"started   {name} ({setting_text(candidate.setting)}){_going_on(epochs_done)}"
@@ -147,10 +153,10 @@ def _going_on(epochs_done: int) -> str:
     return f", goes on after epoch {epochs_done}" if epochs_done else ""
 
 
-def _outcomes_text(outcomes: Mapping[str, int] | None) -> str:
-    """`, the best of 8 candidates (3 finished, 5 pruned)`."""
-    if not outcomes:
-        return ""
-    parts = ", ".join(f"{amount} {outcome}" for outcome, amount in outcomes.items())
-    amount = sum(outcomes.values())
-    return f", the best of {amount} candidate{'s' * (amount != 1)} ({parts})"
+def _choice_text(choice: Choice, metric: str) -> str:
+    """`: candidate 3 (learning_rate 0.1), validation error 9.00 %, the best of 8 (3 finished, 5 pruned)`."""
+    setting = setting_text(choice.candidate.setting)
+    parts = ", ".join(f"{amount} {outcome}" for outcome, amount in choice.outcomes.items())
+    value = f"{choice.value:.2f} %" if metric.endswith("_error") else f"{choice.value:.4g}"
+    best = f"the best of {sum(choice.outcomes.values())} ({parts})"
+    return f": candidate {choice.candidate.number + 1} ({setting}), {metric.replace('_', ' ')} {value}, {best}"

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import typer
 
 from bansweep.cli.cost import SweepCost, sweep_cost
-from bansweep.cli.generation_states import State, generation_states
+from bansweep.cli.generation_states import State, ended_chains, generation_states
 from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, Rehearse, StoreFolder, SweepFile
-from bansweep.cli.planning import sweep_request
+from bansweep.cli.planning import budget_text, sweep_request
+from bansweep.plan.chains import without_ended
 from bansweep.plan.frontier import chain_lengths
 from bansweep.plan.generation import Generation
-from bansweep.plan.plan import Plan
-from bansweep.store.spending_ledger import SpendingLedger
+from bansweep.plan.plan import EnsembleCell, Plan
 
 _MARK = {"finished": "✓", "started": "…", "waiting": "·", "damaged": "!", "not needed": "×"}
 
@@ -50,9 +50,9 @@ def plan(
     for line in estimated.lines:
         typer.echo(line)
     if request.spec.budget is not None:
-        spent = sum(SpendingLedger(request.store, request.spec.name).read().values())
-        typer.echo(f"budget: {request.spec.budget.gpu_hours:g} device hours, of which {spent:.3g} are spent")
-    _echo_tree(graph, states)
+        typer.echo(budget_text(request))
+    ensembles = without_ended(graph, ended_chains(graph, request.store)).ensembles
+    typer.echo("\n".join(_tree(graph, states, ensembles)))
 
 
 def _document(graph: Plan, states: Mapping[str, State], estimated: SweepCost) -> dict[str, Any]:
@@ -100,24 +100,23 @@ def _unfinished(states: Mapping[str, State]) -> list[str]:
     return [generation_id for generation_id, state in states.items() if state not in ("finished", "not needed")]
 
 
-def _echo_tree(graph: Plan, states: Mapping[str, State]) -> None:
+def _tree(graph: Plan, states: Mapping[str, State], ensembles: Sequence[EnsembleCell]) -> Iterator[str]:
+    """A line for every generation, students below their teachers, and then the ensembles."""
     students: dict[str | None, list[str]] = {}
     for generation_id, generation in graph.generations.items():
         students.setdefault(generation.teacher, []).append(generation_id)
-    width = max(
-        2 * g.generation_index + len(graph.label(generation_id)) for generation_id, g in graph.generations.items()
-    )
+    names = {one: "  " * g.generation_index + graph.label(one) for one, g in graph.generations.items()}
+    width = max(map(len, names.values()))
     stack = list(reversed(students[None]))
     while stack:
         generation_id = stack.pop()
         generation = graph.generations[generation_id]
-        name = "  " * generation.generation_index + graph.label(generation_id)
         state = states[generation_id]
         what = f"{generation.loss.kind:<9}  {generation_id}  {state}{_search_text(generation)}"
-        typer.echo(f"  {_MARK[state]} {name:<{width}}  {what}")
+        yield f"  {_MARK[state]} {names[generation_id]:<{width}}  {what}"
         stack += reversed(students.get(generation_id, []))
-    for cell in graph.ensembles:
-        typer.echo(f"  ∪ {cell.row} / {cell.column} (seed {cell.replica_seed}): mean of {len(cell.members)} members")
+    for cell in ensembles:
+        yield f"  ∪ {cell.row} / {cell.column} (seed {cell.replica_seed}): mean of {len(cell.members)} members"
 
 
 def _search_text(generation: Generation) -> str:

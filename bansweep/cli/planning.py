@@ -13,6 +13,7 @@ from bansweep.plan.selection import select
 from bansweep.spec.reading import read_sweep
 from bansweep.spec.rehearsal import rehearsal_overrides
 from bansweep.spec.sweep import SweepSpec
+from bansweep.store.spending_ledger import SpendingLedger
 from bansweep.store.store import Store
 
 # A store of its own inside the store: what a rehearsal trains is never found where results are looked for.
@@ -50,3 +51,15 @@ def sweep_request(
         folder = folder / REHEARSALS
     plan = select(expand(sweep, data), only or ())
     return SweepRequest(sweep, plan, Store(folder), folder, rehearse)
+
+
+def budget_text(request: SweepRequest) -> str:
+    """`budget: 2 device hours, of which 0.5 are spent`, of a sweep that has one."""
+    assert request.spec.budget is not None
+    limit = request.spec.budget.gpu_hours
+    return f"budget: {limit:g} device hours, of which {spent_hours(request):.3g} are spent"
+
+
+def spent_hours(request: SweepRequest) -> float:
+    """The device hours that a sweep has spent in its store. Raises StoreError."""
+    return sum(SpendingLedger(request.store, request.spec.name).total().values())

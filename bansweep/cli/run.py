@@ -11,19 +11,19 @@ import typer
 from bansweep.cli.exit_status import ExitStatus
 from bansweep.cli.generation_states import ended_chains
 from bansweep.cli.options import DEFAULT_STORE, AsJson, Budget, Only, Overrides, Rehearse, StoreFolder, SweepFile
-from bansweep.cli.planning import sweep_request
+from bansweep.cli.planning import SweepRequest, spent_hours, sweep_request
 from bansweep.errors import BansweepError, StoreError
 from bansweep.plan.candidates import variants
 from bansweep.plan.chains import not_needed
 from bansweep.plan.events import GenerationNotNeeded, SweepEvent
 from bansweep.plan.plan import Plan
-from bansweep.spec.budget import Budget as BudgetSpec
 from bansweep.spec.data import is_text
 from bansweep.spec.sweep import SweepSpec
 from bansweep.store.store import Store
 
 if TYPE_CHECKING:
     from bansweep.cli.sweep_state import SweepState
+    from bansweep.tracking.protocol import SweepStatus
 
 # At the end of a sweep the tracker may take this long to send what is left; the rest waits for `bansweep sync`.
 TRACKING_TIMEOUT_S = 60.0
@@ -97,7 +97,7 @@ def run(
     summary = tracker.finish(
         lambda: finished_generations(graph, kept),
         {} if only else report.files,
-        "KILLED" if interrupted else "FAILED" if state.failed or ended_early else "FINISHED",
+        _status(state, interrupted=interrupted, failed=bool(state.failed or ended_early)),
         TRACKING_TIMEOUT_INTERRUPTED_S if interrupted else TRACKING_TIMEOUT_S,
     )
 
@@ -118,20 +118,31 @@ def run(
         raise ended_early
     if state.failed:
         raise typer.Exit(ExitStatus.FAILED)
-    if spec.budget is not None and state.left:
-        messages.print(_spent_text(spec.budget, kept, spec.name, state), soft_wrap=True)
+    if state.left and _is_spent(request):
+        messages.print(_spent_text(request, state), soft_wrap=True)
         raise typer.Exit(ExitStatus.TERMINATED)
+    if state.left:
+        messages.print(f"{len(state.left)} generations are left; the same command goes on from here")
+        raise typer.Exit(ExitStatus.FAILED)
 
 
-def _spent_text(budget: BudgetSpec, store: Store, sweep: str, state: SweepState) -> str:
-    from bansweep.store.spending_ledger import SpendingLedger
+def _status(state: SweepState, *, interrupted: bool, failed: bool) -> SweepStatus:
+    if failed and not interrupted:
+        return "FAILED"
+    return "KILLED" if interrupted or state.left else "FINISHED"
 
-    spent = sum(SpendingLedger(store, sweep).read().values())
-    more = max(2 * budget.gpu_hours, 1.0)
+
+def _is_spent(request: SweepRequest) -> bool:
+    return request.spec.budget is not None and spent_hours(request) >= request.spec.budget.gpu_hours
+
+
+def _spent_text(request: SweepRequest, state: SweepState) -> str:
+    assert request.spec.budget is not None
+    limit = request.spec.budget.gpu_hours
     return (
-        f"the budget of {budget.gpu_hours:g} device hours is spent ({spent:.3g} h): {len(state.left)} of "
+        f"the budget of {limit:g} device hours is spent ({spent_hours(request):.3g} h): {len(state.left)} of "
         f"{len(state.plan.generations)} generations are left\n"
-        f"  a larger one goes on from here, such as --budget {more:g}"
+        f"  a larger one goes on from here, such as --budget {max(2 * limit, 1.0):g}"
     )
 
 

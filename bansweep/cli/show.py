@@ -61,15 +61,17 @@ def _echo_candidates(record: GenerationRecord) -> None:
     """The candidates of a search, best first."""
     assert record.generation.search is not None
     search = record.generation.search
-    typer.echo(f"  candidates  {len(record.candidates)}, {search.sampling} search, chosen by {_metric_text(record)}")
+    seconds = sum(one.seconds for one in record.candidates)
+    what = f"{search.sampling} search, chosen by {_metric_text(record)} (the first among equals)"
+    typer.echo(f"  candidates  {len(record.candidates)} in {seconds:.1f} s, {what}")
     places = {"finished": 0, "pruned": 1, "failed": 2}
     for one in sorted(record.candidates, key=lambda one: (places[one.outcome], _comparable(one.value), one.number)):
-        value = "" if one.value is None else f" {one.value:.4g}"
+        value = "" if one.value is None else f", {_figure_text(str(record.generation.select.metric), one.value)}"
         mark = "*" if one.number == record.winner else " "
         reason = f": {one.reason.splitlines()[0]}" if one.reason else ""
         epochs = f"{one.epochs} epoch{'s' * (one.epochs != 1)}"
-        result = f"{one.outcome}{value} after {epochs}{reason}"
-        typer.echo(f"   {mark} {one.number + 1:>3}  {setting_text(one.setting)}: {result}")
+        result = f"{one.outcome} after {epochs}{value}{reason}"
+        typer.echo(f"   {mark} {one.number:>3}  {setting_text(one.setting)}: {result}")
 
 
 def _metric_text(record: GenerationRecord) -> str:

@@ -8,7 +8,7 @@ import typer
 
 from bansweep.cli.generation_states import generation_states
 from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, Rehearse, StoreFolder, SweepFile
-from bansweep.cli.planning import sweep_request
+from bansweep.cli.planning import budget_text, sweep_request
 from bansweep.plan.generation import Generation
 from bansweep.store.store import Store
 
@@ -46,6 +46,8 @@ def status(
         if amount := sum(other == state for other in states.values()):
             amounts[state] = amount
     typer.echo(f"{graph.sweep}: {', '.join(f'{amount} {state}' for state, amount in amounts.items())}")
+    if request.spec.budget is not None:
+        typer.echo(f"  {budget_text(request)}")
     for generation_id, state in states.items():
         if state == "started":
             typer.echo(f"  {graph.label(generation_id)}: {_progress_text(graph.generations[generation_id], kept)}")
@@ -59,11 +61,11 @@ def _epochs_done(store: Store, generation_id: str, state: str, epochs: int) -> i
 
 
 def _progress_text(generation: Generation, store: Store) -> str:
-    """`epoch 3/30`, or of a search `3 of 8 candidates through (1 finished, 2 pruned), 2 running`."""
+    """`epoch 3/30`, or of a search `3 of 8 candidates through (1 finished, 2 pruned), 2 begun`."""
     if generation.search is None:
         return f"epoch {store.epochs_done(generation.id)}/{generation.recipe.epochs}"
     counts = store.search_counts(generation.id)
     ended = {outcome: amount for outcome, amount in counts.items() if outcome != "running" and amount}
     parts = ", ".join(f"{amount} {outcome}" for outcome, amount in ended.items())
     through = f"{sum(ended.values())} of {generation.search.size} candidates through" + (f" ({parts})" if parts else "")
-    return f"{through}, {counts.get('running', 0)} running"
+    return f"{through}, {counts.get('running', 0)} begun"

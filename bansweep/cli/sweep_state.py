@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -51,8 +50,7 @@ class RunningTraining:
 class SweepState:
     """The outcome so far: `trained`, `reused`, `failed`, `blocked`, `not_needed` by id, and what runs now.
 
-    `trainings` are what runs, by the id of the generation or candidate. `candidates` counts a searched generation's
-    ends by outcome.
+    `trainings` are what runs, by the id of the generation or candidate.
     """
 
     def __init__(self, plan: Plan, finished: frozenset[str]) -> None:
@@ -62,9 +60,9 @@ class SweepState:
         self.failed: dict[str, str] = {}
         self.blocked: dict[str, str] = {}
         self.not_needed: dict[str, str] = {}
+        self._ended: set[str] = set(self.reused)
         self.running: set[str] = set()
         self.trainings: dict[str, RunningTraining] = {}
-        self.candidates: dict[str, Counter[str]] = {}
         self.last_reports: dict[str, EpochReport] = {}
 
     def handle(self, event: SweepEvent) -> None:
@@ -86,10 +84,12 @@ class SweepState:
                 self._end(generation_id)
                 self.failed[generation_id] = reason
             case GenerationStopped(generation_id):
-                self._end(generation_id)
+                self._pause(generation_id)
             case GenerationBlocked(generation_id, cause):
+                self._end(generation_id)
                 self.blocked[generation_id] = cause
             case GenerationNotNeeded(generation_id, cause):
+                self._end(generation_id)
                 self.not_needed[generation_id] = cause
             case CandidateStarted(generation_id, candidate, epochs_done):
                 self._begin(
@@ -98,9 +98,8 @@ class SweepState:
             case CandidateEpochFinished(_, candidate, report):
                 if candidate.id in self.trainings:
                     self.trainings[candidate.id].hear(report)
-            case CandidateEnded(generation_id, candidate, outcome):
+            case CandidateEnded(_, candidate):
                 self.trainings.pop(candidate.id, None)
-                self.candidates.setdefault(generation_id, Counter())[outcome] += 1
             case _:
                 assert_never(event)
 
@@ -114,19 +113,22 @@ class SweepState:
         epochs = (trained or self.plan.generations[training]).recipe.epochs
         self.trainings[training] = RunningTraining(label, epochs_done, epochs)
 
-    def _end(self, generation_id: str) -> None:
+    def _pause(self, generation_id: str) -> None:
         self.running.discard(generation_id)
         self.trainings.pop(generation_id, None)
+
+    def _end(self, generation_id: str) -> None:
+        self._pause(generation_id)
+        self._ended.add(generation_id)
 
     @property
     def left(self) -> list[str]:
         """The generations that may still be trained."""
-        ended = {*self.trained, *self.reused, *self.failed, *self.blocked, *self.not_needed}
-        return [generation_id for generation_id in self.plan.generations if generation_id not in ended]
+        return [generation_id for generation_id in self.plan.generations if generation_id not in self._ended]
 
     @property
     def waiting(self) -> int:
-        return len(self.left) - len(self.running)
+        return len(self.plan.generations) - len(self._ended) - len(self.running)
 
     @property
     def counts(self) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bansweep.errors import DamagedError
-from bansweep.plan.candidates import candidate_of
 from bansweep.plan.plan import Plan
-from bansweep.store.records import GenerationRecord
+from bansweep.store.records import GenerationRecord, candidate_in
 from bansweep.store.store import Store
 from bansweep.tracking.location import tracking_uri
 from bansweep.tracking.mlflow_tracker import MlflowTracker
@@ -40,7 +39,7 @@ def finished_generations(plan: Plan, store: Store) -> Iterator[FinishedGeneratio
                 training_seconds=record.training_seconds,
                 selected_epoch=record.selected_epoch,
                 candidates=candidates,
-                winner=record.winner,
+                winner=None if record.winner is None else record.winner - 1,
             )
 
 
@@ -50,7 +49,7 @@ def _candidates(record: GenerationRecord, store: Store) -> tuple[FinishedCandida
     histories = store.candidate_histories(record.id)
     return tuple(
         FinishedCandidate(
-            candidate=candidate_of(record.generation, one.number, one.setting),
+            candidate=candidate_in(record, one),
             outcome=one.outcome,
             history=histories.get(one.number, ()),
             epoch=one.epoch,
@@ -59,4 +58,5 @@ def _candidates(record: GenerationRecord, store: Store) -> tuple[FinishedCandida
             reason=one.reason,
         )
         for one in record.candidates
+        if one.id
     )

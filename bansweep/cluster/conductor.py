@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import time
+import logging
 from collections import Counter
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Literal
 
-from bansweep.cluster.decision import publish_winner
-from bansweep.errors import BansweepError, DamagedError
+from bansweep.cluster.decision import publish_winner, remove_candidates
+from bansweep.cluster.meter import Meter
+from bansweep.errors import BansweepError, DamagedError, StoreError
 from bansweep.plan.candidates import Candidate, Sampler
 from bansweep.plan.events import (
     CandidateEnded,
     CandidateEpochFinished,
     CandidateStarted,
+    Choice,
     EpochFinished,
     EpochReport,
     GenerationBlocked,
@@ -27,18 +31,17 @@ from bansweep.plan.generation import Generation
 from bansweep.plan.generation_search import GenerationSearch
 from bansweep.plan.plan import Plan
 from bansweep.plan.schedule import Schedule, Task
-from bansweep.plan.spending import Spending
 from bansweep.store.store import Store
 
-_SAVE_INTERVAL_S = 5.0
+_log = logging.getLogger(__name__)
+_RETRIES = 3
 
 
 class Conductor:
     """Takes a plan to its end, or to that of its budget.
 
     `sampler_of` makes a searched generation's sampler; `keep_all` are the ids of generations all of whose candidates
-    keep their weights; `devices` is what a training holds; `stop_at_limit` stops those that run when the budget is
-    spent. `save_spending` is called now and then with the hours spent so far, by generation.
+    keep their weights; `stop_at_limit` stops those that run when the budget is spent.
     """
 
     def __init__(
@@ -48,28 +51,25 @@ class Conductor:
         *,
         sampler_of: Callable[[Generation], Sampler],
         emit: Callable[[SweepEvent], None],
-        spending: Spending,
-        save_spending: Callable[[Mapping[str, float]], None] = lambda _: None,
+        meter: Meter,
         keep_all: frozenset[str] = frozenset(),
-        devices: float = 1.0,
         stop_at_limit: bool = False,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._plan = plan
         self._store = store
         self._sampler_of = sampler_of
         self._emit = emit
-        self._spending = spending
-        self._save_spending = save_spending
+        self._meter = meter
         self._keep_all = keep_all
-        self._devices = devices
         self._stop_at_limit = stop_at_limit
-        self._clock = clock
         self._running: dict[str, Task] = {}
-        self._started: set[str] = set()
+        self._training: set[str] = set()
+        self._stopping: set[str] = set()
+        self._retries: Counter[str] = Counter()
+        self._told: set[str] = set()
         self._published: set[str] = set()
-        self._saved_at = clock()
         finished = {one: _metrics(store, one) for one in store.finished(plan.generations)}
+        self._remove_leftovers(finished)
         self._schedule = Schedule(plan, finished, self._open_search)
         for generation_id in self._schedule.not_needed.keys() - finished.keys():
             emit(GenerationNotNeeded(generation_id, self._schedule.not_needed[generation_id]))
@@ -78,162 +78,152 @@ class Conductor:
 
     def next(self) -> Task | None:
         """The next training; None where nothing can start now."""
-        self._count_spending()
-        if self._spending.exhausted:
+        self.tick()
+        if self._meter.exhausted:
             return None
-        task = self._schedule.take()
-        while self._publish_decided():
-            task = task or self._schedule.take()
+        for generation_id in self._schedule.searches.keys() & self._store.finished(self._schedule.searches):
+            self._adopt(generation_id)
+        while True:
+            task = self._schedule.take()
+            if task is not None and task.candidate is not None and self._store.finished([task.generation_id]):
+                self._schedule.end()
+                self._adopt(task.generation_id)
+            elif not self._publish_decided() or task is not None:
+                break
         if task is not None:
-            self._store_of(task).withdraw_stop(task.id)
-            self._running[task.id] = task
+            with _logged():
+                self._store_of(task).withdraw_stop(task.id)
+            self._running[task.key] = task
         return task
 
     @property
     def done(self) -> bool:
         """Whether nothing runs and nothing more will start."""
-        return not self._running and (self._schedule.exhausted or self._spending.exhausted)
+        return not self._running and (self._schedule.exhausted or self._meter.exhausted)
+
+    def tick(self) -> None:
+        """Look at the clock; to be called often, whether anything happens or not."""
+        self._meter.tick()
+        if self._stop_at_limit and self._meter.exhausted:
+            for key in self._training - self._stopping:
+                self._stopping.add(key)
+                self._ask_to_stop(self._running[key])
 
     # What happened
 
     def started(self, task: Task, epochs_done: int) -> None:
         """A training begins, or goes on."""
-        self._spending.begin(task.id, task.generation_id, devices=self._devices, now=self._clock())
+        self._meter.begin(task.key, task.generation_id)
+        self._training.add(task.key)
         if task.candidate is None:
             self._emit(GenerationStarted(task.generation_id, epochs_done))
             return
-        if task.generation_id not in self._started:
-            self._started.add(task.generation_id)
+        search = self._schedule.searches.get(task.generation_id)
+        if search is None:
+            self._ask_to_stop(task)
+            return
+        if epochs_done:
+            self._catch_up(search, task.candidate)
+        if task.generation_id not in self._told:
+            self._told.add(task.generation_id)
             self._emit(GenerationStarted(task.generation_id))
         self._emit(CandidateStarted(task.generation_id, task.candidate, epochs_done))
-        self._save_search(task.generation_id)
+        self._save_search(task.generation_id, search)
 
     def epoch(self, task: Task, report: EpochReport) -> None:
         """A training has finished an epoch, and saved it."""
         if task.candidate is None:
             self._emit(EpochFinished(task.generation_id, report))
-        else:
-            if (search := self._search(task)) is not None:
-                search.hear(task.candidate.number, report)
-                self._stop_given_up(search)
-            self._emit(CandidateEpochFinished(task.generation_id, task.candidate, report))
-        self._count_spending()
+            return
+        self._emit(CandidateEpochFinished(task.generation_id, task.candidate, report))
+        search = self._schedule.searches.get(task.generation_id)
+        if search is None:
+            return
+        if report.epoch > search.epochs_heard(task.candidate.number) + 1:
+            self._catch_up(search, task.candidate)
+        if report.epoch <= search.epochs_heard(task.candidate.number) + 1:
+            search.hear(task.candidate.number, report)
+            self._stop_given_up(search)
 
     def ended(self, task: Task, outcome: str, reason: str = "", *, diverged: bool = False) -> None:
         """A training runs no longer: `finished`, `reused`, `stopped`, or `failed` for a `reason`."""
-        self._running.pop(task.id, None)
+        self._running.pop(task.key, None)
+        self._training.discard(task.key)
+        stopping = task.key in self._stopping
+        self._stopping.discard(task.key)
         self._schedule.end()
-        self._spending.end(task.id, self._clock())
-        self._save()
+        self._meter.end(task.key)
+        self._meter.save()
         if outcome in ("finished", "reused"):
-            self._store_of(task).clear_progress(task.id)  # it may have been asked to stop in its last moment
+            with _logged():
+                self._store_of(task).clear_progress(task.id)  # it may have been asked to stop in its last moment
         if task.candidate is None:
-            self._generation_ended(task.generation_id, outcome, reason)
-        elif (search := self._search(task)) is not None:
-            self._candidate_ended(task, task.candidate, search, outcome, reason, diverged=diverged)
-        else:
+            self._generation_ended(task, outcome, reason, stopping=stopping)
+        elif (search := self._schedule.searches.get(task.generation_id)) is None:
             self._straggler_ended(task, task.candidate)
+        elif outcome == "failed" and not diverged:
+            # Not the candidate's fault: a search that is decided without it would be another one.
+            self._emit(CandidateEnded(task.generation_id, task.candidate, "failed", reason))
+            self._fail(task.generation_id, f"candidate {task.candidate.number + 1} could not be trained: {reason}")
+        else:
+            self._candidate_ended(task, task.candidate, search, outcome, reason, stopping=stopping)
         self._publish_decided()
 
-    def _generation_ended(self, generation_id: str, outcome: str, reason: str) -> None:
+    def _generation_ended(self, task: Task, outcome: str, reason: str, *, stopping: bool) -> None:
         if outcome == "failed":
-            self._fail(generation_id, reason)
-        elif outcome == "stopped":
-            self._schedule.stop(generation_id)
-            self._emit(GenerationStopped(generation_id))
+            self._fail(task.generation_id, reason)
+        elif outcome != "stopped":
+            self._finish(task.generation_id, reused=outcome == "reused")
+        elif stopping:
+            self._schedule.stop(task.generation_id)
+            self._emit(GenerationStopped(task.generation_id))
         else:
-            self._finish(generation_id, reused=outcome == "reused")
+            # Whoever asked for that was another sweep, at the end of its own budget.
+            self._schedule.again(task)
 
     def _candidate_ended(
-        self, task: Task, candidate: Candidate, search: GenerationSearch, outcome: str, reason: str, *, diverged: bool
+        self, task: Task, candidate: Candidate, search: GenerationSearch, outcome: str, reason: str, *, stopping: bool
     ) -> None:
-        if outcome == "failed" and not diverged:
-            # Not the candidate's fault: a search that is decided without it would be another one.
-            self._emit(CandidateEnded(task.generation_id, candidate, "failed", reason))
-            self._fail(task.generation_id, f"candidate {candidate.number + 1} could not be trained: {reason}")
-            for other in [one for one in self._running.values() if one.generation_id == task.generation_id]:
-                self._store.candidates.ask_to_stop(other.id)
-            return
         if outcome in ("finished", "reused"):
-            for report in self._store.candidates.history(candidate.id):
+            try:
+                history = self._store.candidates.history(candidate.id)
+            except StoreError as error:
+                # Another search that had it, too, is decided and has removed it.
+                self._retry(task, error)
+                return
+            for report in history:
                 search.hear(candidate.number, report)
         search.end(candidate.number, failure=reason if outcome == "failed" else None)
         self._stop_given_up(search)
-        given_up = candidate in search.given_up
-        if outcome == "stopped" and not given_up and not self._spending.exhausted:
+        told: Literal["finished", "pruned", "failed", "stopped"]
+        if candidate in search.given_up:
+            told = "pruned"
+        elif outcome == "failed":
+            told = "failed"
+        elif outcome != "stopped":
+            told = "finished"
+        elif stopping:
+            told = "stopped"
+        else:
             # Another sweep that has this candidate gave it up; this one does not.
             self._schedule.again(task)
             return
-        told = "pruned" if given_up else "finished" if outcome == "reused" else outcome
-        assert told in ("finished", "pruned", "failed", "stopped")
-        self._emit(CandidateEnded(task.generation_id, candidate, told, reason))  # type: ignore[arg-type]  # see above
-        self._save_search(task.generation_id)
-
-    def _save_search(self, generation_id: str) -> None:
-        counts: Counter[str] = Counter(self._schedule.searches[generation_id].outcomes)
-        counts["running"] = sum(task.generation_id == generation_id for task in self._running.values())
-        self._store.save_search_counts(generation_id, counts)
+        self._emit(CandidateEnded(task.generation_id, candidate, told, reason))
+        self._save_search(task.generation_id, search)
 
     def _straggler_ended(self, task: Task, candidate: Candidate) -> None:
         """A candidate that was given up, or whose generation failed, has heard of it at last."""
         published = task.generation_id in self._published
         self._emit(CandidateEnded(task.generation_id, candidate, "pruned" if published else "stopped"))
-        if published and task.generation_id not in self._keep_all:
-            self._store.candidates.remove(candidate.id)
+        if published:
+            self._remove_candidates(task.generation_id, [candidate.id])
 
-    def _kept(self, search: GenerationSearch) -> Container[str]:
-        """The candidates that keep their files when the search is decided: all, or those that still hear of it."""
-        if search.generation.id in self._keep_all:
-            return {result.candidate.id for result in search.results}
-        return self._running
-
-    def _stop_given_up(self, search: GenerationSearch) -> None:
-        for candidate in search.given_up:
-            if candidate.id in self._running:
-                self._store.candidates.ask_to_stop(candidate.id)
-
-    # The ends of generations
-
-    def _publish_decided(self) -> bool:
-        """Publish the searched generations that are decided; whether there were any."""
-        decided = self._schedule.decided
-        for generation_id in decided:
-            search = self._schedule.searches[generation_id]
-            winner = search.winner
-            if winner is None:
-                first = search.results[0]
-                self._fail(generation_id, f"all {len(search.results)} candidates failed; the first: {first.reason}")
-                continue
-            try:
-                record = publish_winner(
-                    self._store,
-                    search,
-                    label=self._plan.label(generation_id),
-                    keep=self._kept(search),
-                )
-            except BansweepError as error:
-                self._fail(generation_id, str(error))
-                continue
-            if record is None:
-                self._schedule.again(Task(generation_id, search.lose(winner.candidate.number)))
-            else:
-                self._published.add(generation_id)
-                self._finish(generation_id, reused=False)
-        return bool(decided)
-
-    def _finish(self, generation_id: str, *, reused: bool) -> None:
-        if self._plan.generations[generation_id].search is not None:
-            self._store.clear_progress(generation_id)
-        self._emit(GenerationFinished(generation_id, reused=reused))
-        not_needed = self._schedule.finish(generation_id, _metrics(self._store, generation_id))
-        for other, cause in not_needed.items():
-            self._emit(GenerationNotNeeded(other, cause))
-
-    def _fail(self, generation_id: str, reason: str) -> None:
-        blocked = self._schedule.fail(generation_id)
-        self._emit(GenerationFailed(generation_id, reason))
-        for student_id in blocked:
-            self._emit(GenerationBlocked(student_id, cause=generation_id))
+    def _retry(self, task: Task, error: StoreError) -> None:
+        self._retries[task.key] += 1
+        if self._retries[task.key] > _RETRIES:
+            self._fail(task.generation_id, str(error))
+        else:
+            self._schedule.again(task)
 
     # Searches
 
@@ -246,40 +236,148 @@ class Conductor:
         try:
             if candidates.finished([candidate.id]):
                 return candidates.history(candidate.id), True
+            progress = candidates.load_progress(candidate.id)
         except DamagedError:
-            candidates.remove(candidate.id)
-        progress = candidates.load_progress(candidate.id)
+            remove_candidates(self._store, [candidate.id])
+            return (), False
+        except StoreError as error:
+            _log.warning("candidate %s is trained anew: %s", candidate.id, error.cause)
+            return (), False
         return ((), False) if progress is None else (progress.history, False)
 
-    def _search(self, task: Task) -> GenerationSearch | None:
-        """The search that a training belongs to; None where its generation has failed meanwhile."""
-        return self._schedule.searches.get(task.generation_id)
+    def _catch_up(self, search: GenerationSearch, candidate: Candidate) -> None:
+        """Hear of epochs that somebody else has trained, or a process that was lost before it could tell."""
+        with _logged():
+            progress = self._store.candidates.load_progress(candidate.id)
+            for report in progress.history if progress is not None else ():
+                search.hear(candidate.number, report)
+            self._stop_given_up(search)
+
+    def _stop_given_up(self, search: GenerationSearch) -> None:
+        for candidate in search.given_up:
+            task = Task(search.generation.id, candidate)
+            if task.key in self._running:
+                self._ask_to_stop(task)
+
+    def _ask_to_stop(self, task: Task) -> None:
+        with _logged():
+            self._store_of(task).ask_to_stop(task.id)
+
+    def _save_search(self, generation_id: str, search: GenerationSearch) -> None:
+        counts: Counter[str] = Counter(search.outcomes)
+        counts["running"] = sum(task.generation_id == generation_id for task in self._running.values())
+        self._store.save_search_counts(generation_id, counts)
+
+    # The ends of generations
+
+    def _publish_decided(self) -> bool:
+        """Publish the searched generations that are decided; whether there were any."""
+        decided = self._schedule.decided
+        for generation_id in decided:
+            search = self._schedule.searches[generation_id]
+            winner = search.winner
+            if self._store.finished([generation_id]):
+                self._adopt(generation_id)
+                continue
+            if winner is None:
+                first = search.results[0]
+                self._fail(generation_id, f"all {len(search.results)} candidates failed; the first: {first.reason}")
+                continue
+            try:
+                record = publish_winner(self._store, search, label=self._plan.label(generation_id))
+            except BansweepError as error:
+                self._fail(generation_id, str(error))
+                continue
+            if record is None:
+                self._schedule.again(Task(generation_id, search.lose(winner.candidate.number)))
+                continue
+            assert winner.value is not None
+            outcomes = Counter[str](result.outcome for result in search.results)
+            choice = Choice(winner.candidate, winner.value, outcomes)
+            self._published.add(generation_id)
+            self._finish(generation_id, choice=choice)
+            through = [one.candidate.id for one in search.results if one.outcome == "finished"]
+            kept = through if generation_id in self._keep_all else []
+            self._remove_candidates(generation_id, search.candidate_ids.difference(kept))
+        return bool(decided)
+
+    def _adopt(self, generation_id: str) -> None:
+        """Another sweep has published a generation that is searched here."""
+        self._published.add(generation_id)
+        self._finish(generation_id, reused=True)
+        self._stop_all_of(generation_id)
+
+    def _finish(self, generation_id: str, *, reused: bool = False, choice: Choice | None = None) -> None:
+        if self._plan.generations[generation_id].search is not None:
+            with _logged():
+                self._store.clear_progress(generation_id)
+        self._emit(GenerationFinished(generation_id, reused=reused, choice=choice))
+        not_needed = self._schedule.finish(generation_id, _metrics(self._store, generation_id))
+        for other, cause in not_needed.items():
+            self._emit(GenerationNotNeeded(other, cause))
+
+    def _fail(self, generation_id: str, reason: str) -> None:
+        blocked = self._schedule.fail(generation_id)
+        self._stop_all_of(generation_id)
+        self._emit(GenerationFailed(generation_id, reason))
+        for student_id in blocked:
+            self._emit(GenerationBlocked(student_id, cause=generation_id))
+
+    def _stop_all_of(self, generation_id: str) -> None:
+        for task in self._running.values():
+            if task.generation_id == generation_id:
+                self._ask_to_stop(task)
+
+    # What candidates leave
+
+    def _remove_candidates(self, generation_id: str, ids: Iterable[str]) -> None:
+        """Remove candidates of a published generation, but for those that some search still has or keeps."""
+        in_use = {task.id for task in self._running.values()}
+        for other, search in self._schedule.searches.items():
+            if other != generation_id:
+                in_use |= search.candidate_ids
+        for other in self._keep_all & self._published - {generation_id}:
+            in_use |= _recorded_candidates(self._store, other, finished=True)
+        remove_candidates(self._store, set(ids) - in_use)
+
+    def _remove_leftovers(self, finished: Iterable[str]) -> None:
+        """Remove what a former run of the sweep had no time to."""
+        with _logged():
+            there = self._store.candidates.everything()
+            searched = [one for one in finished if there and self._plan.generations[one].search is not None]
+            kept = set[str]().union(
+                *(_recorded_candidates(self._store, one, finished=True) for one in searched if one in self._keep_all)
+            )
+            for generation_id in searched:
+                remove_candidates(self._store, (_recorded_candidates(self._store, generation_id) & there) - kept)
 
     def _store_of(self, task: Task) -> Store:
         return self._store if task.candidate is None else self._store.candidates
 
-    # The budget
 
-    def _count_spending(self) -> None:
-        now = self._clock()
-        self._spending.count(now)
-        if now - self._saved_at >= _SAVE_INTERVAL_S:
-            self._save()
-        if self._stop_at_limit and self._spending.exhausted:
-            for task in self._running.values():
-                store = self._store_of(task)
-                if not store.is_asked_to_stop(task.id):
-                    store.ask_to_stop(task.id)
-
-    def _save(self) -> None:
-        self._saved_at = self._clock()
-        self._save_spending(self._spending.by_generation)
+@contextmanager
+def _logged() -> Iterator[None]:
+    """For what may fail without harm: whoever depends on it finds out, and says so."""
+    try:
+        yield
+    except StoreError as error:
+        _log.warning("%s", error.cause)
 
 
 def _metrics(store: Store, generation_id: str) -> Mapping[str, float]:
-    """A finished generation's figures; none where its record is damaged, which whoever needs it tells."""
+    """A finished generation's figures; none where its record cannot be read, which whoever needs it tells."""
     try:
         record = store.record(generation_id)
-    except DamagedError:
+    except StoreError:
         return {}
     return {} if record is None else record.metrics
+
+
+def _recorded_candidates(store: Store, generation_id: str, *, finished: bool = False) -> set[str]:
+    """The candidates in a generation's record; with `finished` those that came to the end."""
+    try:
+        record = store.record(generation_id)
+    except StoreError:
+        return set()
+    candidates = () if record is None else record.candidates
+    return {one.id for one in candidates if one.id and (not finished or one.outcome == "finished")}

@@ -12,7 +12,8 @@ from bansweep.spec.model import SpecModel
 class GenerationJob(SpecModel):
     """All that a process anywhere in the cluster needs to train one generation, or one candidate of it.
 
-    It is published in `store`; its teacher is in `teachers`, where that is another one.
+    It is published in `store`; its teacher is in `teachers`, where that is another one. A candidate is of no use any
+    more once the generation that it `decides` is published there.
     """
 
     generation: Generation
@@ -20,6 +21,7 @@ class GenerationJob(SpecModel):
     data: DataSpec
     store: Path
     teachers: Path | None = None
+    decides: str | None = None
     compiled: bool = False
     diagnostics: bool = False
     teacher_memory_gb: float = 0.0

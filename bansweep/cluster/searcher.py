@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ray.tune import Callback
 from ray.tune.search import Searcher
 
 from bansweep.cluster.conductor import Conductor
@@ -91,3 +92,17 @@ class SweepSearcher(Searcher):
 
     def restore(self, checkpoint_path: str) -> None:
         raise NotImplementedError("a sweep resumes from the store, with a new searcher")
+
+
+class Clock(Callback):
+    """Lets the conductor look at the clock in every turn of Tune's loop, also while all trials are busy."""
+
+    def __init__(self, conductor: Conductor) -> None:
+        self._conductor = conductor
+
+    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:  # noqa: ARG002
+        self._conductor.tick()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # See `SweepSearcher.__getstate__`.
+        return {}

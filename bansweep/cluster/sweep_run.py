@@ -11,13 +11,13 @@ from typing import Any
 from bansweep.cluster.allocation import Allocation, allocate
 from bansweep.cluster.conductor import Conductor
 from bansweep.cluster.job import GenerationJob
+from bansweep.cluster.meter import Meter
 from bansweep.cluster.session import ray_session
 from bansweep.errors import ClusterError, ResourcesError
 from bansweep.plan.candidates import variants
 from bansweep.plan.events import SweepEvent
 from bansweep.plan.plan import Plan
 from bansweep.plan.schedule import Task
-from bansweep.plan.spending import Spending
 from bansweep.spec.data import with_absolute_paths
 from bansweep.spec.sweep import SweepSpec
 from bansweep.store.spending_ledger import SpendingLedger
@@ -43,9 +43,9 @@ def run_sweep(
     finished generations and the progress of running ones in the store.
     Raises ClusterError, ResourcesError.
     """
+    limit = None if sweep.budget is None else sweep.budget.gpu_hours
     ledger = SpendingLedger(store, sweep.name)
-    spending = Spending(None if sweep.budget is None else sweep.budget.gpu_hours, ledger.read())
-    if spending.exhausted or len(store.finished(plan.generations)) == len(plan.generations):
+    if Meter(limit, ledger).exhausted or len(store.finished(plan.generations)) == len(plan.generations):
         return
     with ray_session(address) as nodes:
         allocation = allocate(sweep.resources, nodes)
@@ -62,13 +62,15 @@ def run_sweep(
             store,
             sampler_of=sampler_of,
             emit=emit,
-            spending=spending,
-            save_spending=ledger.write,
+            meter=(meter := Meter(limit, ledger, devices=allocation.devices)),
             keep_all=searches_to_keep(sweep, plan),
-            devices=allocation.devices,
             stop_at_limit=sweep.budget is not None and sweep.budget.at_limit == "stop",
         )
-        _tune(sweep, plan, store, conductor, allocation)
+        try:
+            _tune(sweep, plan, store, conductor, allocation)
+        finally:
+            meter.tick()
+            meter.save()
 
 
 def searches_to_keep(sweep: SweepSpec, plan: Plan) -> frozenset[str]:
@@ -85,7 +87,7 @@ def _tune(sweep: SweepSpec, plan: Plan, store: Store, conductor: Conductor, allo
     from ray import tune
     from ray.exceptions import RayError
 
-    from bansweep.cluster.searcher import SweepSearcher
+    from bansweep.cluster.searcher import Clock, SweepSearcher
     from bansweep.cluster.trial import generation_trial
 
     def configuration(task: Task) -> dict[str, Any]:
@@ -98,6 +100,7 @@ def _tune(sweep: SweepSpec, plan: Plan, store: Store, conductor: Conductor, allo
             store=store.root if candidate is None else store.candidates.root,
             teachers=store.root,
             compiled=allocation.compiled,
+            decides=None if candidate is None else task.generation_id,
             diagnostics=sweep.diagnostics,
             teacher_memory_gb=sweep.resources.teacher_memory_gb,
             teacher_disk_gb=sweep.resources.teacher_disk_gb,
@@ -120,6 +123,7 @@ def _tune(sweep: SweepSpec, plan: Plan, store: Store, conductor: Conductor, allo
                 name=sweep.name,
                 storage_path=scratch,
                 verbose=0,
+                callbacks=[Clock(conductor)],
                 failure_config=tune.FailureConfig(max_failures=_PROCESS_RETRIES),
             ),
         )

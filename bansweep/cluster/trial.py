@@ -28,7 +28,11 @@ def generation_trial(config: dict[str, Any]) -> None:
     generation_id = job.generation.id
 
     def is_finished() -> bool:
-        return generation_id in store.finished([generation_id])
+        return bool(store.finished([generation_id]))
+
+    def is_of_no_use() -> bool:
+        decided = job.decides is not None and job.teachers is not None and Store(job.teachers).finished([job.decides])
+        return is_finished() or bool(decided)
 
     def report_start() -> None:
         tune.report({"started": store.epochs_done(generation_id)})
@@ -36,7 +40,7 @@ def generation_trial(config: dict[str, Any]) -> None:
     try:
         with store.claim(generation_id) as claim:
             # Whoever trained it meanwhile, it is finished.
-            if not claim.acquire(until=is_finished):
+            if not claim.acquire(until=is_of_no_use):
                 tune.report({"outcome": "reused"})
                 return
             if allocation.workers == 0:

@@ -40,11 +40,21 @@ class EpochFinished:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """What a search came to: the best candidate, its `value`, and how many candidates ended how."""
+
+    candidate: Candidate
+    value: float
+    outcomes: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class GenerationFinished:
-    """Published in the store. `reused`: another process trained it while this one waited."""
+    """Published in the store. `reused`: another process trained it while this one waited. `choice`: it was searched."""
 
     generation_id: str
     reused: bool = False
+    choice: Choice | None = None
 
 
 @dataclass(frozen=True)

@@ -99,9 +99,22 @@ class GenerationSearch:
         return None
 
     def hear(self, number: int, report: EpochReport) -> None:
-        """A candidate has finished an epoch; one that is told again, after a restart, takes the place of the former."""
+        """A candidate has finished an epoch; one that is told again, after a restart, takes the place of the former.
+
+        All epochs before it have been told.
+        """
+        assert report.epoch <= self.epochs_heard(number) + 1, f"epoch {report.epoch} after {self.epochs_heard(number)}"
         self._candidates[number].hear(report, report.metrics[self._metric])
         self._changed = True
+
+    def epochs_heard(self, number: int) -> int:
+        """How many epochs of a candidate have been told."""
+        return len(self._candidates[number].history)
+
+    @property
+    def candidate_ids(self) -> set[str]:
+        """Those that were drawn so far."""
+        return {running.candidate.id for running in self._candidates}
 
     def end(self, number: int, failure: str | None = None) -> None:
         """A candidate trains no longer: it is through all its epochs, was stopped, or has failed."""
@@ -117,9 +130,8 @@ class GenerationSearch:
         self._changed = True
         return self._candidates[number].candidate
 
-    @property
     def has_more(self) -> bool:
-        """Whether the next candidate could be drawn now."""
+        """Whether the next candidate could be drawn now; tells the sampler what it has to know for that."""
         return not self._all_drawn and self._tell(self._sampler.waits_for(len(self._candidates)))
 
     @property

@@ -68,9 +68,14 @@ class Plan:
             shown[cell.generation_id].append(cell)
         return {generation_id: tuple(cells) for generation_id, cells in shown.items()}
 
+    @cached_property
+    def replica_seeds(self) -> frozenset[int]:
+        """The seeds of the replicas that are planned."""
+        return frozenset(cell.replica_seed for cell in self.cells)
+
     def label(self, generation_id: str) -> str:
         """What people call a generation: `wrn-28-1 / ban`, with the replica's seed where there are several."""
         cell = self.cells_of[generation_id][0]
         columns = dict.fromkeys(c.column for c in self.cells_of[generation_id] if c.row == cell.row)
-        several = len({c.replica_seed for c in self.cells}) > 1
-        return f"{cell.row} / {', '.join(columns)}" + (f" (seed {cell.replica_seed})" if several else "")
+        replica = f" (seed {cell.replica_seed})" if len(self.replica_seeds) > 1 else ""
+        return f"{cell.row} / {', '.join(columns)}{replica}"

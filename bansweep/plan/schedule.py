@@ -26,8 +26,13 @@ class Task:
 
     @property
     def id(self) -> str:
-        """Under which its progress is kept."""
+        """Under which its progress is kept. Two searches may have the same candidate."""
         return self.generation_id if self.candidate is None else self.candidate.id
+
+    @property
+    def key(self) -> str:
+        """No other task of a sweep has the same."""
+        return f"{self.generation_id}/{self.id}"
 
 
 class Schedule:
@@ -97,7 +102,7 @@ class Schedule:
     def finish(self, generation_id: str, metrics: Metrics) -> dict[str, str]:
         """A generation is in the store: its students may start. Returns those that are not needed any more, because
         their chains have ended, with the last generation that counts."""
-        self._searches.pop(generation_id, None)
+        self._forget_search(generation_id)
         self._metrics[generation_id] = metrics
         before = set(self._not_needed)
         self._end_chains()
@@ -107,7 +112,7 @@ class Schedule:
 
     def fail(self, generation_id: str) -> tuple[str, ...]:
         """A generation failed; returns its descendants, which are blocked by it now."""
-        self._searches.pop(generation_id, None)
+        self._forget_search(generation_id)
         return self._frontier.fail(generation_id)
 
     def stop(self, generation_id: str) -> None:
@@ -124,9 +129,13 @@ class Schedule:
         """Generation -> the last one of the chain that ended before it."""
         return dict(self._not_needed)
 
+    def _forget_search(self, generation_id: str) -> None:
+        self._searches.pop(generation_id, None)
+        self._again = [task for task in self._again if task.generation_id != generation_id]
+
     @property
     def _waiting_candidates(self) -> bool:
-        return any(search.has_more for search in self._searches.values())
+        return any(search.has_more() for search in self._searches.values())
 
     def _end_chains(self) -> None:
         self._not_needed = not_needed(self._plan, chain_ends(self._plan, self._metrics))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 _SECONDS_AN_HOUR = 3600.0
@@ -11,16 +10,21 @@ _SECONDS_AN_HOUR = 3600.0
 class Spending:
     """Adds up how long trainings hold their devices. Times are those of one clock, in seconds.
 
-    `before` has the hours of earlier runs of the sweep, by generation.
+    `others` are the hours that other runs of the sweep have spent.
     """
 
-    def __init__(self, limit_hours: float | None, before: Mapping[str, float]) -> None:
+    def __init__(self, limit_hours: float | None, others: float = 0.0) -> None:
+        self.others = others
         self._limit = limit_hours
-        self._hours = dict(before)
+        self._hours: dict[str, float] = {}
         self._running: dict[str, tuple[str, float, float]] = {}
 
     def begin(self, training: str, generation_id: str, *, devices: float, now: float) -> None:
-        """A training of a generation (or of a candidate of it) takes so many devices, fractions as such."""
+        """A training of a generation (or of a candidate of it) takes so many devices, fractions as such.
+
+        One that begins again, because its process was lost, has held them in between.
+        """
+        self.count(now)
         self._running[training] = generation_id, devices, now
 
     def count(self, now: float) -> None:
@@ -37,11 +41,12 @@ class Spending:
 
     @property
     def hours(self) -> float:
-        """Spent so far, by all."""
-        return sum(self._hours.values())
+        """Spent so far, by all runs."""
+        return self.others + sum(self._hours.values())
 
     @property
     def by_generation(self) -> dict[str, float]:
+        """What this run has spent."""
         return dict(self._hours)
 
     @property
@@ -51,8 +56,8 @@ class Spending:
 
 
 def hours_in(document: Any) -> dict[str, float]:
-    """The hours by generation in a document that `by_generation` was kept in; empty where it is none."""
+    """The hours by generation in a document that `by_generation` was kept in. Raises ValueError where it is none."""
     hours = document.get("device_hours") if isinstance(document, dict) else None
-    if not isinstance(hours, dict):
-        return {}
-    return {str(key): float(value) for key, value in hours.items() if isinstance(value, int | float) and value >= 0}
+    if not isinstance(hours, dict) or not all(isinstance(one, int | float) and one >= 0 for one in hours.values()):
+        raise ValueError("device_hours does not map generations to hours")
+    return {str(key): float(value) for key, value in hours.items()}

@@ -35,11 +35,11 @@ def _remark(end: ChainEnd, several_seeds: bool) -> str:
     assert stop is not None
     where = f"{chain.row}, {chain.name}" + (f" (seed {chain.replica_seed})" if several_seeds else "")
     unit = " %" if chain.metric.endswith("_error") else ""
-    course = ", ".join(f"{value:.2f}" for value in end.values)
+    course = f"{end.values[0]:.2f} of its teacher, then {', '.join(f'{value:.2f}' for value in end.values[1:])}"
     by = f" by more than {stop.min_delta:g}" if stop.min_delta else ""
     since = "the last generation" if stop.patience == 1 else f"the last {stop.patience} generations"
     were = "was" if stop.patience == 1 else "were"
-    ensemble = f"; {chain.ensemble} is the mean of those it has" if chain.ensemble else ""
+    ensemble = f"; {chain.ensemble} is the mean of {', '.join(chain.columns[: end.length])}" if chain.ensemble else ""
     return (
         f"{where}: ended with {chain.columns[end.length - 1]} of {len(chain.columns)}, because {since} {were} not "
         f"better{by} than {_name(end, end.length - stop.patience, best=True)}: {chain.metric.replace('_', ' ')}{unit} "

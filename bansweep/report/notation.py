@@ -117,6 +117,15 @@ def notes(table: ReportTable) -> Iterator[str]:
     if len(_counts(table)) > 1:
         for finished, places in sorted(partial.items()):
             yield f"n = {finished} of {len(table.seeds)} seeds so far: {', '.join(places)}"
+    shorter: dict[int, list[str]] = {}
+    for cell in table.cells:
+        if cell.finished and not cell.unfinished and cell.finished < len(cell.values):
+            shorter.setdefault(cell.finished, []).append(f"{cell.row} / {cell.column}")
+    for finished, places in sorted(shorter.items(), reverse=True):
+        yield (
+            f"n = {finished} of {len(table.seeds)} seeds, those whose chains came so far: {', '.join(places)}; "
+            "they are no fair sample of all seeds"
+        )
     if len(table.cells) < len(table.rows) * len(table.columns):
         yield "empty: not part of the sweep"
     yield from table.remarks
@@ -129,7 +138,7 @@ def _over_seeds(table: ReportTable) -> str:
     if seeds == 1:
         return f"one seed ({table.seeds[0]})"
     counts = _counts(table)
-    if counts and max(counts) < seeds:
+    if counts and (max(counts) < seeds or any(cell.expected not in (None, seeds) for cell in table.cells)):
         over = f"n = {max(counts)} of {seeds} seeds so far" if len(counts) == 1 else f"up to {seeds} seeds"
     else:
         over = f"n = {seeds} seeds"

@@ -29,7 +29,8 @@ def student_differences(plan: Plan, cells: Sequence[ReportCell]) -> tuple[Studen
 def baseline_differences(plan: Plan, cells: Sequence[ReportCell]) -> tuple[StudentDifference, ...]:
     """Student minus baseline, the generation without a teacher that its chain began with, in the order of `cells`.
 
-    Only for students whose teacher is a student, too: for the others it is the difference from the teacher.
+    Only for students whose teacher is a student, too: for the others it is the difference from the teacher. And each
+    ensemble minus the baseline of its members, where they have one in common.
     """
     teachers = _teachers(plan)
     baselines = {}
@@ -39,7 +40,20 @@ def baseline_differences(plan: Plan, cells: Sequence[ReportCell]) -> tuple[Stude
             baseline = teachers[baseline]
         if baseline != teacher:
             baselines[student] = baseline
+    baselines |= _baselines_of_ensembles(plan, teachers)
     return _differences(plan, cells, baselines)
+
+
+def _baselines_of_ensembles(plan: Plan, teachers: Mapping[str, str]) -> dict[str, str]:
+    columns = {(cell.row, cell.replica_seed, cell.generation_id): cell.column for cell in reversed(plan.cells)}
+    found: dict[str, set[str]] = {}
+    for ensemble in plan.ensembles:
+        for member in ensemble.members:
+            column = columns[ensemble.row, ensemble.replica_seed, member]
+            while column in teachers:
+                column = teachers[column]
+            found.setdefault(ensemble.column, set()).add(column)
+    return {ensemble: baselines.pop() for ensemble, baselines in found.items() if len(baselines) == 1}
 
 
 def _differences(

@@ -131,8 +131,11 @@ class Search(SpecModel):
 
     @property
     def size(self) -> int:
-        """How many candidates are tried at most."""
-        return self.grid_size if self.candidates is None else self.candidates
+        """How many candidates are tried: all that there are, where lists have fewer combinations than asked for."""
+        if self.candidates is None:
+            return self.grid_size
+        lists_only = all(isinstance(one, Grid | Choice) for one in self.parameters.values())
+        return min(self.candidates, self.grid_size) if lists_only else self.candidates
 
 
 def _sampling(sampler: Sampler | None, parameters: Mapping[str, AnyDistribution]) -> Sampler:

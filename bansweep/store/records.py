@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, JsonValue, ValidationError
 
 from bansweep.errors import DamagedError, StoreError
-from bansweep.plan.candidates import candidate_of
+from bansweep.plan.candidates import Candidate, candidate_of
 from bansweep.plan.generation import Generation
 from bansweep.spec.model import SpecModel
 from bansweep.store.files import sha256
@@ -22,9 +22,9 @@ SCHEMA_VERSION = 2
 class CandidateRecord(SpecModel):
     """What became of one candidate of a search.
 
-    `id` is that of the generation that it was; `setting` has the searched hyperparameters by their keys. `epochs` it
-    trained before it was finished, pruned or failed, in `seconds`; `value` is what it was compared by, reached in
-    epoch `epoch`.
+    `number` counts from 1; `id` is that of the generation that it was; `setting` has the searched hyperparameters by
+    their keys. `epochs` it trained before it was finished, pruned or failed, in `seconds`; `value` is what it was
+    compared by, reached in epoch `epoch`.
     """
 
     model_config = ConfigDict(allow_inf_nan=True, ser_json_inf_nan="strings")
@@ -80,7 +80,17 @@ class GenerationRecord(SpecModel):
         """What was trained: the generation, or the candidate that won its search."""
         if self.winner is None:
             return self.generation
-        return candidate_of(self.generation, self.winner, self.candidates[self.winner].setting).generation
+        return candidate_in(self, self.candidates[self.winner - 1]).generation
+
+
+def recorded_number(candidate: Candidate) -> int:
+    """Records number candidates from 1, as everything does that people read."""
+    return candidate.number + 1
+
+
+def candidate_in(record: GenerationRecord, recorded: CandidateRecord) -> Candidate:
+    """One of a record's candidates as it was trained."""
+    return candidate_of(record.generation, recorded.number - 1, recorded.setting)
 
 
 def sealed(record: GenerationRecord, digests: Mapping[str, str]) -> GenerationRecord:

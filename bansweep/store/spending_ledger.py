@@ -1,16 +1,19 @@
-"""What a sweep has spent, kept between its runs in `sweeps/<name>/spent.json`."""
+"""What a sweep has spent, kept in `sweeps/<name>/spent/`: a file for each run of it, of which there may be several."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+import uuid
+from collections import Counter
+from pathlib import Path
 
 from bansweep.errors import StoreError
 from bansweep.plan.spending import hours_in
+from bansweep.store import files
 from bansweep.store.store import Store
 
-_FILE = "spent.json"
+_FOLDER = "spent"
 _log = logging.getLogger(__name__)
 
 
@@ -18,27 +21,42 @@ class SpendingLedger:
     """The device hours of one sweep, by generation, over all attempts of all runs in this store."""
 
     def __init__(self, store: Store, sweep: str) -> None:
-        self._store = store
-        self._sweep = sweep
+        self._folder = store.sweep_path(sweep) / _FOLDER
+        self._own = f"{uuid.uuid4().hex}.json"
 
-    def read(self) -> dict[str, float]:
-        """The hours by generation; empty where nothing was spent. Raises StoreError where the file cannot be used: a
-        budget that began anew would be spent twice."""
-        path = self._store.sweep_path(self._sweep) / _FILE
-        try:
-            return hours_in(json.loads(path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError) as error:
-            raise StoreError(
-                f"cannot read what was spent so far from {path}: {error}",
-                remedy="move the file away to count from nothing again",
-            ) from error
+    def total(self) -> dict[str, float]:
+        """The hours of all runs, by generation. Raises StoreError where a file cannot be used: a budget that forgot it
+        would be spent twice."""
+        hours: Counter[str] = Counter()
+        for name in files.names_in(self._folder):
+            if name.endswith(".json"):
+                hours.update(_read(self._folder / name))
+        return dict(hours)
 
-    def write(self, hours: Mapping[str, float]) -> None:
-        """Keep the hours. Training never stops for it: what cannot be written is told in the log."""
-        text = json.dumps({"device_hours": dict(hours)}, indent=2) + "\n"
+    def others(self) -> float:
+        """The hours of all runs but this one. Raises StoreError likewise."""
+        names = [name for name in files.names_in(self._folder) if name.endswith(".json") and name != self._own]
+        return sum(sum(_read(self._folder / name).values()) for name in names)
+
+    def write(self, hours: dict[str, float]) -> None:
+        """Keep this run's hours. Training never stops for it: what cannot be written is told in the log."""
+        if not hours:
+            return
+        text = json.dumps({"device_hours": hours}, indent=2) + "\n"
         try:
-            self._store.write_sweep_file(self._sweep, _FILE, text)
-        except StoreError as error:
-            _log.warning("what was spent is not kept: %s", error.cause)
+            files.make_folder(self._folder)
+            files.replace(self._folder / self._own, text.encode())
+        except (StoreError, OSError) as error:
+            _log.warning("what was spent is not kept: %s", error)
+
+
+def _read(path: Path) -> dict[str, float]:
+    try:
+        return hours_in(json.loads(files.read(path)))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise StoreError(
+            f"cannot read what was spent so far from {path}: {error}",
+            remedy="move the file away to leave out what it says",
+        ) from error

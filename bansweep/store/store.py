@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from bansweep.errors import StoreError
 from bansweep.plan.events import EpochReport
 from bansweep.store import files, publishing
 from bansweep.store.claims import Claim
@@ -120,6 +121,10 @@ class Store:
         """What the generation answers to held-out splits. Raises DamagedError where it is not what was published."""
         return decode_predictions(publishing.read_file(self._layout, generation_id, PREDICTIONS_FILE))
 
+    def everything(self) -> set[str]:
+        """The ids of all that lies here, finished or in progress."""
+        return {*self.ids(), *(name for name in files.names_in(self._layout.root / "progress") if name[0] != ".")}
+
     # Running generations
 
     def save_progress(self, generation_id: str, progress: Progress) -> None:
@@ -154,10 +159,14 @@ class Store:
         files.remove(self._layout.progress(generation_id) / STOP_FILE)
 
     def save_search_counts(self, generation_id: str, counts: Mapping[str, int]) -> None:
-        """Says how far the search of a generation is: how many candidates are running, and how many ended how."""
+        """Says how far the search of a generation is: how many candidates have begun, and how many ended how.
+
+        For whoever looks; what cannot be written is left out.
+        """
         folder = self._layout.progress(generation_id)
-        files.make_folder(folder)
-        files.replace(folder / SEARCH_FILE, json.dumps(dict(counts)).encode(), durable=False)
+        with suppress(StoreError, OSError):
+            files.make_folder(folder)
+            files.replace(folder / SEARCH_FILE, json.dumps(dict(counts)).encode(), durable=False)
 
     def search_counts(self, generation_id: str) -> dict[str, int]:
         """What `save_search_counts` said last; empty where no search is under way, or what it said cannot be read."""

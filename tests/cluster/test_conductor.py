@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from bansweep.cluster.conductor import Conductor
+from bansweep.cluster.meter import Meter
 from bansweep.cluster.tpe import sampler_of
 from bansweep.data.fingerprint import data_identity
 from bansweep.plan.events import (
@@ -28,7 +29,6 @@ from bansweep.plan.expand import expand
 from bansweep.plan.generation import Generation
 from bansweep.plan.plan import Plan
 from bansweep.plan.schedule import Task
-from bansweep.plan.spending import Spending
 from bansweep.spec.reading import parse_sweep
 from bansweep.store.predictions import Predictions
 from bansweep.store.progress import Progress
@@ -85,7 +85,16 @@ PREDICTIONS = Predictions(np.full((2, 2), 0.5, dtype=np.float32), np.array([0, 1
 class Simulation:
     """Trains what a conductor says, so many at a time, an epoch of any of them after another."""
 
-    def __init__(self, plan: Plan, store: Store, *, at_a_time: int = 2, order: int = 0, limit: float | None = None):
+    def __init__(
+        self,
+        plan: Plan,
+        store: Store,
+        *,
+        at_a_time: int = 2,
+        order: int = 0,
+        limit: float | None = None,
+        keep_all: frozenset[str] = frozenset(),
+    ):
         self.events: list[SweepEvent] = []
         self.epochs_trained = 0
         self.store = store
@@ -93,15 +102,16 @@ class Simulation:
         self._at_a_time = at_a_time
         self._now = 0.0
         self._running: dict[str, Task] = {}
+        self._starting: set[str] = set()
         self.fails: Callable[[Task], str | None] = lambda _: None
-        self.spending = Spending(limit, {})
+        self.meter = Meter(limit, None, clock=lambda: self._now)
         self.conductor = Conductor(
             plan,
             store,
             sampler_of=sampler_of,
             emit=self.events.append,
-            spending=self.spending,
-            clock=lambda: self._now,
+            meter=self.meter,
+            keep_all=keep_all,
             stop_at_limit=True,
         )
 
@@ -109,9 +119,8 @@ class Simulation:
         """Until nothing is left to do, or as if the driver had died after so many epochs."""
         for _ in range(steps):
             while len(self._running) < self._at_a_time and (task := self.conductor.next()) is not None:
-                self._running[task.id] = task
-                progress = self._store_of(task).load_progress(task.id)
-                self.conductor.started(task, 0 if progress is None else progress.epochs_done)
+                self._running[task.key] = task
+                self._starting.add(task.key)
             if not self._running:
                 assert self.conductor.done, "nothing runs and nothing comes: a sweep would hang"
                 return
@@ -119,8 +128,18 @@ class Simulation:
 
     def _step(self, task: Task) -> None:
         store, generation = self._store_of(task), self._generation(task)
+        if task.key in self._starting:
+            # A process of its own takes its time, in which others go on.
+            self._starting.discard(task.key)
+            if store.finished([task.id]) or (task.candidate and self.store.finished([task.generation_id])):
+                del self._running[task.key]
+                self.conductor.ended(task, "reused")
+                return
+            progress = store.load_progress(task.id)
+            self.conductor.started(task, 0 if progress is None else progress.epochs_done)
+            return
         if (reason := self.fails(task)) is not None:
-            del self._running[task.id]
+            del self._running[task.key]
             self.conductor.ended(task, "failed", reason, diverged=reason == "diverged")
             return
         progress = store.load_progress(task.id)
@@ -138,7 +157,7 @@ class Simulation:
             record = trained(generation, history)
             store.publish(record, weights=generation.id.encode(), history=history, predictions=PREDICTIONS)
             store.clear_progress(task.id)
-        del self._running[task.id]
+        del self._running[task.key]
         self.conductor.ended(task, outcome)
 
     def _generation(self, task: Task) -> Generation:
@@ -177,11 +196,12 @@ def test_every_generation_is_the_best_candidate_of_its_search(store: Store) -> N
         assert record.winner is not None
         finished = {one.number: one.value for one in record.candidates if one.outcome == "finished"}
         assert record.winner == min(finished, key=lambda number: (finished[number], number))
+        assert sorted(one.number for one in record.candidates) == [1, 2, 3, 4]
         # The weights are the winner's, and the record says what that was.
         assert store.weights(generation_id) == record.trained.id.encode()
-        assert record.trained.id == record.candidates[record.winner].id
+        assert record.trained.id == record.candidates[record.winner - 1].id
         histories = store.candidate_histories(generation_id)
-        assert [len(histories[number]) for number in range(4)] == [one.epochs for one in record.candidates]
+        assert [len(histories[number]) for number in (1, 2, 3, 4)] == [one.epochs for one in record.candidates]
         assert store.history(generation_id) == histories[record.winner]
         assert record.metrics["validation_error"] == finished[record.winner]
 
@@ -245,7 +265,7 @@ def test_candidates_that_diverge_lose_and_others_make_their_generation_fail(stor
     assert [one.outcome for one in record.candidates[:2]] == ["failed", "failed"]
     assert record.candidates[0].reason == "diverged"
     assert record.winner is not None
-    assert record.winner >= 2
+    assert record.winner >= 3
 
 
 def test_a_lost_process_decides_no_search(store: Store) -> None:
@@ -299,7 +319,7 @@ def test_a_spent_budget_starts_nothing_and_a_larger_one_goes_on(store: Store, tm
     some = Simulation(plan, store, limit=20 / 3600)
     some.run()
     assert some.epochs_trained > 0
-    assert some.spending.hours >= 20 / 3600
+    assert some.meter.hours >= 20 / 3600
     assert len(store.finished(plan.generations)) < len(plan.generations)
     assert not [event for event in some.events if isinstance(event, GenerationFailed)]
     rest = Simulation(plan, store)
@@ -350,3 +370,108 @@ def test_events_tell_of_every_generation_once(store: Store) -> None:
     simulation.run()
     finished = [event.generation_id for event in simulation.events if isinstance(event, GenerationFinished)]
     assert sorted(finished) == sorted(plan.generations)
+
+
+def test_epochs_that_another_sweep_trained_are_heard_of(store: Store, tmp_path: Path) -> None:
+    plan = plan_of()
+    undisturbed = Simulation(plan, Store(tmp_path / "undisturbed"), at_a_time=1)
+    undisturbed.run()
+    simulation = Simulation(plan, store, at_a_time=1)
+    started = simulation.conductor.started
+
+    def after_others_trained(task: Task, epochs_done: int) -> None:
+        # Between the suggestion and the start somebody else trained two epochs, and died.
+        if task.candidate is not None and epochs_done == 0:
+            errors = course(task.candidate.generation)[:2]
+            history = [EpochReport(k, EPOCHS, 1.0, 0.0, {"validation_error": e}) for k, e in enumerate(errors, 1)]
+            store.candidates.save_progress(task.id, Progress(2, b"", tuple(history)))
+            epochs_done = 2
+        started(task, epochs_done)
+
+    simulation.conductor.started = after_others_trained  # type: ignore[method-assign]
+    simulation.run()
+    assert winners(plan, store) == winners(plan, undisturbed.store)
+
+
+def test_an_epoch_that_nobody_told_of_is_heard_of_all_the_same(store: Store, tmp_path: Path) -> None:
+    plan = plan_of()
+    undisturbed = Simulation(plan, Store(tmp_path / "undisturbed"), at_a_time=1)
+    undisturbed.run()
+    simulation = Simulation(plan, store, at_a_time=1)
+    epoch = simulation.conductor.epoch
+    # As if a process had died between saving its second epoch and telling of it.
+    simulation.conductor.epoch = (  # type: ignore[method-assign]
+        lambda task, report: None if report.epoch == 2 else epoch(task, report)
+    )
+    simulation.run()
+    assert winners(plan, store) == winners(plan, undisturbed.store)
+
+
+def test_who_starts_when_the_generation_has_failed_is_stopped(store: Store) -> None:
+    plan = plan_of()
+    teacher = next(iter(plan.generations))
+    simulation = Simulation(plan, store, at_a_time=4)
+    simulation.fails = lambda task: (
+        "the process died" if task.generation_id == teacher and task.candidate and task.candidate.number == 0 else None
+    )
+    simulation.run()
+    assert [event.generation_id for event in simulation.events if isinstance(event, GenerationFailed)] == [teacher]
+    other_row = {cell.generation_id for cell in plan.cells if cell.row == "wrn-16-1"}
+    assert other_row <= store.finished(plan.generations)
+
+
+def test_two_sweeps_with_one_search_train_it_once(store: Store, tmp_path: Path) -> None:
+    plan = plan_of()
+    alone = Simulation(plan, Store(tmp_path / "alone"))
+    alone.run()
+    first, second = Simulation(plan, store, order=1), Simulation(plan, store, order=2)
+    chance = random.Random(5)
+    for _ in range(2_000):
+        # Claims see to it that no two train one thing at once: here they take turns.
+        chance.choice([first, second]).run(1)
+    first.run()
+    second.run()
+    assert winners(plan, store) == winners(plan, alone.store)
+    assert not [event for one in (first, second) for event in one.events if isinstance(event, GenerationFailed)]
+    third = Simulation(plan, store)
+    third.run()
+    assert third.epochs_trained == 0
+    assert store.candidates.everything() == set()
+
+
+def test_columns_may_have_the_same_candidates(store: Store) -> None:
+    shared = "search: {parameters: {recipe.learning_rate: {loguniform: [0.01, 1]}}, candidates: 4"
+    text = SWEEP.split("search:")[0].replace("[wrn-10-1, wrn-16-1]", "[wrn-10-1]") + (
+        f"generations:\n  a: {{loss: labels, {shared}, pruner: asha}}}}\n  b: {{loss: labels, {shared}, keep: all}}}}\n"
+    )
+    plan = plan_of(text)
+    a, b = plan.generations
+    simulation = Simulation(plan, store, at_a_time=3, keep_all=frozenset([b]))
+    simulation.run()
+    record_a, record_b = store.record(a), store.record(b)
+    assert record_a is not None
+    assert record_b is not None
+    assert [one.id for one in record_a.candidates] == [one.id for one in record_b.candidates]
+    assert all(one.outcome == "finished" for one in record_b.candidates)
+    assert set(store.candidates.ids()) == {one.id for one in record_b.candidates}, "one of them keeps all"
+
+
+def test_a_note_of_another_sweep_stops_nothing_for_good(store: Store) -> None:
+    plan = plan_of(SWEEP.split("search:")[0] + "chain: {loss: kd, length: 2}\n")
+    simulation = Simulation(plan, store, at_a_time=1)
+    simulation.run(3)
+    (running,) = simulation.conductor._running.values()
+    store.ask_to_stop(running.id)
+    simulation.run()
+    assert store.finished(plan.generations) == set(plan.generations)
+    assert not [event for event in simulation.events if isinstance(event, GenerationStopped)]
+
+
+def test_what_a_killed_driver_left_is_removed_by_the_next(store: Store) -> None:
+    plan = plan_of()
+    Simulation(plan, store).run()
+    record = store.record(next(iter(plan.generations)))
+    assert record is not None
+    store.candidates.save_progress(record.candidates[0].id, Progress(1, b"", ()))
+    Simulation(plan, store).run()
+    assert store.candidates.everything() == set()

@@ -14,6 +14,7 @@ from demo_sweep import Command, ended, ids_of, plan_of, wait_until
 
 from bansweep.plan.candidates import candidate_of, settings_in_advance
 from bansweep.plan.generation import Generation
+from bansweep.store.spending_ledger import SpendingLedger
 from bansweep.store.store import Store
 
 pytestmark = pytest.mark.ray
@@ -139,9 +140,9 @@ def test_a_budget_is_not_exceeded_and_a_larger_one_goes_on(start: Command, tmp_p
     out, err = ended(start(*arguments, "--budget", 1e-5), status=75)
     assert json.loads(out)["trained"] == [ids["teacher"]]
     assert "1 of 2 generations are left" in err
-    ledger = json.loads((tmp_path / "store" / "sweeps" / "searched" / "spent.json").read_text())
-    assert ledger["device_hours"].keys() == {ids["teacher"]}
-    assert 1e-5 < ledger["device_hours"][ids["teacher"]] < 1
+    spent = SpendingLedger(Store(tmp_path / "store"), "searched").total()
+    assert spent.keys() == {ids["teacher"]}
+    assert 1e-5 < spent[ids["teacher"]] < 1
     out, _ = ended(start(*arguments, "--budget", 1))
     assert json.loads(out)["trained"] == [ids["ban"]]
 

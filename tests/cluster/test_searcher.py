@@ -10,6 +10,7 @@ from demo_sweep import ids_of, plan_of
 from ray.tune.search import Searcher
 
 from bansweep.cluster.conductor import Conductor
+from bansweep.cluster.meter import Meter
 from bansweep.cluster.reports import epoch_message
 from bansweep.cluster.searcher import SweepSearcher
 from bansweep.cluster.tpe import sampler_of
@@ -22,7 +23,6 @@ from bansweep.plan.events import (
     GenerationStarted,
     SweepEvent,
 )
-from bansweep.plan.spending import Spending
 from bansweep.store.store import Store
 
 
@@ -49,7 +49,7 @@ def searcher(sweep_file: Path, tmp_path: Path, events: list[SweepEvent], removed
         Store(tmp_path / "store"),
         sampler_of=sampler_of,
         emit=events.append,
-        spending=Spending(None, {}),
+        meter=Meter(None, None),
     )
     return SweepSearcher(conductor, lambda task: {"generation": task.generation_id}, removed.append)
 

@@ -130,20 +130,6 @@ def estimates(
     return {generation_id: estimate for generation_id, estimate in found.items() if estimate is not None}
 
 
-def estimated_hours(
-    plan: Plan,
-    epochs_done: Mapping[str, int],
-    placement: Placement,
-    *,
-    data: DataSize | None,
-    room: TeacherRoom,
-    measured: Sequence[MeasuredTraining] = (),
-) -> dict[str, float]:
-    """Device hours, as a budget counts them, of each unfinished generation, where they are known (see `estimates`)."""
-    known = estimates(plan, epochs_done, placement, data=data, room=room, measured=measured)
-    return {generation_id: estimate.device_hours for generation_id, estimate in known.items()}
-
-
 def total_cost(
     plan: Plan, unfinished: Iterable[str], placement: Placement, known: Mapping[str, Estimate], precision: Precision
 ) -> Cost:
@@ -202,12 +188,11 @@ class _Clock:
         seconds, measured = self._epoch(generation)
         if seconds is None:
             return None
-        epochs = max(0, generation.recipe.epochs - epochs_done)
-        rounds = 1
-        if generation.search is not None:
-            # The epochs done are those of some candidate: nothing is known of the others.
-            epochs = generation.recipe.epochs
-            rounds = ceil(generation.search.size / generation.search.parallel)
+        search = generation.search
+        epochs = generation.recipe.epochs - (epochs_done if search is None else 0)
+        # Candidates that know nothing of each other can all be trained side by side.
+        learns = search is not None and search.sampling == "tpe"
+        rounds = ceil(search.size / search.parallel) if search is not None and learns else 1
         hours = epochs * seconds / _SECONDS_AN_HOUR
         return Estimate(
             device_hours=hours * self._placement.devices * candidates_of(generation),

@@ -16,6 +16,7 @@ from bansweep.plan.events import (
     CandidateEnded,
     CandidateEpochFinished,
     CandidateStarted,
+    Choice,
     EpochFinished,
     EpochReport,
     GenerationBlocked,
@@ -91,7 +92,7 @@ def test_candidates_have_labels_and_outcomes_of_their_own(tmp_path: Path) -> Non
         CandidateStarted(teacher, candidate, epochs_done=1),
         CandidateEpochFinished(teacher, candidate, report(2, at=100)),
         CandidateEnded(teacher, candidate, "pruned"),
-        GenerationFinished(teacher),
+        GenerationFinished(teacher, choice=Choice(candidate, 12.345, {"finished": 1, "pruned": 1})),
     )
     assert lines == [
         "starting  0 of 1 generations done, 1 waiting",
@@ -99,7 +100,8 @@ def test_candidates_have_labels_and_outcomes_of_their_own(tmp_path: Path) -> Non
         "started   wrn-10-1 / teacher, candidate 2 of 2 (smoothing 0.1), goes on after epoch 1",
         "epoch     wrn-10-1 / teacher, candidate 2 of 2: 2/4, test error 12.35 %, 4 s left",
         "pruned    wrn-10-1 / teacher, candidate 2 of 2",
-        "finished  wrn-10-1 / teacher, the best of 1 candidate (1 pruned); 1 of 1 generations done",
+        "finished  wrn-10-1 / teacher: candidate 2 (smoothing 0.1), validation error 12.35 %, the best of 2 "
+        "(1 finished, 1 pruned); 1 of 1 generations done",
     ]
     assert state.trainings == {}
 

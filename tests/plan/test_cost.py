@@ -9,7 +9,6 @@ from bansweep.plan.cost import (
     MeasuredTraining,
     Placement,
     candidates_of,
-    estimated_hours,
     estimates,
     matching,
     placements,
@@ -60,7 +59,8 @@ def hours(
 ) -> dict[str, float]:
     """Device hours of the columns of which they are known."""
     unfinished = dict.fromkeys(plan.generations, 0)
-    found = estimated_hours(plan, unfinished, placement, data=data, room=NO_ROOM, measured=measured)
+    known = estimates(plan, unfinished, placement, data=data, room=NO_ROOM, measured=measured)
+    found = {generation_id: estimate.device_hours for generation_id, estimate in known.items()}
     return {column: found[of_column(plan, column).id] for column in plan.columns if of_column(plan, column).id in found}
 
 
@@ -187,18 +187,20 @@ def test_a_sweeps_cost_is_the_sum_and_its_longest_chain() -> None:
     assert partly.hours is partly.critical_path_hours is None
 
 
-SEARCH = "search: {parameters: {recipe.learning_rate: {loguniform: [0.01, 0.3]}}, candidates: 5, parallel: 2}\n"
+SEARCH = "search: {parameters: {recipe.learning_rate: {loguniform: [0.01, 0.3]}}, candidates: 5, sampler: SAMPLER, parallel: 2}\n"
 
 
-def test_a_search_trains_all_its_candidates() -> None:
-    plan = plan_of("data={kind: digits, validation: 100}", text=SWEEP + SEARCH)
+@pytest.mark.parametrize(("sampler", "rounds"), [("random", 1), ("tpe", 3)])
+def test_a_search_trains_all_its_candidates(sampler: str, rounds: int) -> None:
+    text = SWEEP + SEARCH.replace("SAMPLER", sampler)
+    plan = plan_of("data={kind: digits, validation: 100}", text=text)
     teacher = of_column(plan, "teacher")
     assert candidates_of(teacher) == 5
     assert candidates_of(of_column(plan_of(), "teacher")) == 1
     one = hours(plan_of())["teacher"]
     estimate = estimates(plan, {teacher.id: 3}, ONE_CORE, data=DATA, room=NO_ROOM)[teacher.id]
     assert estimate.device_hours == pytest.approx(5 * one)
-    assert estimate.wall_hours == pytest.approx(3 * one), "two at a time"
+    assert estimate.wall_hours == pytest.approx(rounds * one), "tpe takes two at a time"
 
 
 def test_a_search_stores_its_winner_and_whom_else_it_keeps() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from bansweep.cli.tracking import finished_generations
 from bansweep.store.predictions import Predictions
-from bansweep.store.records import CandidateRecord, GenerationRecord
+from bansweep.store.records import CandidateRecord, GenerationRecord, recorded_number
 from bansweep.store.store import Store
 
 
@@ -21,7 +21,7 @@ def store(tmp_path: Path, searched_sweep: Any) -> Store:
     for item in searched_sweep.finished:
         candidates = tuple(
             CandidateRecord(
-                number=one.candidate.number,
+                number=recorded_number(one.candidate),
                 id=one.candidate.id,
                 setting=one.candidate.setting,
                 outcome=one.outcome,
@@ -50,14 +50,14 @@ def store(tmp_path: Path, searched_sweep: Any) -> Store:
             versions={},
             selected_epoch=item.selected_epoch,
             candidates=candidates,
-            winner=item.winner,
+            winner=None if item.winner is None else item.winner + 1,
         )
         store.publish(
             record,
             weights=b"weights",
             history=item.history,
             predictions=Predictions(np.full((2, 10), 0.1, np.float32), np.zeros(2, np.int64)),
-            candidates={one.candidate.number: one.history for one in item.candidates} if candidates else None,
+            candidates={recorded_number(one.candidate): one.history for one in item.candidates} if candidates else None,
         )
     return store
 

@@ -14,16 +14,20 @@ from bansweep.data.text import TextData, load_text
 from bansweep.errors import StoreError
 from bansweep.spec.data import ImageDataSpec, is_text
 from bansweep.spec.networks import is_language_model
+from bansweep.spec.recipes import Recipe
 from bansweep.spec.text_data import TextSpec
 from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store
 from bansweep.training.generation_run import GenerationRun
 from bansweep.training.image_run import ImageRun
 from bansweep.training.language_run import LanguageRun
+from bansweep.training.target_table import LastTable, TargetTable, learns_from_logits
 from bansweep.training.teacher import FrozenTeacher, frozen_language_model
 from bansweep.training.workers import Workers
 
 _BYTES_OF_A_GB = 1e9
+_LAST_TABLE = LastTable()
+"""For all students of a teacher that this process trains one after another."""
 
 
 @dataclass(frozen=True)
@@ -62,24 +66,61 @@ def _image_run(
     device: torch.device,
     workers: Workers,
 ) -> ImageRun:
-    frozen = None
+    frozen, targets = None, None
     if teacher is not None:
-        assert not is_language_model(teacher.trained.network)
-        frozen = FrozenTeacher(
-            teacher.trained.network,
-            store.weights(teacher.id),
-            input_shape=data.input_shape,
-            classes=len(data.classes),
-            device=device,
-        )
+        if learns_from_logits(job.generation.loss):
+            targets = _target_table(job, data, teacher, store, device)
+        frozen = _frozen_teacher(data, teacher, store, device) if targets is None else targets.teacher
     return ImageRun(
         job.generation,
         data,
         teacher=frozen,
+        targets=targets,
         device=device,
         workers=workers,
         compiled=job.compiled,
         diagnostics=job.diagnostics,
+    )
+
+
+def _target_table(
+    job: GenerationJob, data: ImageData, teacher: GenerationRecord, store: Store, device: torch.device
+) -> TargetTable:
+    """The teacher's, from this process's last student where that had the same teacher."""
+    generation = job.generation
+    assert isinstance(generation.recipe, Recipe)
+    augmentation = generation.recipe.augmentation
+    key = (
+        (teacher.digests["weights.safetensors"], teacher.trained.network),
+        (generation.data, augmentation),
+        # On these depends how the teacher's logits are rounded, ...
+        (generation.precision, device, torch.get_num_threads()),
+        # ... and on these what is kept of them.
+        (job.teacher_memory_gb, job.teacher_disk_gb),
+    )
+
+    def make() -> TargetTable:
+        return TargetTable(
+            _frozen_teacher(data, teacher, store, device),
+            augmentation,
+            images=len(data.train),
+            classes=len(data.classes),
+            bf16=generation.precision == "bf16",
+            memory_bytes=job.teacher_memory_gb * _BYTES_OF_A_GB,
+            disk_bytes=job.teacher_disk_gb * _BYTES_OF_A_GB,
+        )
+
+    return _LAST_TABLE.get(key, make)
+
+
+def _frozen_teacher(data: ImageData, teacher: GenerationRecord, store: Store, device: torch.device) -> FrozenTeacher:
+    assert not is_language_model(teacher.trained.network)
+    return FrozenTeacher(
+        teacher.trained.network,
+        store.weights(teacher.id),
+        input_shape=data.input_shape,
+        classes=len(data.classes),
+        device=device,
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
-from bansweep.data.augmentation import draw_views
+from bansweep.data.augmentation import Views, draw_views
 from bansweep.data.images import ImageData
 from bansweep.data.resident import ResidentImages
 from bansweep.data.sampling import epoch_order
@@ -31,6 +32,7 @@ from bansweep.training.permutation_keys import PermutationKeys
 from bansweep.training.precision import use_exact_arithmetic
 from bansweep.training.shared_layers import take_outer_layers
 from bansweep.training.step import TrainingStep
+from bansweep.training.target_table import TargetTable, learns_from_logits
 from bansweep.training.teacher import FrozenTeacher
 from bansweep.training.workers import ALONE, Workers
 
@@ -38,7 +40,8 @@ from bansweep.training.workers import ALONE, Workers
 class ImageRun(GenerationRun):
     """Trains an image network on a split that lives on the device.
 
-    `diagnostics` adds those of section 3.2 to the reports of a student that compares itself with its teacher.
+    `diagnostics` adds those of section 3.2 to the reports of a student that compares itself with its teacher. `targets`
+    are the teacher's for these data, this augmentation and precision; without, nothing is kept of what it says.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class ImageRun(GenerationRun):
         data: ImageData,
         *,
         teacher: FrozenTeacher | None = None,
+        targets: TargetTable | None = None,
         device: torch.device | None = None,
         workers: Workers = ALONE,
         compiled: bool = False,
@@ -89,6 +93,17 @@ class ImageRun(GenerationRun):
             bf16=self._bf16,
             diagnostics=self._diagnostics,
         )
+        self._targets = None
+        if learns_from_logits(generation.loss):
+            assert teacher is not None, "this loss asks a teacher"
+            self._targets = targets or TargetTable(
+                teacher,
+                self._recipe.augmentation,
+                images=len(data.train),
+                classes=self._classes,
+                bf16=self._bf16,
+            )
+            assert self._targets.teacher is teacher, "targets are of the teacher that is asked for everything else"
         self._keys = None
         if needs_keys(generation.loss):
             self._keys = PermutationKeys.of_loss(
@@ -126,14 +141,21 @@ class ImageRun(GenerationRun):
         augmentation = self._recipe.augmentation
         views = draw_views(augmentation, len(images), seed, epoch).to(self._device) if augmentation else None
         losses = torch.zeros(self._steps, device=self._device)
+        batches = order_N[: self._steps * self._batch_size].split(self._batch_size)
+        shares = [self._workers.share(batch_B) for batch_B in batches]
         self._network.train()
-        for step in range(self._steps):
-            batch_B = order_N[step * self._batch_size : (step + 1) * self._batch_size]
+        for step, teacher_logits_BC in enumerate(self._teacher_logits(shares, views)):
             keys_BC = None
             if self._keys is not None:
-                keys_BC = self._workers.share(self._keys.of_batch(epoch, step, batch_B)).to(self._device)
-            pixels_BKHW, labels_B = images.batch(self._workers.share(batch_B).to(self._device), views)
-            losses[step] = self._step(pixels_BKHW, labels_B, keys_BC=keys_BC, progress=self._progress(epoch))
+                keys_BC = self._workers.share(self._keys.of_batch(epoch, step, batches[step])).to(self._device)
+            pixels_BKHW, labels_B = images.batch(shares[step].to(self._device), views)
+            losses[step] = self._step(
+                pixels_BKHW,
+                labels_B,
+                keys_BC=keys_BC,
+                progress=self._progress(epoch),
+                teacher_logits_BC=teacher_logits_BC,
+            )
         # One look at the losses an epoch: each look makes the host wait for the device.
         batch_losses = self._workers.sum(losses).cpu()
         finite = torch.isfinite(batch_losses)
@@ -141,6 +163,12 @@ class ImageRun(GenerationRun):
             step = int((~finite).nonzero()[0])
             raise DivergedError(epoch, step + 1, float(batch_losses[step]))
         return float(batch_losses.double().mean())
+
+    def _teacher_logits(self, shares: Sequence[Tensor], views: Views | None) -> Iterable[Tensor | None]:
+        """What is known of each step's samples before the step."""
+        if self._targets is None:
+            return [None] * len(shares)
+        return self._targets.of_epoch(self._train_images, shares, views)
 
     def _evaluate(self) -> dict[str, float]:
         probabilities_NC = self._predict(self._network, self._evaluation_images)

@@ -40,13 +40,23 @@ class TrainingStep:
         self._bf16 = bf16
         self._diagnostics = diagnostics
 
-    def __call__(self, images_BKHW: Tensor, labels_B: Tensor, *, keys_BC: Tensor | None, progress: float) -> Tensor:
+    def __call__(
+        self,
+        images_BKHW: Tensor,
+        labels_B: Tensor,
+        *,
+        keys_BC: Tensor | None,
+        progress: float,
+        teacher_logits_BC: Tensor | None = None,
+    ) -> Tensor:
         """Take the step; returns this worker's share of the global batch's loss (a scalar, still on the device).
 
-        `keys_BC` and `progress` are the loss's.
+        `keys_BC` and `progress` are the loss's. A teacher whose logits for these images are known is not asked.
         """
         teacher = None
-        if self._teacher is not None:
+        if teacher_logits_BC is not None:
+            teacher = Answer(teacher_logits_BC)
+        elif self._teacher is not None:
             teacher = self._teacher.answer(images_BKHW, bf16=self._bf16, with_stages=self._with_stages)
         with autocast(images_BKHW.device, bf16=self._bf16):
             student = self._forward(images_BKHW)

@@ -34,13 +34,12 @@ class FrozenTeacher:
         self.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def answer(self, images_BKHW: Tensor, *, bf16: bool, with_stages: bool = False) -> Answer:
-        """The teacher's logits (B, C) in float32, and where asked for what each of its stages gives, as computed."""
+        """The teacher's logits (B, C), and where asked for what each of its stages gives, in the types they have."""
         with torch.inference_mode(), autocast(images_BKHW.device, bf16=bf16):
             if with_stages:
                 logits_BC, stage_outputs = self.network.forward_with_stages(images_BKHW)
             else:
                 logits_BC, stage_outputs = self.network(images_BKHW), ()
-            logits_BC = logits_BC.float()
         # Autograd refuses to save tensors born in inference mode, even as constants; clones made outside are plain.
         return Answer(logits_BC.clone(), tuple(features_BKHW.clone() for features_BKHW in stage_outputs))
 

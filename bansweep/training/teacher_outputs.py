@@ -4,9 +4,8 @@ The text is read in the same windows in every epoch, and the teacher neither lea
 at a token never changes. Kept are its logits, in memory or on disk, where they fit; else its hidden states (the decoder
 is then applied again in every step, which costs up to a third of it); else nothing.
 
-Logits are kept in 16 bits: in the bfloat16 in which they are autocast, else as float16 of what they lack of a token's
-largest one. That leaves float32's distributions as they are but for one part in 2000 of each word's distance (in nats)
-from the likeliest. They are rounded so whatever is kept, so that memory and disk change no bit of what is learnt.
+Logits are kept in 16 bits, and rounded to them whatever is kept (`rounded_logits.py`), so that memory and disk change
+no bit of what is learnt.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from bansweep.networks.language_model import LanguageModel, State
 from bansweep.training.precision import autocast
+from bansweep.training.rounded_logits import dtype_of_logits, in_16_bits
 from bansweep.training.scratch_tensor import ScratchTensor, can_hold
 from bansweep.training.token_streams import TokenStreams, Window
 
@@ -37,7 +37,7 @@ class TeacherOutputs:
         self._teacher = teacher
         self._streams = streams
         self._bf16 = bf16
-        self._dtype = torch.bfloat16 if bf16 else torch.float16
+        self._dtype = dtype_of_logits(bf16=bf16)
         self._device = next(teacher.parameters()).device
         self._rows = streams.length * streams.streams
         self._table: Tensor | None = None
@@ -52,18 +52,18 @@ class TeacherOutputs:
         rows = window.inputs_TB.numel()
         first = window.start * self._streams.streams
         if self._table is None:
-            return self._rounded(self._decoded(self._hidden(window)))
+            return in_16_bits(self._decoded(self._hidden(window)))
         if first >= self._rows_kept:
             output = self._hidden(window)
             if self.kept != "hidden states":
-                output = self._rounded(self._decoded(output))
+                output = in_16_bits(self._decoded(output))
             self._table[first : first + rows] = output.flatten(0, 1)
             self._rows_kept = first + rows
         elif self._file is not None:
             self._file.will_need(first + rows, rows)
         kept = self._table[first : first + rows].view(*window.inputs_TB.shape, -1)
         if self.kept == "hidden states":
-            kept = self._rounded(self._decoded(kept))
+            kept = in_16_bits(self._decoded(kept))
         return kept.to(self._device)
 
     def _choose(self, memory_bytes: float, disk_bytes: float) -> Kept:
@@ -101,9 +101,3 @@ class TeacherOutputs:
     def _decoded(self, hidden: Tensor) -> Tensor:
         with autocast(hidden.device, bf16=self._bf16):
             return self._teacher.decode(hidden)
-
-    def _rounded(self, logits: Tensor) -> Tensor:
-        if logits.dtype != self._dtype:
-            # Large numbers have few digits in 16 bits: near the likeliest word they are small.
-            logits = (logits - logits.amax(dim=-1, keepdim=True)).to(self._dtype)
-        return logits

@@ -187,12 +187,18 @@ def test_a_sweeps_cost_is_the_sum_and_its_longest_chain() -> None:
     assert partly.hours is partly.critical_path_hours is None
 
 
-SEARCH = "search: {parameters: {recipe.learning_rate: {loguniform: [0.01, 0.3]}}, candidates: 5, sampler: SAMPLER, parallel: 2}\n"
+SEARCH = """\
+search:
+  parameters: {recipe.learning_rate: {loguniform: [0.01, 0.3]}}
+  candidates: 5
+  sampler: random
+  parallel: 2
+"""
 
 
 @pytest.mark.parametrize(("sampler", "rounds"), [("random", 1), ("tpe", 3)])
 def test_a_search_trains_all_its_candidates(sampler: str, rounds: int) -> None:
-    text = SWEEP + SEARCH.replace("SAMPLER", sampler)
+    text = SWEEP + SEARCH.replace("random", sampler)
     plan = plan_of("data={kind: digits, validation: 100}", text=text)
     teacher = of_column(plan, "teacher")
     assert candidates_of(teacher) == 5

@@ -1,0 +1,247 @@
+"""What an image network's teacher costs: asked in every step, kept by view, and how often it is asked at all.
+
+    python benchmarks/targets.py [--networks wrn-10-1 wrn-28-1] [--precision fp32] [--rounds 15] [--steps 2] [--json]
+
+Steps are those of bansweep's own run, with batches of 128 random images of CIFAR's shape, 100 classes, pad-crop and
+flip; the teacher is of the student's architecture. The variants take turns, an epoch of a few steps each, and figures
+are medians over the rounds of each round's ratio of CPU time, which other processes disturb less than the clock.
+
+- warm: all logits are in the table, as for a sibling with the same seed; cold: nearly none, as in a first epoch.
+- in the step: the teacher sees the student's batch, and nothing is kept, as where a loss compares stages.
+
+Then the same teacher's table for 50,000 images (of 8x8 pixels, to be done in seconds) and 10 classes is asked for
+several epochs of two students: how many forward passes it made, how many different views were drawn, whether its logits
+are those of a teacher that is asked again, and what the table took.
+
+Exits with 1 where a warm table leaves less than 0.97 of the images a second of labels alone, a cold one less than 0.97
+of those with the teacher in the step, or a forward pass was made twice or missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import sys
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bansweep.data.augmentation import Views, draw_views
+from bansweep.data.images import ImageData, ImageSplit
+from bansweep.data.resident import ResidentImages
+from bansweep.data.sampling import epoch_order
+from bansweep.networks.builder import build_network
+from bansweep.plan.generation import DataIdentity, Generation
+from bansweep.spec.networks import ImageNetworkSpec, is_language_model, network_from_name
+from bansweep.spec.recipes import RECIPES, Augmentation
+from bansweep.training.image_run import ImageRun
+from bansweep.training.snapshot import weights_bytes
+from bansweep.training.target_table import TargetTable
+from bansweep.training.teacher import FrozenTeacher
+
+BATCH = 128
+BOUND = 0.97
+ROOM = 1e9
+CPU = torch.device("cpu")
+AUGMENTATION = Augmentation()
+
+
+class AskedInTheStep(ImageRun):
+    """A student whose teacher sees its batch, in every step."""
+
+    def _teacher_logits(self, shares: Sequence[Tensor], views: Views | None) -> Iterable[Tensor | None]:  # noqa: ARG002
+        return [None] * len(shares)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", nargs="+", default=["wrn-10-1", "wrn-28-1"])
+    parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--steps", type=int, default=2, help="steps a round")
+    parser.add_argument("--epochs", type=int, default=3, help="epochs of each student in which forwards are counted")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    networks = {name: image_network(name) for name in arguments.networks}
+    counts = counted(arguments.epochs)
+    ratios = {
+        name: measured(network, arguments.precision, arguments.rounds, arguments.steps)
+        for name, network in networks.items()
+    }
+    medians = {name: {what: statistics.median(values) for what, values in one.items()} for name, one in ratios.items()}
+    if arguments.json:
+        print(json.dumps({"precision": arguments.precision, "ratios": medians, "counts": counts}))
+    else:
+        print_tables(arguments.precision, ratios, counts)
+    missed = [
+        f"{name}, {what}: {median:.3f}"
+        for name, one in medians.items()
+        for what, median in one.items()
+        if what in BOUNDED and median < BOUND
+    ]
+    if counts["forwards"] != counts["distinct_views"] or not counts["equal_to_recomputing"]:
+        missed.append("the table's forward passes or logits are wrong")
+    if missed:
+        raise SystemExit(f"missed: {'; '.join(missed)}")
+
+
+WARM, COLD = "warm table / labels", "cold table / in the step"
+BOUNDED = (WARM, COLD)
+
+
+def print_tables(precision: str, ratios: dict[str, dict[str, list[float]]], counts: dict[str, Any]) -> None:
+    print(f"images a second of CPU time, as ratios, {precision}")
+    for name, one in ratios.items():
+        for what, values in one.items():
+            median, spread = statistics.median(values), f"({min(values):.3f} to {max(values):.3f})"
+            print(f"  {name:<16} {what:<26} {median:.3f}  {spread}")
+    print(f"\n{counts['images']:,} images, two students, {counts['epochs']} epochs each")
+    print(f"  samples drawn        {counts['drawn']:>12,}")
+    print(f"  distinct views       {counts['distinct_views']:>12,}")
+    print(f"  teacher forwards     {counts['forwards']:>12,}")
+    print(f"  equal to recomputing {'yes' if counts['equal_to_recomputing'] else 'no':>12}")
+    print(f"  table, MB            {counts['table_bytes'] / 1e6:>12,.0f}  (100 classes: ten times as much)")
+    print(f"  memory grew by, MB   {counts['memory_grew_bytes'] / 1e6:>12,.0f}")
+
+
+def image_network(name: str) -> ImageNetworkSpec:
+    network = network_from_name(name)
+    if network is None or is_language_model(network):
+        raise SystemExit(f"{name} is no image network")
+    return network
+
+
+def random_data(images: int, *, size: int, classes: int) -> ImageData:
+    chance = np.random.default_rng(0)
+
+    def split(count: int) -> ImageSplit:
+        pixels = chance.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+        return ImageSplit(pixels, chance.integers(0, classes, count))
+
+    # A test image is enough: what is timed is training.
+    names = tuple(map(str, range(classes)))
+    return ImageData(split(images), None, split(1), names, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+
+
+def make_teacher(network: ImageNetworkSpec, data: ImageData) -> FrozenTeacher:
+    classes = len(data.classes)
+    torch.manual_seed(0)
+    weights = weights_bytes(build_network(network, input_shape=data.input_shape, classes=classes))
+    return FrozenTeacher(network, weights, input_shape=data.input_shape, classes=classes, device=CPU)
+
+
+def make_table(teacher: FrozenTeacher, data: ImageData, precision: str, room: float) -> TargetTable:
+    return TargetTable(
+        teacher,
+        AUGMENTATION,
+        images=len(data.train),
+        classes=len(data.classes),
+        bf16=precision == "bf16",
+        memory_bytes=room,
+    )
+
+
+def resident(data: ImageData) -> ResidentImages:
+    return ResidentImages(data.train, device=CPU, mean=data.mean, std=data.std)
+
+
+def read(table: TargetTable, images: ResidentImages, seed: int, epoch: int) -> list[Tensor]:
+    """The logits of each step of an epoch, as a student with this seed asks for them."""
+    order = epoch_order(len(images), seed, epoch)
+    steps = order[: len(images) // BATCH * BATCH].split(BATCH)
+    return list(table.of_epoch(images, steps, draw_views(AUGMENTATION, len(images), seed, epoch)))
+
+
+def measured(network: ImageNetworkSpec, precision: str, rounds: int, steps: int) -> dict[str, list[float]]:
+    """Images a second of one variant over another's, in each round."""
+    data = random_data(BATCH * steps, size=32, classes=100)
+    teacher = make_teacher(network, data)
+    warm = make_table(teacher, data, precision, ROOM)
+    images = resident(data)
+    for epoch in range(1, rounds + 2):
+        read(warm, images, 1, epoch)
+
+    def run(loss: str, kind: type[ImageRun] = ImageRun, targets: TargetTable | None = None) -> ImageRun:
+        generation = Generation.model_validate(
+            {
+                "network": network,
+                "loss": loss,
+                "recipe": {**RECIPES["wide-resnet"], "epochs": rounds + 1, "batch_size": BATCH},
+                "data": DataIdentity(kind="random", fingerprint="benchmark"),
+                "precision": precision,
+                "seed": 1,
+                "generation_index": 0 if loss == "labels" else 1,
+                "teacher": None if loss == "labels" else "t",
+            }
+        )
+        return kind(generation, data, teacher=None if loss == "labels" else teacher, targets=targets)
+
+    runs = {
+        "labels": run("labels"),
+        "warm": run("kd", targets=warm),
+        "cold": run("kd", targets=make_table(teacher, data, precision, ROOM)),
+        "in the step": run("kd", AskedInTheStep),
+    }
+    epochs = {name: one.epochs() for name, one in runs.items()}
+    ratios: dict[str, list[float]] = {WARM: [], COLD: [], "in the step / labels": []}
+    turns = deque(epochs)
+    for number in range(rounds + 1):
+        seconds = {}
+        turns.rotate()  # who comes after whom acts on caches
+        for name in turns:
+            started = time.process_time()
+            next(epochs[name])
+            seconds[name] = time.process_time() - started
+        if number > 0:  # the first one warms up
+            ratios[WARM].append(seconds["labels"] / seconds["warm"])
+            ratios[COLD].append(seconds["in the step"] / seconds["cold"])
+            ratios["in the step / labels"].append(seconds["labels"] / seconds["in the step"])
+    return ratios
+
+
+def counted(epochs: int) -> dict[str, Any]:
+    """What a table for as many images as CIFAR has was asked, what it asked, and what it takes."""
+    data = random_data(50_000, size=8, classes=10)
+    images, teacher = resident(data), make_teacher(image_network("wrn-10-1"), data)
+    table = make_table(teacher, data, "fp32", ROOM)
+    keys = []
+    before = peak_memory()
+    for seed in (1, 2):
+        for epoch in range(1, epochs + 1):
+            logits = read(table, images, seed, epoch)
+            order = epoch_order(len(images), seed, epoch)[: BATCH * len(logits)]
+            views = draw_views(AUGMENTATION, len(images), seed, epoch)
+            # By rows and columns of pixels, not by the table's own numbers.
+            keys.append(((order * 9 + views.dy_N[order]) * 9 + views.dx_N[order]) * 2 + views.flip_N[order])
+    grew = peak_memory() - before
+    forwards = table.computed
+    again, anew = read(table, images, 1, 1), read(make_table(teacher, data, "fp32", 0), images, 1, 1)
+    return {
+        "images": len(images),
+        "epochs": epochs,
+        "drawn": sum(map(len, keys)),
+        "distinct_views": len(torch.cat(keys).unique()),
+        "forwards": forwards,
+        "equal_to_recomputing": all(torch.equal(one, other) for one, other in zip(again, anew, strict=True)),
+        "table_bytes": table.bytes,
+        "memory_grew_bytes": grew,
+    }
+
+
+def peak_memory() -> int:
+    """Bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
+
+
+if __name__ == "__main__":
+    main()

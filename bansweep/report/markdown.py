@@ -46,7 +46,7 @@ def markdown(table: ReportTable) -> str:
     if table.differences:
         blocks += ["## Student minus teacher", _what_differences_are(table), _differences(table, table.differences)]
     if table.baseline_differences:
-        blocks += ["## Student minus baseline", _BASELINE, _differences(table, table.baseline_differences)]
+        blocks += ["## Minus baseline", _BASELINE, _differences(table, table.baseline_differences)]
     return "\n\n".join(blocks) + "\n"
 
 

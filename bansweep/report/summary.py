@@ -29,8 +29,7 @@ def student_differences(plan: Plan, cells: Sequence[ReportCell]) -> tuple[Studen
 def baseline_differences(plan: Plan, cells: Sequence[ReportCell]) -> tuple[StudentDifference, ...]:
     """Student minus baseline, the generation without a teacher that its chain began with, in the order of `cells`.
 
-    Only for students whose teacher is a student, too: for the others it is the difference from the teacher. And each
-    ensemble minus the baseline of its members, where they have one in common.
+    Only for students whose teacher is a student, too: for the others it is the difference from the teacher.
     """
     teachers = _teachers(plan)
     baselines = {}
@@ -40,11 +39,14 @@ def baseline_differences(plan: Plan, cells: Sequence[ReportCell]) -> tuple[Stude
             baseline = teachers[baseline]
         if baseline != teacher:
             baselines[student] = baseline
-    baselines |= _baselines_of_ensembles(plan, teachers)
     return _differences(plan, cells, baselines)
 
 
-def _baselines_of_ensembles(plan: Plan, teachers: Mapping[str, str]) -> dict[str, str]:
+def ensemble_differences(plan: Plan, cells: Sequence[ReportCell]) -> tuple[StudentDifference, ...]:
+    """Ensemble minus baseline, for each ensemble whose members' chains began alike, where there are several seeds."""
+    if len({cell.replica_seed for cell in plan.cells}) == 1:
+        return ()
+    teachers = _teachers(plan)
     columns = {(cell.row, cell.replica_seed, cell.generation_id): cell.column for cell in reversed(plan.cells)}
     found: dict[str, set[str]] = {}
     for ensemble in plan.ensembles:
@@ -53,7 +55,7 @@ def _baselines_of_ensembles(plan: Plan, teachers: Mapping[str, str]) -> dict[str
             while column in teachers:
                 column = teachers[column]
             found.setdefault(ensemble.column, set()).add(column)
-    return {ensemble: baselines.pop() for ensemble, baselines in found.items() if len(baselines) == 1}
+    return _differences(plan, cells, {name: one.pop() for name, one in found.items() if len(one) == 1})
 
 
 def _differences(
@@ -69,7 +71,7 @@ def _differences(
             cell.row, cell.column, reference, paired_difference(cell.values, by_place[cell.row, reference].values)
         )
         for cell in cells
-        if (reference := subtracted.get(cell.column)) is not None
+        if (reference := subtracted.get(cell.column)) is not None and (cell.row, reference) in by_place
     )
 
 

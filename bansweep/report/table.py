@@ -10,7 +10,7 @@ from bansweep.report.cells import ReportCell, cells, replica_seeds
 from bansweep.report.damage import DamageNoted
 from bansweep.report.metrics import Metric, metric_of
 from bansweep.report.results import FinishedGenerations
-from bansweep.report.summary import StudentDifference, baseline_differences, student_differences
+from bansweep.report.summary import StudentDifference, baseline_differences, ensemble_differences, student_differences
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,9 @@ def report_table(
         paper=paper,
         cells=made,
         differences=() if rehearsal else student_differences(plan, made),
-        baseline_differences=() if rehearsal else baseline_differences(plan, made),
+        baseline_differences=()
+        if rehearsal
+        else (*baseline_differences(plan, made), *ensemble_differences(plan, made)),
         remarks=remarks,
         damaged=noted.messages,
         rehearsal=rehearsal,

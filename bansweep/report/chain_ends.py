@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bansweep.plan.chains import ChainEnd
+from bansweep.report.document import json_figure
 
 
 def chain_remarks(ends: Sequence[ChainEnd], *, several_seeds: bool = False) -> tuple[str, ...]:
@@ -23,7 +24,7 @@ def chains_document(ends: Sequence[ChainEnd]) -> list[dict[str, Any]]:
             "ended_after": end.chain.columns[end.length - 1],
             "length": len(end.chain.columns),
             "metric": end.chain.metric,
-            "values": list(end.values),
+            "values": [json_figure(value) for value in end.values],
             "best": _name(end, end.best),
         }
         for end in ends

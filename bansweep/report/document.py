@@ -64,11 +64,11 @@ def report_document(
             {
                 "row": cell.row,
                 "column": cell.column,
-                "values": [_figure(value) for value in cell.values],
-                "mean": _figure(cell.mean),
-                "sd": _figure(cell.sd),
-                "paper": _figure(cell.paper),
-                "difference": _figure(cell.difference),
+                "values": [json_figure(value) for value in cell.values],
+                "mean": json_figure(cell.mean),
+                "sd": json_figure(cell.sd),
+                "paper": json_figure(cell.paper),
+                "difference": json_figure(cell.difference),
             }
             for cell in cells
         ],
@@ -84,14 +84,15 @@ def _difference(difference: StudentDifference, reference: str) -> dict[str, Any]
         "row": difference.row,
         "column": difference.column,
         reference: difference.reference,
-        "values": [_figure(value) for value in paired.values],
-        "mean": _figure(paired.mean),
-        "sd": _figure(paired.sd),
+        "values": [json_figure(value) for value in paired.values],
+        "mean": json_figure(paired.mean),
+        "sd": json_figure(paired.sd),
         "n": paired.n,
-        "interval": None if paired.interval is None else [_figure(end) for end in paired.interval],
+        "interval": None if paired.interval is None else [json_figure(end) for end in paired.interval],
         "within_noise": paired.within_noise,
     }
 
 
-def _figure(value: float | None) -> float | str | None:
+def json_figure(value: float | None) -> float | str | None:
+    """A figure as standard JSON can hold it: infinite ones as words."""
     return value if value is None or math.isfinite(value) else json.dumps(value)

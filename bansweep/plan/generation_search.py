@@ -169,9 +169,8 @@ class GenerationSearch:
 
     def _tell(self, count: int) -> bool:
         """Tell the sampler of the first `count` candidates; whether that can be done yet."""
-        made = self._verdicts()
         while self._told < count:
-            running, verdict = self._candidates[self._told], made[self._told]
+            running, verdict = self._candidates[self._told], self._verdicts()[self._told]
             if not verdict.final:
                 return False
             result = self._result(running, verdict)

@@ -21,7 +21,7 @@ class Resources(SpecModel):
     `workers`: 0 trains in the trial's own process, N in a group of N Ray Train workers that share the batch; by
     default 1 where the cluster has GPUs and 0 where it has none. `concurrency`: generations at a time; by default as
     many as fit. `teacher_memory_gb`, `teacher_disk_gb`: memory on each worker's device, and disk of its host while
-    it trains, for what a language model's teacher says of the training text; what does not fit is computed anew.
+    it trains, for what a teacher says of the training data; what does not fit is computed anew.
     """
 
     workers: int | None = Field(default=None, ge=0, le=4096)

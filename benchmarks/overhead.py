@@ -1,16 +1,17 @@
 """What orchestration costs: wall seconds per generation beyond its own training.
 
-    python benchmarks/overhead.py [--generations 6] [--json]
+    python benchmarks/overhead.py [--generations 6] [--slots 1] [--sizes no-op second real] [--json]
 
-Runs a real chain of small generations (scikit-learn's digits, one at a time) twice: in the trial's own process, and as
-Ray Train runs with a group of one worker. The first generation of each, which pays for starting processes, is shown
-apart. Absolute seconds mean little on a busy machine; the load average is printed with them.
+Runs real chains of generations (scikit-learn's digits), one for each slot, in the trial's own process and as Ray Train
+runs with a group of one worker: of generations that train next to nothing, for about a second, and longer. `each` is
+wall time x slots less the sum of training, for each generation, starting and ending Ray included; `later` is from one
+generation's end to the next one's in its chain, less its training. The first generations, which pay for starting
+processes, are shown apart. Absolute seconds mean little on a busy machine; the load average is printed with them.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import os
 import statistics
@@ -28,22 +29,27 @@ from bansweep.spec.reading import parse_sweep
 from bansweep.spec.sweep import SweepSpec
 from bansweep.store.store import Store
 
+# Training images (None: all 1,437) and epochs.
+SIZES: dict[str, tuple[int | None, int]] = {"no-op": (64, 1), "second": (256, 6), "real": (None, 10)}
 
-def chain(generations: int, workers: int) -> SweepSpec:
-    """A teacher and its descendants, each too small for its training to matter."""
+
+def chain(generations: int, workers: int, *, size: str = "no-op", slots: int = 1) -> SweepSpec:
+    """A teacher and its descendants, in as many replicas as train at a time."""
+    limit, epochs = SIZES[size]
+    data = "{kind: digits}" if limit is None else f"{{kind: digits, limit: {limit}}}"
     columns = ["  g0: {loss: labels}"]
     columns += [f"  g{index}: {{loss: kd, teacher: g{index - 1}}}" for index in range(1, generations)]
     text = (
-        "name: overhead\ndata: {kind: digits, limit: 256}\n"
-        "recipe: {base: wide-resnet, epochs: 3, batch_size: 64, augmentation: null}\n"
-        "networks: [wrn-10-1]\ngenerations:\n" + "\n".join(columns)
+        f"name: overhead\ndata: {data}\n"
+        f"recipe: {{base: wide-resnet, epochs: {epochs}, batch_size: 64, augmentation: null}}\n"
+        f"networks: [wrn-10-1]\nseeds: {list(range(slots))}\ngenerations:\n" + "\n".join(columns)
     )
-    return parse_sweep(text, [f"resources.workers={workers}", "resources.concurrency=1"])
+    return parse_sweep(text, [f"resources.workers={workers}", f"resources.concurrency={slots}"])
 
 
-def measure(generations: int, workers: int) -> dict[str, Any]:
-    """Seconds from each generation's end to the next one's, less the seconds that it trained."""
-    sweep = chain(generations, workers)
+def measure(generations: int, workers: int, size: str, slots: int) -> dict[str, Any]:
+    """Seconds of wall time beyond those of training: of the whole sweep, and from each generation to the next."""
+    sweep = chain(generations, workers, size=size, slots=slots)
     plan = expand(sweep, data_identity(sweep.data))
     finished_at: dict[str, float] = {}
 
@@ -59,37 +65,56 @@ def measure(generations: int, workers: int) -> dict[str, Any]:
         run_sweep(sweep, plan, store, emit=note)
         ended = time.perf_counter()
         training = {one: record.training_seconds for one in plan.generations if (record := store.record(one))}
-    ids = list(plan.generations)
-    beyond = [finished_at[one] - finished_at[before] - training[one] for before, one in itertools.pairwise(ids)]
+    first = [one for one, generation in plan.generations.items() if generation.teacher is None]
+    later = [
+        finished_at[one] - finished_at[generation.teacher] - training[one]
+        for one, generation in plan.generations.items()
+        if generation.teacher is not None
+    ]
+    beyond = (ended - started) * slots - sum(training.values())
     return {
         "mode": f"group of {workers}" if workers else "trial's process",
-        "generations": generations,
-        "first_s": finished_at[ids[0]] - started - training[ids[0]],
-        "later_median_s": statistics.median(beyond),
-        "later_max_s": max(beyond),
+        "size": size,
+        "slots": slots,
+        "generations": len(plan.generations),
+        "first_s": max(finished_at[one] - started - training[one] for one in first),
+        "later_median_s": statistics.median(later),
+        "later_max_s": max(later),
         "training_median_s": statistics.median(training.values()),
-        "ending_s": ended - finished_at[ids[-1]],
+        "ending_s": ended - max(finished_at.values()),
+        "each_s": beyond / len(plan.generations),
+        "of_training": beyond / sum(training.values()),
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--generations", type=int, default=6, help="the chain's length (at least 2)")
+    parser.add_argument("--generations", type=int, default=6, help="each chain's length (at least 2)")
+    parser.add_argument("--slots", type=int, default=1, help="how many train at a time, a chain each")
+    parser.add_argument("--sizes", nargs="*", choices=SIZES, default=list(SIZES), help="how long generations train")
     parser.add_argument("--workers", type=int, nargs="*", default=[0, 1], help="group sizes; 0: the trial's process")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     arguments = parser.parse_args()
     prepare(chain(1, 0).data)
-    results = [measure(max(2, arguments.generations), workers) for workers in arguments.workers]
+    results = [
+        measure(max(2, arguments.generations), workers, size, arguments.slots)
+        for workers in arguments.workers
+        for size in arguments.sizes
+    ]
     load = os.getloadavg()[0]
     if arguments.json:
         print(json.dumps({"load": load, "cpus": os.cpu_count(), "results": results}, indent=2))
         return
     print(f"seconds per generation beyond its own training; load {load:.1f} on {os.cpu_count()} CPUs")
-    print(f"{'mode':<18}{'first':>8}{'later, median':>15}{'later, max':>12}{'training':>10}{'ending':>8}")
+    print(
+        f"{'mode':<16}{'generations':>12}{'training':>10}{'first':>8}{'later, median':>15}{'later, max':>12}"
+        f"{'ending':>8}{'each':>8}{'of training':>13}"
+    )
     for row in results:
         print(
-            f"{row['mode']:<18}{row['first_s']:>8.2f}{row['later_median_s']:>15.2f}{row['later_max_s']:>12.2f}"
-            f"{row['training_median_s']:>10.2f}{row['ending_s']:>8.2f}"
+            f"{row['mode']:<16}{row['size']:>12}{row['training_median_s']:>10.2f}{row['first_s']:>8.2f}"
+            f"{row['later_median_s']:>15.2f}{row['later_max_s']:>12.2f}{row['ending_s']:>8.2f}{row['each_s']:>8.2f}"
+            f"{row['of_training']:>12.0%}"
         )
 
 

@@ -113,6 +113,26 @@ def test_what_a_chain_leaves_out_is_neither_waiting_nor_blocked(state: SweepStat
     assert state.closing == "0 trained, 0 reused, 1 not needed"
 
 
+def test_every_generation_is_counted_once_whatever_becomes_of_it(state: SweepState, ids: dict[str, str]) -> None:
+    for event in (
+        GenerationStarted(ids["teacher"]),
+        GenerationStopped(ids["teacher"]),
+        GenerationStarted(ids["teacher"], epochs_done=2),
+        GenerationFinished(ids["teacher"]),
+        GenerationStarted(ids["ban"]),
+        GenerationStarted(ids["cwtm"]),
+        GenerationFailed(ids["ban"], "no memory"),
+        GenerationBlocked(ids["ban-2"], ids["ban"]),
+        GenerationFinished(ids["cwtm"]),
+    ):
+        state.handle(event)
+        ended = {*state.trained, *state.reused, *state.failed, *state.blocked, *state.not_needed}
+        assert state.left == [one for one in state.plan.generations if one not in ended]
+        assert state.waiting == len(set(state.left) - state.running)
+    assert state.left == []
+    assert state.waiting == 0
+
+
 def test_what_was_stopped_may_go_on(state: SweepState, ids: dict[str, str]) -> None:
     state.handle(GenerationStarted(ids["teacher"]))
     state.handle(GenerationStopped(ids["teacher"]))

@@ -15,7 +15,7 @@ import pytest
 from bansweep.errors import DamagedError, StoreError
 from bansweep.plan.events import EpochReport
 from bansweep.store.predictions import Predictions
-from bansweep.store.records import GenerationRecord
+from bansweep.store.records import SCHEMA_VERSION, GenerationRecord
 from bansweep.store.store import Store
 
 FILES = ("generation.json", "weights.safetensors", "history.parquet", "predictions.parquet")
@@ -154,7 +154,7 @@ def test_what_is_not_finished_cannot_be_read(store: Store) -> None:
 def test_a_newer_record_is_not_called_damaged_nor_set_aside(
     store: Store, record: GenerationRecord, history: tuple[EpochReport, ...], predictions: Predictions
 ) -> None:
-    newer = record.model_copy(update={"schema_version": 2})
+    newer = record.model_copy(update={"schema_version": SCHEMA_VERSION + 1})
     store.publish(newer, weights=b"newer", history=history, predictions=predictions)
     with pytest.raises(StoreError, match="another version of bansweep") as raised:
         store.record(record.id)

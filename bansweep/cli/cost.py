@@ -87,7 +87,8 @@ def sweep_cost(request: SweepRequest, unfinished: Sequence[str]) -> SweepCost:
     measured = matching(measured_trainings(request.store), generations) if generations else []
     data = _size_of(request)
     room = TeacherRoom.of_gigabytes(spec.resources.teacher_memory_gb, spec.resources.teacher_disk_gb)
-    epochs_done = {generation_id: request.store.epochs_done(generation_id) for generation_id in unfinished}
+    begun = request.store.begun()
+    epochs_done = {one: request.store.epochs_done(one) if one in begun else 0 for one in unfinished}
     costs = []
     for placement in placements(spec.resources, measured):
         known = estimates(plan, epochs_done, placement, data=data, room=room, measured=measured)

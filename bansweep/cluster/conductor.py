@@ -12,6 +12,7 @@ from bansweep.cluster.decision import publish_winner, remove_candidates
 from bansweep.cluster.meter import Meter
 from bansweep.errors import BansweepError, DamagedError, StoreError
 from bansweep.plan.candidates import Candidate, Sampler
+from bansweep.plan.chains import deciding
 from bansweep.plan.events import (
     CandidateEnded,
     CandidateEpochFinished,
@@ -68,11 +69,13 @@ class Conductor:
         self._retries: Counter[str] = Counter()
         self._told: set[str] = set()
         self._published: set[str] = set()
-        finished = {one: _metrics(store, one) for one in store.finished(plan.generations)}
+        self._deciding = deciding(plan)
+        finished = {one: self._metrics(one) for one in store.finished(plan.generations)}
         self._remove_leftovers(finished)
         self._schedule = Schedule(plan, finished, self._open_search)
-        for generation_id in self._schedule.not_needed.keys() - finished.keys():
-            emit(GenerationNotNeeded(generation_id, self._schedule.not_needed[generation_id]))
+        for generation_id, cause in self._schedule.not_needed.items():
+            if generation_id not in finished:
+                emit(GenerationNotNeeded(generation_id, cause))
 
     # What to do next
 
@@ -153,7 +156,7 @@ class Conductor:
         self._stopping.discard(task.key)
         self._schedule.end()
         self._meter.end(task.key)
-        self._meter.save()
+        self._meter.tick()
         if outcome in ("finished", "reused"):
             with _logged():
                 self._store_of(task).clear_progress(task.id)  # it may have been asked to stop in its last moment
@@ -168,6 +171,8 @@ class Conductor:
         else:
             self._candidate_ended(task, task.candidate, search, outcome, reason, stopping=stopping)
         self._publish_decided()
+        if self.done:
+            self._meter.save()
 
     def _generation_ended(self, task: Task, outcome: str, reason: str, *, stopping: bool) -> None:
         if outcome == "failed":
@@ -312,7 +317,7 @@ class Conductor:
             with _logged():
                 self._store.clear_progress(generation_id)
         self._emit(GenerationFinished(generation_id, reused=reused, choice=choice))
-        not_needed = self._schedule.finish(generation_id, _metrics(self._store, generation_id))
+        not_needed = self._schedule.finish(generation_id, self._metrics(generation_id))
         for other, cause in not_needed.items():
             self._emit(GenerationNotNeeded(other, cause))
 
@@ -327,6 +332,10 @@ class Conductor:
         for task in self._running.values():
             if task.generation_id == generation_id:
                 self._ask_to_stop(task)
+
+    def _metrics(self, generation_id: str) -> Mapping[str, float]:
+        """A finished generation's figures, where a chain's end depends on them."""
+        return _metrics(self._store, generation_id) if generation_id in self._deciding else {}
 
     # What candidates leave
 

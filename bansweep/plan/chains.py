@@ -48,22 +48,35 @@ def ends_after(values: Sequence[float], stop: Stop) -> int | None:
     return None
 
 
+def deciding(plan: Plan) -> frozenset[str]:
+    """The generations by whose metrics it is told where chains end: of others nobody has to know them."""
+    return frozenset(
+        generation_id
+        for chain in plan.chains
+        if chain.stop is not None
+        for generation_id in (chain.teacher, *chain.members)
+    )
+
+
 def chain_ends(plan: Plan, metrics: Mapping[str, Mapping[str, float]]) -> tuple[ChainEnd, ...]:
     """The chains that ended before their length, by the metrics of finished generations (id -> name -> value)."""
-    ends = []
-    for chain in plan.chains:
-        values = []
-        for generation_id in (chain.teacher, *chain.members):
-            value = metrics.get(generation_id, {}).get(chain.metric)
-            if value is None:
-                break
-            values.append(value)
-        if chain.stop is None or not values:
-            continue
-        length = ends_after(values, chain.stop)
-        if length is not None and length < len(chain.members):
-            ends.append(ChainEnd(chain, tuple(values[: length + 1])))
-    return tuple(ends)
+    return tuple(end for chain in plan.chains if (end := chain_end(chain, metrics)) is not None)
+
+
+def chain_end(chain: PlannedChain, metrics: Mapping[str, Mapping[str, float]]) -> ChainEnd | None:
+    """The end of a chain by the metrics of finished generations; None where it goes on, or has its whole length."""
+    if chain.stop is None:
+        return None
+    values = []
+    for generation_id in (chain.teacher, *chain.members):
+        value = metrics.get(generation_id, {}).get(chain.metric)
+        if value is None:
+            break
+        values.append(value)
+    length = ends_after(values, chain.stop) if values else None
+    if length is None or length == len(chain.members):
+        return None
+    return ChainEnd(chain, tuple(values[: length + 1]))
 
 
 def without_ended(plan: Plan, ends: Sequence[ChainEnd]) -> Plan:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bansweep.plan.candidates import Candidate
-from bansweep.plan.chains import chain_ends, not_needed
 from bansweep.plan.frontier import Frontier, chain_lengths
 from bansweep.plan.generation import Generation
 from bansweep.plan.generation_search import GenerationSearch
+from bansweep.plan.needs import Needs
 from bansweep.plan.plan import Plan
 
 Metrics = Mapping[str, float]
@@ -46,14 +46,15 @@ class Schedule:
         self, plan: Plan, finished: Mapping[str, Metrics], open_search: Callable[[Generation], GenerationSearch]
     ) -> None:
         self._plan = plan
-        self._metrics = dict(finished)
         self._open_search = open_search
         self._heights = chain_lengths(plan)
         self._searches: dict[str, GenerationSearch] = {}
         self._again: list[Task] = []
         self._tasks = 0
+        self._needs = Needs(plan)
         self._not_needed: dict[str, str] = {}
-        self._end_chains()
+        for generation_id, metrics in finished.items():
+            self._not_needed |= self._needs.finish(generation_id, metrics)
         self._frontier = Frontier(plan, finished, self._not_needed)
 
     def take(self) -> Task | None:
@@ -103,12 +104,11 @@ class Schedule:
         """A generation is in the store: its students may start. Returns those that are not needed any more, because
         their chains have ended, with the last generation that counts."""
         self._forget_search(generation_id)
-        self._metrics[generation_id] = metrics
-        before = set(self._not_needed)
-        self._end_chains()
-        self._frontier.drop(self._not_needed)
+        left_out = self._needs.finish(generation_id, metrics)
+        self._not_needed |= left_out
+        self._frontier.drop(left_out)
         self._frontier.finish(generation_id)
-        return {one: cause for one, cause in self._not_needed.items() if one not in before}
+        return left_out
 
     def fail(self, generation_id: str) -> tuple[str, ...]:
         """A generation failed; returns its descendants, which are blocked by it now."""
@@ -136,6 +136,3 @@ class Schedule:
     @property
     def _waiting_candidates(self) -> bool:
         return any(search.has_more() for search in self._searches.values())
-
-    def _end_chains(self) -> None:
-        self._not_needed = not_needed(self._plan, chain_ends(self._plan, self._metrics))

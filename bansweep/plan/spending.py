@@ -17,6 +17,7 @@ class Spending:
         self.others = others
         self._limit = limit_hours
         self._hours: dict[str, float] = {}
+        self._total = 0.0
         self._running: dict[str, tuple[str, float, float]] = {}
 
     def begin(self, training: str, generation_id: str, *, devices: float, now: float) -> None:
@@ -32,6 +33,7 @@ class Spending:
         for training, (generation_id, devices, since) in self._running.items():
             hours = devices * max(0.0, now - since) / _SECONDS_AN_HOUR
             self._hours[generation_id] = self._hours.get(generation_id, 0.0) + hours
+            self._total += hours
             self._running[training] = generation_id, devices, now
 
     def end(self, training: str, now: float) -> None:
@@ -42,7 +44,7 @@ class Spending:
     @property
     def hours(self) -> float:
         """Spent so far, by all runs."""
-        return self.others + sum(self._hours.values())
+        return self.others + self._total
 
     @property
     def by_generation(self) -> dict[str, float]:

@@ -55,8 +55,12 @@ class Layout:
         """The file whose presence means that the generation is finished."""
         return self.generation(generation_id) / RECORD_FILE
 
+    @property
+    def progress_folders(self) -> Path:
+        return self.root / "progress"
+
     def progress(self, generation_id: str) -> Path:
-        return self.root / "progress" / _checked_id(generation_id)
+        return self.progress_folders / _checked_id(generation_id)
 
     def claims(self, generation_id: str) -> Path:
         return self.root / "claims" / _checked_id(generation_id)

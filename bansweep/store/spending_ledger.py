@@ -42,7 +42,7 @@ class SpendingLedger:
         """Keep this run's hours. Training never stops for it: what cannot be written is told in the log."""
         if not hours:
             return
-        text = json.dumps({"device_hours": hours}, indent=2) + "\n"
+        text = json.dumps({"device_hours": hours}) + "\n"
         try:
             files.make_folder(self._folder)
             files.replace(self._folder / self._own, text.encode())

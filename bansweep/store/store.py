@@ -123,13 +123,17 @@ class Store:
 
     def everything(self) -> set[str]:
         """The ids of all that lies here, finished or in progress."""
-        return {*self.ids(), *(name for name in files.names_in(self._layout.root / "progress") if name[0] != ".")}
+        return {*self.ids(), *(name for name in files.names_in(self._layout.progress_folders) if name[0] != ".")}
 
     # Running generations
 
     def save_progress(self, generation_id: str, progress: Progress) -> None:
         """Saves what the generation can resume from, durably; the last two are kept."""
         save_progress(self._layout.progress(generation_id), progress)
+
+    def begun(self) -> frozenset[str]:
+        """The generations of which there may be progress. One look at one directory."""
+        return frozenset(files.names_in(self._layout.progress_folders))
 
     def load_progress(self, generation_id: str) -> Progress | None:
         """The newest undamaged progress, or None. What is damaged is set aside, with a warning in the log."""

@@ -49,10 +49,10 @@ def prepare_run(job: GenerationJob, *, device: torch.device, workers: Workers) -
     teacher = _teacher_record(job, store)
     digest = None if teacher is None else teacher.digests["weights.safetensors"]
     if is_text(job.data):
-        text = _text(job.data)
+        text = _text(job.data, job.generation.data.fingerprint)
         run: GenerationRun = _language_run(job, text, teacher, store, device, workers)
         return PreparedRun(run, None, len(text.vocabulary), digest)
-    images = _images(job.data)
+    images = _images(job.data, job.generation.data.fingerprint)
     return PreparedRun(
         _image_run(job, images, teacher, store, device, workers), images.input_shape, len(images.classes), digest
     )
@@ -150,14 +150,14 @@ def _language_run(
 
 
 @lru_cache(maxsize=1)
-def _images(data: ImageDataSpec) -> ImageData:
+def _images(data: ImageDataSpec, fingerprint: str) -> ImageData:
     """The images, mapped once for all generations that this process trains one after another."""
-    return load_images(data, prepare(data))
+    return load_images(data, prepare(data, known_as=fingerprint))
 
 
 @lru_cache(maxsize=1)
-def _text(data: TextSpec) -> TextData:
-    return load_text(data, prepare(data))
+def _text(data: TextSpec, fingerprint: str) -> TextData:
+    return load_text(data, prepare(data, known_as=fingerprint))
 
 
 def _teacher_record(job: GenerationJob, store: Store) -> GenerationRecord | None:

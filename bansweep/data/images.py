@@ -15,7 +15,7 @@ from bansweep.spec.data import ImageDataSpec
 
 @dataclass(frozen=True)
 class ImageSplit:
-    """Images (N, height, width, channels) as uint8 and their labels (N,), read-only and in canonical order."""
+    """Images (N, height, width, channels) as uint8 and their labels (N,), in canonical order; nobody writes to them."""
 
     images_NHWC: Pixels
     labels_N: Labels
@@ -57,10 +57,12 @@ def load_images(spec: ImageDataSpec, folder: Path) -> ImageData:
     """
     meta = read_prepared_images(folder)
     ranges = split_ranges(spec, meta.training_images, meta.test_images)
-    train_images_NHWC, train_labels_N, test_images_NHWC, test_labels_N = (map_array(folder / name) for name in FILES)
+    train_images_NHWC, train_labels_N, test_images_NHWC, test_labels_N, counts_PKL = (
+        map_array(folder / name, copy_on_write=True) for name in FILES
+    )
     train = _part(train_images_NHWC, train_labels_N, ranges.train)
-    # Those of the whole set are known; held-out images must not act on the normalisation.
-    mean, std = (meta.mean, meta.std) if len(train) == meta.training_images else channel_statistics(train.images_NHWC)
+    # Held-out images must not act on the normalisation.
+    mean, std = channel_statistics(counts_PKL, train.images_NHWC)
     return ImageData(
         train=train,
         validation=None if ranges.validation is None else _part(train_images_NHWC, train_labels_N, ranges.validation),

@@ -24,17 +24,24 @@ from bansweep.spec.data import DataSpec, is_text
 logger = logging.getLogger(__name__)
 
 
-def prepare(spec: DataSpec, cache: Path | None = None, *, verify: bool = False) -> Path:
+def prepare(spec: DataSpec, cache: Path | None = None, *, verify: bool = False, known_as: str | None = None) -> Path:
     """The folder with the arrays of the whole set; decodes it first where it is not there.
 
     `verify` compares the arrays with their digests rather than with their sizes only. What is damaged is set aside and
-    decoded again. Raises DataError where the source is missing or unfit, or the cache cannot be written.
+    decoded again. `known_as` is the fingerprint that the set had for whoever wants it: what is prepared under it is
+    taken without a look at the source, whose files may be many. Raises DataError where the source is missing, unfit or
+    no longer that set, or the cache cannot be written.
     """
     cache = cache or cache_folder()
-    fingerprint = source_fingerprint(spec, cache)
+    fingerprint = known_as or source_fingerprint(spec, cache)
     folder = cache / "prepared" / fingerprint
     if _problem(folder, spec, fingerprint, verify) is None:
         return folder
+    if known_as is not None and source_fingerprint(spec, cache) != known_as:
+        raise DataError(
+            f"the data set {spec.kind} is not the one that this sweep was planned with: its files have changed since",
+            remedy="run the sweep again: generations of the changed set are others, and those of the former are kept",
+        )
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(f"{fingerprint}.lock")):

@@ -15,7 +15,7 @@ from bansweep.errors import DataError
 from bansweep.spec.model import SpecModel
 
 DESCRIPTION = "meta.json"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 class PreparedFile(SpecModel):
@@ -63,10 +63,13 @@ def check_files(folder: Path, meta: PreparedSet, names: Sequence[str], fingerpri
             raise DataError(f"{path} does not match its digest", remedy=remedy(folder))
 
 
-def map_array(path: Path) -> NDArray[Any]:
-    """A prepared array, mapped into memory and read-only. Raises DataError where it cannot be read."""
+def map_array(path: Path, *, copy_on_write: bool = False) -> NDArray[Any]:
+    """A prepared array, mapped into memory: all processes of a node share one copy. Raises DataError where unreadable.
+
+    It is read-only, or `copy_on_write`: that can be the memory of a tensor, and what were written would stay here.
+    """
     try:
-        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        array: NDArray[Any] = np.load(path, mmap_mode="c" if copy_on_write else "r", allow_pickle=False)
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read: {error}", remedy=remedy(path.parent)) from None
     return array

@@ -1,4 +1,4 @@
-"""A prepared image set: pixels and labels of both splits."""
+"""A prepared image set: pixels and labels of both splits, and how often each level occurs among the training pixels."""
 
 from __future__ import annotations
 
@@ -7,25 +7,21 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from bansweep.data.channel_statistics import channel_statistics
+from bansweep.data.channel_statistics import level_counts
 from bansweep.data.decoded import DecodedImages
 from bansweep.data.prepared import FORMAT_VERSION, PreparedSet, check_files, read_description
 from bansweep.data.saving import save_array, save_description
 
-FILES = ("train_images.npy", "train_labels.npy", "test_images.npy", "test_labels.npy")
+FILES = ("train_images.npy", "train_labels.npy", "test_images.npy", "test_labels.npy", "train_counts.npy")
 
 
 class PreparedImages(PreparedSet):
-    """`image_shape` is (height, width, channels); `mean` and `std` are those of the channels of all training pixels,
-    in [0, 1].
-    """
+    """`image_shape` is (height, width, channels)."""
 
     classes: tuple[str, ...]
     image_shape: tuple[int, int, int]
     training_images: int
     test_images: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
 
 
 def read_prepared_images(folder: Path) -> PreparedImages:
@@ -45,9 +41,9 @@ def write_images(folder: Path, decoded: DecodedImages, kind: str, fingerprint: s
         decoded.train_labels_N,
         decoded.test_images_NHWC,
         decoded.test_labels_N,
+        level_counts(decoded.train_images_NHWC),
     )
     files = {name: save_array(folder / name, array) for name, array in zip(FILES, arrays, strict=True)}
-    mean, std = channel_statistics(decoded.train_images_NHWC)
     height, width, channels = decoded.train_images_NHWC.shape[1:]
     meta = PreparedImages(
         version=FORMAT_VERSION,
@@ -58,8 +54,6 @@ def write_images(folder: Path, decoded: DecodedImages, kind: str, fingerprint: s
         image_shape=(height, width, channels),
         training_images=len(decoded.train_labels_N),
         test_images=len(decoded.test_labels_N),
-        mean=mean,
-        std=std,
         files=files,
     )
     save_description(folder, meta)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,6 @@ import numpy as np
 import pytest
 
 from bansweep.data.builder import decode_images
-from bansweep.data.channel_statistics import channel_statistics
 from bansweep.data.images import load_images
 from bansweep.data.prepare import prepare
 from bansweep.errors import DataError
@@ -66,15 +66,16 @@ def test_images_are_normalised_by_those_that_are_trained_on(spec: ImageFolder, c
         assert data.std == pytest.approx(pixels_NHWC.std((0, 1, 2))), subset
 
 
-@pytest.mark.parametrize("images", [7, 1_000, 2_001])
-def test_statistics_are_those_of_the_pixels(images: int) -> None:
-    images_NHWC = np.random.default_rng(0).integers(0, 256, (images, 5, 4, 3), dtype=np.uint8)
-    images_NHWC[..., 2] = 51
-    mean, std = channel_statistics(images_NHWC)
-    assert mean == pytest.approx((images_NHWC / 255).mean((0, 1, 2)))
-    assert std[:2] == pytest.approx((images_NHWC / 255).std((0, 1, 2))[:2])
-    assert mean[2] == pytest.approx(0.2)
-    assert std[2] == 1.0
+def test_a_set_that_is_known_is_taken_without_its_source(spec: ImageFolder, cache: Path) -> None:
+    folder = prepare(spec, cache)
+    shutil.rmtree(spec.root)
+    assert prepare(spec, cache, known_as=folder.name) == folder
+
+
+def test_a_set_that_has_changed_is_not_taken_for_the_one_that_was_known(spec: ImageFolder, cache: Path) -> None:
+    (spec.root / "train" / "cat" / "0.png").unlink()
+    with pytest.raises(DataError, match="its files have changed"):
+        prepare(spec, cache, known_as="0" * 64)
 
 
 def test_what_is_prepared_is_not_decoded_again(spec: ImageFolder, cache: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from torchvision.transforms.v2 import functional
 
 from bansweep.data.augmentation import Views, draw_views
 from bansweep.data.images import ImageSplit
+from bansweep.data.prepared import map_array
 from bansweep.data.resident import ResidentImages
 from bansweep.data.sampling import epoch_order
 from bansweep.errors import DataError
@@ -55,6 +58,22 @@ def test_every_view_of_an_image_is_that_of_torchvision() -> None:
     for index in range(162):
         expected = _torchvision_view(resident.images_NHWK[index].permute(2, 0, 1), views, index)
         assert torch.equal(pixels_BKHW[index], expected)
+
+
+def test_on_a_cpu_images_stay_in_the_memory_that_they_were_mapped_to(tmp_path: Path) -> None:
+    np.save(tmp_path / "images.npy", np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8))
+    images_NHWK = map_array(tmp_path / "images.npy", copy_on_write=True)
+    labels_N = np.zeros(3, dtype=np.int64)
+    resident = ResidentImages(ImageSplit(images_NHWK[2:], labels_N), device="cpu", mean=(0.5,) * 3, std=(0.25,) * 3)
+    assert resident.images_NHWK.data_ptr() == images_NHWK[2:].ctypes.data
+    assert np.array_equal(resident.images_NHWK.numpy(), images_NHWK[2:])
+
+
+def test_read_only_images_are_copied() -> None:
+    images_NHWK, labels_N = np.zeros((2, 8, 8, 3), dtype=np.uint8), np.zeros(2, dtype=np.int64)
+    images_NHWK.flags.writeable = False
+    resident = ResidentImages(ImageSplit(images_NHWK, labels_N), device="cpu", mean=(0.5,) * 3, std=(0.25,) * 3)
+    assert resident.images_NHWK.data_ptr() != images_NHWK.ctypes.data
 
 
 @pytest.mark.parametrize("augmentation", [None, Augmentation(pad=2), Augmentation(pad=2, fill="zero")])

@@ -10,7 +10,8 @@
     ├── StoreError                the store cannot be read or written
     │   └── DamagedError          a stored file does not match its digest
     ├── TrainingError             a generation could not be trained
-    │   └── DivergedError         its loss stopped being a number
+    │   ├── DivergedError         its loss stopped being a number
+    │   └── OutOfMemoryError      a step does not fit into memory
     └── ClusterError              Ray could not be reached, or gave up
 """
 
@@ -101,6 +102,10 @@ class DivergedError(TrainingError):
         )
         self.epoch = epoch
         self.step = step
+
+
+class OutOfMemoryError(TrainingError):
+    """A step, or what is kept for it, does not fit into the memory of a device or machine."""
 
 
 class ClusterError(BansweepError):

@@ -66,7 +66,7 @@ def allocate(wanted: Resources, nodes: Sequence[Mapping[str, float]]) -> Allocat
         cpus=wanted.cpus_per_worker,
         gpus=gpus_each,
         concurrency=min(fitting, wanted.concurrency or fitting),
-        compiled=wanted.compile if wanted.compile is not None else gpus_each > 0,
+        compiled=wanted.compile if wanted.compile is not None else gpus_each > 0 and not wanted.recompute,
     )
 
 

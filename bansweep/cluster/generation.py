@@ -18,6 +18,7 @@ from bansweep.store.progress import Progress
 from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store
 from bansweep.training.generation_run import ClassProbabilities, TokenLogProbabilities
+from bansweep.training.memory import memory_told
 from bansweep.training.workers import Workers
 
 
@@ -36,7 +37,8 @@ def train_and_publish(
     """
     store = Store(job.store)
     generation = job.generation
-    prepared = prepare_run(job, device=device, workers=workers)
+    with memory_told(device, "before the first step"):
+        prepared = prepare_run(job, device=device, workers=workers)
     run = prepared.run
     started_at = time.time()
     # Workers of a former attempt may still be writing: all have to resume from what worker 0 saw.

@@ -23,6 +23,7 @@ class GenerationJob(SpecModel):
     teachers: Path | None = None
     decides: str | None = None
     compiled: bool = False
+    recompute: bool = False
     diagnostics: bool = False
     teacher_memory_gb: float = 0.0
     teacher_disk_gb: float = 0.0

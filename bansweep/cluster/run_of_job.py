@@ -79,6 +79,7 @@ def _image_run(
         device=device,
         workers=workers,
         compiled=job.compiled,
+        recompute=job.recompute,
         diagnostics=job.diagnostics,
     )
 

@@ -16,10 +16,12 @@ from bansweep.cluster.session import ray_session
 from bansweep.errors import ClusterError, ResourcesError
 from bansweep.plan.candidates import variants
 from bansweep.plan.events import SweepEvent
+from bansweep.plan.expand import keeping_all_candidates
 from bansweep.plan.plan import Plan
 from bansweep.plan.schedule import Task
 from bansweep.spec.data import with_absolute_paths
 from bansweep.spec.sweep import SweepSpec
+from bansweep.store.records import recorded_number
 from bansweep.store.spending_ledger import SpendingLedger
 from bansweep.store.store import Store
 
@@ -63,7 +65,7 @@ def run_sweep(
             sampler_of=sampler_of,
             emit=emit,
             meter=(meter := Meter(limit, ledger, devices=allocation.devices)),
-            keep_all=searches_to_keep(sweep, plan),
+            keep_all=keeping_all_candidates(sweep, plan),
             stop_at_limit=sweep.budget is not None and sweep.budget.at_limit == "stop",
         )
         try:
@@ -71,16 +73,6 @@ def run_sweep(
         finally:
             meter.tick()
             meter.save()
-
-
-def searches_to_keep(sweep: SweepSpec, plan: Plan) -> frozenset[str]:
-    """The generations whose candidates all keep their weights."""
-    keeping = {
-        name
-        for name, column in sweep.generations.items()
-        if (search := sweep.search_in(column)) is not None and search.keep == "all"
-    }
-    return frozenset(cell.generation_id for cell in plan.cells if cell.column in keeping)
 
 
 def _tune(sweep: SweepSpec, plan: Plan, store: Store, conductor: Conductor, allocation: Allocation) -> None:
@@ -95,11 +87,12 @@ def _tune(sweep: SweepSpec, plan: Plan, store: Store, conductor: Conductor, allo
         label = plan.label(task.generation_id)
         job = GenerationJob(
             generation=plan.generations[task.generation_id] if candidate is None else candidate.generation,
-            label=label if candidate is None else f"{label}, candidate {candidate.number + 1}",
+            label=label if candidate is None else f"{label}, candidate {recorded_number(candidate)}",
             data=with_absolute_paths(sweep.data),
             store=store.root if candidate is None else store.candidates.root,
             teachers=store.root,
             compiled=allocation.compiled,
+            recompute=sweep.resources.recompute,
             decides=None if candidate is None else task.generation_id,
             diagnostics=sweep.diagnostics,
             teacher_memory_gb=sweep.resources.teacher_memory_gb,

@@ -16,7 +16,7 @@ from bansweep.cluster.allocation import Allocation
 from bansweep.cluster.job import GenerationJob
 from bansweep.cluster.placement import placement_message
 from bansweep.cluster.reports import epoch_message
-from bansweep.errors import BansweepError, ClusterError, TrainingError
+from bansweep.errors import BansweepError, ClusterError, DivergedError, TrainingError
 from bansweep.plan.events import EpochReport
 
 # The controller looks at its workers this often; each report waits for a look. Ray's 2 s would be 2 s an epoch.
@@ -48,7 +48,7 @@ def train_in_worker_group(job: GenerationJob, allocation: Allocation, *, on_star
         raise failure
 
 
-def _fit(job: GenerationJob, allocation: Allocation) -> TrainingError | None:
+def _fit(job: GenerationJob, allocation: Allocation) -> DivergedError | None:
     """One Ray Train run; returns what `_worker` returns."""
     import ray.train
     from ray.train.torch import TorchConfig, TorchTrainer
@@ -72,11 +72,11 @@ def _fit(job: GenerationJob, allocation: Allocation) -> TrainingError | None:
                 callbacks=[TuneReportCallback()],  # type: ignore[list-item]  # typed for Train V1
             ),
         )
-        failure: TrainingError | None = trainer.fit().return_value  # type: ignore[attr-defined]  # Train V2's result
+        failure: DivergedError | None = trainer.fit().return_value  # type: ignore[attr-defined]  # Train V2's result
     return failure
 
 
-def _worker(config: dict[str, Any]) -> TrainingError | None:
+def _worker(config: dict[str, Any]) -> DivergedError | None:
     """The training loop of one worker; returns the error that every worker met and every retry would meet again."""
     import ray.train
     import torch
@@ -94,7 +94,7 @@ def _worker(config: dict[str, Any]) -> TrainingError | None:
     ray.train.report(placement_message())
     try:
         train_and_publish(job, workers=workers, device=default_device(gpu=config["on_gpu"]), on_epoch=report_epoch)
-    except TrainingError as error:
+    except DivergedError as error:
         return error
     return None
 

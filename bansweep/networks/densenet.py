@@ -7,16 +7,22 @@ A block has floor((depth - 4) / 6) bottleneck units, each of which adds k (the g
 brackets, is not in that paper: the parameter counts in "Born-Again Neural Networks" (tables 2 and 4) imply it.
 
 Narrow DenseNets are bound by memory traffic, not arithmetic. Each unit therefore concatenates once, two tensors
-only (joining a growing list would scatter as many gradients as there are units), and every ReLU works in place.
+only (joining a growing list would scatter as many gradients as there are units), and every ReLU works in place. All
+these concatenations are kept for the backward pass, which takes memory that grows with the square of a block's units.
+Where activations are recomputed, concatenations are, too, and of a growing list: what is kept is what each unit adds.
 Shape suffixes: B batch, K channels, H W pixels, C classes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, relu
 
+from bansweep.networks.recomputation import recomputed
+from bansweep.networks.stage import Stage
 from bansweep.networks.staged import StagedNetwork
 
 
@@ -32,9 +38,13 @@ class BottleneckUnit(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, features_BKHW: Tensor) -> Tensor:
+        return torch.cat((features_BKHW, self.added(features_BKHW)), dim=1)
+
+    def added(self, features_BKHW: Tensor) -> Tensor:
+        """What the unit adds to its input: (B, k, H, W)."""
         bottleneck = self.dropout(self.conv1(relu(self.norm1(features_BKHW), inplace=True)))
-        new = self.dropout(self.conv2(relu(self.norm2(bottleneck), inplace=True)))
-        return torch.cat((features_BKHW, new), dim=1)
+        new_BKHW: Tensor = self.dropout(self.conv2(relu(self.norm2(bottleneck), inplace=True)))
+        return new_BKHW
 
 
 class Transition(nn.Module):
@@ -55,6 +65,23 @@ class Transition(nn.Module):
             activated = avg_pool2d(activated, 2)
         transition: Tensor = self.dropout(self.conv(activated))
         return transition
+
+
+class DenseStage(Stage):
+    """Bottleneck units and, but for the last stage of some networks, a transition."""
+
+    def _recomputed(self, features_BKHW: Tensor) -> Tensor:
+        parts = [features_BKHW]
+        for unit in self:
+            if isinstance(unit, BottleneckUnit):
+                parts.append(recomputed(_of_concatenated(unit.added), *parts, unit=unit))
+            else:
+                parts = [recomputed(_of_concatenated(unit), *parts, unit=unit)]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+
+
+def _of_concatenated(function: Callable[[Tensor], Tensor]) -> Callable[..., Tensor]:
+    return lambda *parts_BKHW: function(torch.cat(parts_BKHW, dim=1))
 
 
 class DenseNet(StagedNetwork):
@@ -83,7 +110,7 @@ class DenseNet(StagedNetwork):
         stem = nn.Conv2d(in_channels, channels, 3, padding=1, bias=False)
         stages = nn.Sequential()
         for pool, has_transition in ((True, True), (True, True), (False, final_transition)):
-            stage = nn.Sequential()
+            stage = DenseStage()
             for _ in range(units):
                 stage.append(BottleneckUnit(channels, growth, dropout=dropout))
                 channels += growth

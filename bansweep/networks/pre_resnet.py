@@ -11,6 +11,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from bansweep.networks.stage import Stage
 from bansweep.networks.staged import StagedNetwork
 
 
@@ -43,14 +44,12 @@ class BottleneckBlock(nn.Module):
         return residual + shortcut
 
 
-class Stage(nn.Sequential):
+def _stage(in_channels: int, out_channels: int, *, blocks: int, stride: int) -> Stage:
     """Bottleneck blocks of one width, four times that of their inner convolution; the first one changes to it."""
-
-    def __init__(self, in_channels: int, out_channels: int, *, blocks: int, stride: int) -> None:
-        inner = out_channels // 4
-        first = BottleneckBlock(in_channels, inner, out_channels, stride=stride)
-        others = (BottleneckBlock(out_channels, inner, out_channels, stride=1) for _ in range(blocks - 1))
-        super().__init__(first, *others)
+    inner = out_channels // 4
+    first = BottleneckBlock(in_channels, inner, out_channels, stride=stride)
+    others = (BottleneckBlock(out_channels, inner, out_channels, stride=1) for _ in range(blocks - 1))
+    return Stage(first, *others)
 
 
 class PreResNet(StagedNetwork):
@@ -62,8 +61,8 @@ class PreResNet(StagedNetwork):
         blocks = (depth - 2) // 9
         stem = nn.Conv2d(in_channels, 16, 3, padding=1, bias=False)
         stages = nn.Sequential(
-            Stage(16, 64, blocks=blocks, stride=1),
-            Stage(64, 128, blocks=blocks, stride=2),
-            Stage(128, 256, blocks=blocks, stride=2),
+            _stage(16, 64, blocks=blocks, stride=1),
+            _stage(64, 128, blocks=blocks, stride=2),
+            _stage(128, 256, blocks=blocks, stride=2),
         )
         super().__init__(stem, stages, channels=256, classes=classes)

@@ -15,6 +15,7 @@ from torch import nn
 
 from bansweep.networks.densenet import Transition
 from bansweep.networks.pre_resnet import BottleneckBlock
+from bansweep.networks.stage import Stage
 from bansweep.networks.staged import StagedNetwork
 from bansweep.networks.wide_resnet import BasicBlock
 
@@ -45,7 +46,7 @@ class ResidualStudent(StagedNetwork):
         stages = nn.Sequential()
         channels = stem_channels
         for index, (width, out_channels) in enumerate(zip(block_channels, stage_channels, strict=True)):
-            stage = nn.Sequential()
+            stage = Stage()
             for _ in range(blocks):
                 stage.append(_residual_block(block, channels, width))
                 channels = width

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from bansweep.networks.initialisation import initialise
+from bansweep.networks.stage import Stage
 
 
 class StagedNetwork(nn.Module):
@@ -28,6 +29,12 @@ class StagedNetwork(nn.Module):
         self.norm = nn.BatchNorm2d(channels)
         self.classifier = nn.Linear(channels, classes)
         initialise(self)
+
+    def recompute_activations(self) -> None:
+        """From now on compute each unit's activations again in the backward pass of training rather than keep them."""
+        for stage in self.stages:
+            assert isinstance(stage, Stage)
+            stage.recompute = True
 
     def forward(self, images_BKHW: Tensor) -> Tensor:
         return self._classified(self.stages(self.stem(images_BKHW)))

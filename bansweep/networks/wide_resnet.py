@@ -10,6 +10,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from bansweep.networks.stage import Stage
 from bansweep.networks.staged import StagedNetwork
 
 
@@ -39,13 +40,11 @@ class BasicBlock(nn.Module):
         return residual + shortcut
 
 
-class Stage(nn.Sequential):
+def _stage(in_channels: int, out_channels: int, *, blocks: int, stride: int, dropout: float) -> Stage:
     """Basic blocks of one width; the first one changes channels and resolution."""
-
-    def __init__(self, in_channels: int, out_channels: int, *, blocks: int, stride: int, dropout: float) -> None:
-        first = BasicBlock(in_channels, out_channels, stride=stride, dropout=dropout)
-        others = (BasicBlock(out_channels, out_channels, stride=1, dropout=dropout) for _ in range(blocks - 1))
-        super().__init__(first, *others)
+    first = BasicBlock(in_channels, out_channels, stride=stride, dropout=dropout)
+    others = (BasicBlock(out_channels, out_channels, stride=1, dropout=dropout) for _ in range(blocks - 1))
+    return Stage(first, *others)
 
 
 class WideResNet(StagedNetwork):
@@ -57,8 +56,8 @@ class WideResNet(StagedNetwork):
         blocks = (depth - 4) // 6
         stem = nn.Conv2d(in_channels, 16, 3, padding=1, bias=False)
         stages = nn.Sequential(
-            Stage(16, 16 * width, blocks=blocks, stride=1, dropout=dropout),
-            Stage(16 * width, 32 * width, blocks=blocks, stride=2, dropout=dropout),
-            Stage(32 * width, 64 * width, blocks=blocks, stride=2, dropout=dropout),
+            _stage(16, 16 * width, blocks=blocks, stride=1, dropout=dropout),
+            _stage(16 * width, 32 * width, blocks=blocks, stride=2, dropout=dropout),
+            _stage(32 * width, 64 * width, blocks=blocks, stride=2, dropout=dropout),
         )
         super().__init__(stem, stages, channels=64 * width, classes=classes)

@@ -24,6 +24,8 @@ def kind_problems(sweep: SweepSpec) -> Iterator[tuple[KeyPath, str]]:
             yield ("networks", index, "recipe"), _recipe_message(kind, text)
     if _reads_text(sweep.recipe) != text:
         yield ("recipe",), _recipe_message(kind, text)
+    if text and sweep.resources.recompute:
+        yield ("resources", "recompute"), "language models keep their activations; remove it"
     for name, column in sweep.generations.items():
         if column.network is not None and is_language_model(column.network) != text:
             message = f"{column.network.name} cannot learn from {kind}; a network for it is {networks}"

@@ -1,7 +1,8 @@
 """Where and how generations run. Of all this only `precision` is part of what a generation is, and so of its id.
 
-The rest changes the last bits of sums at most (`workers`, `cpus_per_worker`), with one exception: in networks with
-dropout each worker draws masks for its share of the batch, so that another number of workers draws other masks.
+The rest changes the last bits of sums at most (`workers`, `cpus_per_worker`, `compile`), with one exception: in
+networks with dropout each worker draws masks for its share of the batch, so that another number of workers draws
+other masks.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ class Resources(SpecModel):
     `workers`: 0 trains in the trial's own process, N in a group of N Ray Train workers that share the batch; by
     default 1 where the cluster has GPUs and 0 where it has none. `concurrency`: generations at a time; by default as
     many as fit. `teacher_memory_gb`, `teacher_disk_gb`: memory on each worker's device, and disk of its host while
-    it trains, for what a teacher says of the training data; what does not fit is computed anew.
+    it trains, for what a teacher says of the training data; what does not fit is computed anew. `recompute`: the
+    activations of each unit of an image network are computed again in the backward pass rather than kept, which takes
+    less memory and about a third more arithmetic; such networks are not compiled.
     """
 
     workers: int | None = Field(default=None, ge=0, le=4096)
@@ -32,6 +35,7 @@ class Resources(SpecModel):
     teacher_memory_gb: float = Field(default=6.0, ge=0, le=10_000)
     teacher_disk_gb: float = Field(default=20.0, ge=0, le=10_000)
     compile: bool | None = Field(default=None, description="torch.compile; by default on GPUs only")
+    recompute: bool = Field(default=False, description="activations again in the backward pass rather than kept")
 
     @model_validator(mode="after")
     def _can_share_gpus(self) -> Self:
@@ -44,5 +48,14 @@ class Resources(SpecModel):
             raise ValueError(
                 f"gpus_per_worker: {gpus:g} GPU with workers: {self.workers} could put two workers that talk to each "
                 "other on one GPU, which NCCL refuses; use whole GPUs, or one worker"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _compiles_or_recomputes(self) -> Self:
+        if self.compile and self.recompute:
+            raise ValueError(
+                "compile: true and recompute: true exclude each other: what is compiled chooses by itself which "
+                "activations it keeps; remove one of them"
             )
         return self

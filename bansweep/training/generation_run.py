@@ -17,6 +17,7 @@ from bansweep.networks.builder import count_parameters
 from bansweep.plan.events import EpochReport
 from bansweep.plan.generation import Generation
 from bansweep.plan.generation_search import selected_epoch
+from bansweep.training.memory import memory_told
 from bansweep.training.optimizer import set_learning_rate
 from bansweep.training.snapshot import load_snapshot, snapshot_bytes, state_of, weights_bytes
 from bansweep.training.workers import Workers
@@ -56,10 +57,11 @@ class GenerationRun(ABC):
     epoch's number, and every schedule one of the history: weights, momenta and history are all the state there is.
     """
 
-    def __init__(self, generation: Generation, workers: Workers) -> None:
+    def __init__(self, generation: Generation, workers: Workers, device: torch.device | None) -> None:
         self.generation = generation
         self.history: list[EpochReport] = []
         self._workers = workers
+        self._device = device or torch.device("cpu")
         self._best_state: dict[str, Tensor] | None = None
 
     @property
@@ -129,8 +131,9 @@ class GenerationRun(ABC):
             epoch = len(self.history) + 1
             rate = self._learning_rate()
             set_learning_rate(self._optimizer, rate)
-            train_loss = self._train_epoch(epoch)
-            evaluated = self._evaluate()
+            with memory_told(self._device, f"in epoch {epoch}, with a {self._batch_told}"):
+                train_loss = self._train_epoch(epoch)
+                evaluated = self._evaluate()
             for name, value in evaluated.items():
                 if name.endswith("_loss") and not math.isfinite(value):
                     # The epoch's very last step did it: no later loss would tell.
@@ -146,6 +149,11 @@ class GenerationRun(ABC):
             if self.generation.select.epoch == "best" and selected_epoch(self.history, self.generation) == epoch:
                 self._best_state = state_of(self.network)
             yield report
+
+    @property
+    def _batch_told(self) -> str:
+        batch, workers = self.generation.recipe.batch_size, self._workers.size
+        return f"batch of {batch}" if workers == 1 else f"batch of {batch} on {workers} workers"
 
     def _progress(self, epoch: int) -> float:
         """How far training is, as losses see it: 0 in the first epoch, 1 in the last."""

@@ -42,6 +42,7 @@ class ImageRun(GenerationRun):
 
     `diagnostics` adds those of section 3.2 to the reports of a student that compares itself with its teacher. `targets`
     are the teacher's for these data, this augmentation and precision; without, nothing is kept of what it says.
+    `recompute`: activations are computed again in the backward pass, which does not go with `compiled`.
     """
 
     def __init__(
@@ -54,14 +55,15 @@ class ImageRun(GenerationRun):
         device: torch.device | None = None,
         workers: Workers = ALONE,
         compiled: bool = False,
+        recompute: bool = False,
         diagnostics: bool = False,
     ) -> None:
-        super().__init__(generation, workers)
+        super().__init__(generation, workers, device)
         assert isinstance(generation.recipe, Recipe)
         assert not is_language_model(generation.network)
+        assert not (compiled and recompute), "what is compiled chooses by itself what to keep"
         self._recipe = generation.recipe
         self._data = data
-        self._device = device or torch.device("cpu")
         self._teacher = teacher
         self._bf16 = generation.precision == "bf16"
         self._classes = len(data.classes)
@@ -77,6 +79,8 @@ class ImageRun(GenerationRun):
         if generation.shared_layers != "none":
             assert teacher is not None, "shared layers are a teacher's"
             take_outer_layers(network, teacher.network, frozen=generation.shared_layers == "frozen")
+        if recompute:
+            network.recompute_activations()
         network = with_global_batch_norm(network, workers, self._device)
         self._network: StagedNetwork = network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._sgd = build_optimizer(self._network, self._recipe)

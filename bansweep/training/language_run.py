@@ -52,12 +52,11 @@ class LanguageRun(GenerationRun):
         workers: Workers = ALONE,
         diagnostics: bool = False,
     ) -> None:
-        super().__init__(generation, workers)
+        super().__init__(generation, workers, device)
         assert isinstance(generation.recipe, LanguageRecipe)
         assert is_language_model(generation.network)
         self._recipe = generation.recipe
         self._data = data
-        self._device = device or torch.device("cpu")
         self._bf16 = generation.precision == "bf16"
         check_text_suitable(self._recipe, data)
         self._streams = TokenStreams(

@@ -66,6 +66,10 @@ def test_compile_can_be_switched() -> None:
     assert allocated(LAPTOP, compile=True).compiled
 
 
+def test_networks_that_recompute_activations_are_not_compiled() -> None:
+    assert not allocated(GPU_BOX, recompute=True).compiled
+
+
 def test_a_process_is_on_one_node() -> None:
     assert allocated(LAPTOP, LAPTOP, workers=2, cpus_per_worker=3).concurrency == 1
     assert allocated(LAPTOP, GPU_BOX).concurrency == 4

@@ -91,7 +91,14 @@ def test_replicas_share_nothing() -> None:
 
 @pytest.mark.parametrize(
     "override",
-    ["name=other", "resources.workers=2", "resources.concurrency=3", "resources.compile=false", "paper=table3"],
+    [
+        "name=other",
+        "resources.workers=2",
+        "resources.concurrency=3",
+        "resources.compile=false",
+        "resources.recompute=true",
+        "paper=table3",
+    ],
 )
 def test_ids_ignore_what_cannot_change_the_result(override: str) -> None:
     assert list(plan_of(TABLE2, override).generations) == list(plan_of(TABLE2).generations)

@@ -62,8 +62,10 @@ def run(
     from bansweep.report.document import Outcome
     from bansweep.report.terminal import TerminalReport
 
-    state = SweepState(graph, kept.finished(graph.generations))
     messages = MessageConsole(stderr=True, highlight=False, markup=False)
+    for generation_id, damage in kept.set_aside_damaged(graph.generations).items():
+        messages.print(f"{graph.label(generation_id)} will be trained again: {damage}", soft_wrap=True)
+    state = SweepState(graph, kept.finished(graph.generations))
     display = Display(state, messages)
     tracker = tracker_of(kept, spec.name)
 

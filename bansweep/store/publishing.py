@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Mapping
+from pathlib import Path
 
 from bansweep.errors import DamagedError, StoreError
 from bansweep.store import files
@@ -39,9 +40,7 @@ def publish(layout: Layout, record: GenerationRecord, contents: Mapping[str, byt
             if (existing := _complete(layout, record.id)) is not None:
                 files.remove_folder(temporary)
                 return existing
-            aside = f".damaged-{record.id}-{uuid.uuid4().hex[:8]}"
-            _log.warning("%s is incomplete or damaged: set aside as %s", target, aside)
-            files.set_aside(target, aside)
+            _log.warning("%s is incomplete or damaged: set aside as %s", target, set_aside(layout, record.id).name)
         raise StoreError(f"cannot publish {target}: something else keeps writing there")
     except BaseException:
         _discard(layout, temporary.name)
@@ -75,7 +74,7 @@ def read_file(layout: Layout, generation_id: str, name: str) -> bytes:
             remedy="train it with bansweep run, or name the store that has it with --store",
         )
     path = layout.generation(generation_id) / name
-    remedy = f"move {path.parent} away; the next run trains this generation again"
+    remedy = "the next bansweep run sets the generation aside and trains it again"
     try:
         content = files.read(path)
     except FileNotFoundError:
@@ -86,16 +85,28 @@ def read_file(layout: Layout, generation_id: str, name: str) -> bytes:
     return content
 
 
-def _complete(layout: Layout, generation_id: str) -> GenerationRecord | None:
-    """The record of a generation whose files all match their digests; None where something is wrong with it."""
+def damage(layout: Layout, generation_id: str) -> str | None:
+    """What is wrong with a finished generation, all of whose files are read; None where they match their digests, or it
+    is not finished. Raises StoreError where they cannot be read."""
     try:
         record = read_record(layout, generation_id)
-        if record is not None:
-            for name in record.digests.keys() - {RECORD_FILE}:
-                read_file(layout, generation_id, name)
-    except DamagedError:
-        return None
-    return record
+        for name in sorted(record.digests.keys() - {RECORD_FILE}) if record is not None else ():
+            read_file(layout, generation_id, name)
+    except DamagedError as error:
+        return error.cause
+    return None
+
+
+def set_aside(layout: Layout, generation_id: str) -> Path:
+    """Takes a generation out of the store, for somebody to look at: returns the folder that it is in now."""
+    aside = layout.generation(generation_id).with_name(f".damaged-{generation_id}-{uuid.uuid4().hex[:8]}")
+    files.set_aside(layout.generation(generation_id), aside.name)
+    return aside
+
+
+def _complete(layout: Layout, generation_id: str) -> GenerationRecord | None:
+    """The record of a generation whose files all match their digests; None where something is wrong with it."""
+    return read_record(layout, generation_id) if damage(layout, generation_id) is None else None
 
 
 def _discard(layout: Layout, name: str) -> None:

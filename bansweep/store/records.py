@@ -109,7 +109,7 @@ def decode_record(text: bytes, path: Path) -> GenerationRecord:
 
     Raises DamagedError where it does not match its own digest, StoreError where another version of bansweep wrote it.
     """
-    remedy = f"move {path.parent} away; the next run trains this generation again"
+    remedy = "the next bansweep run sets the generation aside and trains it again"
     try:
         content = json.loads(text)
         recorded = content["digests"][RECORD_FILE]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from bansweep.store.layout import (
 from bansweep.store.predictions import Predictions, TokenPredictions, decode_predictions, encode_predictions
 from bansweep.store.progress import Progress, clear_progress, epochs_done, load_progress, save_progress
 from bansweep.store.records import GenerationRecord
+
+_READERS = 8
 
 
 class Store:
@@ -64,6 +67,22 @@ class Store:
             for name in files.names_in(generations)
             if not name.startswith(".") and files.exists(generations / name / RECORD_FILE)
         )
+
+    def set_aside_damaged(self, generation_ids: Iterable[str]) -> dict[str, str]:
+        """Reads all files of those that are finished. One that is damaged is finished no more: it is moved to
+        `generations/.damaged-<id>-*`. Returns what is wrong with each, and where it is now."""
+        finished = sorted(self.finished(generation_ids))
+        # Hashing leaves Python's lock alone.
+        with ThreadPoolExecutor(_READERS) as readers:
+            causes = dict(zip(finished, readers.map(self._damage, finished), strict=True))
+        return {
+            one: f"{cause}; set aside as {publishing.set_aside(self._layout, one)}"
+            for one, cause in causes.items()
+            if cause is not None
+        }
+
+    def _damage(self, generation_id: str) -> str | None:
+        return publishing.damage(self._layout, generation_id)
 
     def record(self, generation_id: str) -> GenerationRecord | None:
         """The record of a finished generation; None where it is not finished.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import time
 from dataclasses import dataclass
@@ -65,6 +66,19 @@ def test_run_again_it_trains_nothing(undisturbed: Finished, start: Command) -> N
     assert sorted(again["reused"]) == sorted(undisturbed.document["trained"])
     assert again["cells"] == undisturbed.document["cells"]
     assert "0 trained, 4 reused" in err
+
+
+def test_what_is_damaged_is_trained_again_and_never_used(undisturbed: Finished, start: Command, tmp_path: Path) -> None:
+    shutil.copytree(undisturbed.store.root, tmp_path / "store")
+    store, ids = Store(tmp_path / "store"), ids_of(plan_of(undisturbed.sweep_file))
+    weights = store.root / "generations" / ids["teacher"] / "weights.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    out, err = ended(start("run", undisturbed.sweep_file, "--store", store.root, "--json"))
+    assert json.loads(out)["trained"] == [ids["teacher"]]
+    assert "wrn-10-1 / teacher will be trained again" in err
+    assert f"{weights} is damaged" in err
+    assert weights.read_bytes() == whole, "on the same machine it ends in the same bits"
 
 
 def test_tracking_that_fails_stops_nothing_and_is_filled_in_afterwards(

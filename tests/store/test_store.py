@@ -196,6 +196,26 @@ def test_publishing_over_what_is_damaged_sets_it_aside(
     assert aside.startswith(f".damaged-{record.id}-")
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_what_is_damaged_is_finished_no_more_once_it_is_looked_at(
+    store: Store, published: GenerationRecord, name: str
+) -> None:
+    path = store.root / "generations" / published.id / name
+    content = path.read_bytes()
+    path.write_bytes(content[:-3] + bytes(3))
+    [(damaged, cause)] = store.set_aside_damaged([published.id, "0" * 16]).items()
+    assert damaged == published.id
+    assert f"{path} is damaged" in cause
+    assert not store.finished([published.id])
+    [aside] = names(store.root / "generations")
+    assert f"set aside as {store.root / 'generations' / aside}" in cause
+
+
+def test_what_is_whole_stays_where_it_is(store: Store, published: GenerationRecord) -> None:
+    assert store.set_aside_damaged([published.id]) == {}
+    assert store.finished([published.id]) == {published.id}
+
+
 def test_a_record_that_names_another_generation_is_refused(
     store: Store, record: GenerationRecord, history: tuple[EpochReport, ...], predictions: Predictions
 ) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal
 
-from bansweep.cluster.decision import publish_winner, remove_candidates
+from bansweep.cluster.candidate_files import CandidateFiles, readable_record
+from bansweep.cluster.decision import publish_winner
 from bansweep.cluster.meter import Meter
-from bansweep.errors import BansweepError, DamagedError, StoreError
+from bansweep.errors import BansweepError, StoreError
 from bansweep.plan.candidates import Candidate, Sampler
-from bansweep.plan.chains import deciding
 from bansweep.plan.events import (
     CandidateEnded,
     CandidateEpochFinished,
@@ -32,6 +32,7 @@ from bansweep.plan.generation import Generation
 from bansweep.plan.generation_search import GenerationSearch
 from bansweep.plan.plan import Plan
 from bansweep.plan.schedule import Schedule, Task
+from bansweep.store.records import recorded_number
 from bansweep.store.store import Store
 
 _log = logging.getLogger(__name__)
@@ -61,18 +62,18 @@ class Conductor:
         self._sampler_of = sampler_of
         self._emit = emit
         self._meter = meter
-        self._keep_all = keep_all
+        self._candidate_files = CandidateFiles(store, keep_all)
         self._stop_at_limit = stop_at_limit
         self._running: dict[str, Task] = {}
         self._training: set[str] = set()
         self._stopping: set[str] = set()
         self._retries: Counter[str] = Counter()
-        self._told: set[str] = set()
+        self._announced: set[str] = set()
         self._published: set[str] = set()
-        self._deciding = deciding(plan)
-        finished = {one: self._metrics(one) for one in store.finished(plan.generations)}
-        self._remove_leftovers(finished)
-        self._schedule = Schedule(plan, finished, self._open_search)
+        finished = store.finished(plan.generations)
+        with _logged():
+            self._candidate_files.remove_leftovers(filter(self._is_searched, finished))
+        self._schedule = Schedule(plan, finished, metrics_of=self._metrics, open_search=self._open_search)
         for generation_id, cause in self._schedule.not_needed.items():
             if generation_id not in finished:
                 emit(GenerationNotNeeded(generation_id, cause))
@@ -89,7 +90,6 @@ class Conductor:
         while True:
             task = self._schedule.take()
             if task is not None and task.candidate is not None and self._store.finished([task.generation_id]):
-                self._schedule.end()
                 self._adopt(task.generation_id)
             elif not self._publish_decided() or task is not None:
                 break
@@ -127,8 +127,8 @@ class Conductor:
             return
         if epochs_done:
             self._catch_up(search, task.candidate)
-        if task.generation_id not in self._told:
-            self._told.add(task.generation_id)
+        if task.generation_id not in self._announced:
+            self._announced.add(task.generation_id)
             self._emit(GenerationStarted(task.generation_id))
         self._emit(CandidateStarted(task.generation_id, task.candidate, epochs_done))
         self._save_search(task.generation_id, search)
@@ -154,7 +154,6 @@ class Conductor:
         self._training.discard(task.key)
         stopping = task.key in self._stopping
         self._stopping.discard(task.key)
-        self._schedule.end()
         self._meter.end(task.key)
         self._meter.tick()
         if outcome in ("finished", "reused"):
@@ -167,7 +166,8 @@ class Conductor:
         elif outcome == "failed" and not diverged:
             # Not the candidate's fault: a search that is decided without it would be another one.
             self._emit(CandidateEnded(task.generation_id, task.candidate, "failed", reason))
-            self._fail(task.generation_id, f"candidate {task.candidate.number + 1} could not be trained: {reason}")
+            number = recorded_number(task.candidate)
+            self._fail(task.generation_id, f"candidate {number} could not be trained: {reason}")
         else:
             self._candidate_ended(task, task.candidate, search, outcome, reason, stopping=stopping)
         self._publish_decided()
@@ -180,7 +180,6 @@ class Conductor:
         elif outcome != "stopped":
             self._finish(task.generation_id, reused=outcome == "reused")
         elif stopping:
-            self._schedule.stop(task.generation_id)
             self._emit(GenerationStopped(task.generation_id))
         else:
             # Whoever asked for that was another sweep, at the end of its own budget.
@@ -221,7 +220,7 @@ class Conductor:
         published = task.generation_id in self._published
         self._emit(CandidateEnded(task.generation_id, candidate, "pruned" if published else "stopped"))
         if published:
-            self._remove_candidates(task.generation_id, [candidate.id])
+            self._remove_candidates({candidate.id})
 
     def _retry(self, task: Task, error: StoreError) -> None:
         self._retries[task.key] += 1
@@ -233,22 +232,7 @@ class Conductor:
     # Searches
 
     def _open_search(self, generation: Generation) -> GenerationSearch:
-        return GenerationSearch(generation, self._sampler_of(generation), self._known)
-
-    def _known(self, candidate: Candidate) -> tuple[tuple[EpochReport, ...], bool]:
-        """What earlier runs of the sweep have left of a candidate: its epochs, and whether these were all."""
-        candidates = self._store.candidates
-        try:
-            if candidates.finished([candidate.id]):
-                return candidates.history(candidate.id), True
-            progress = candidates.load_progress(candidate.id)
-        except DamagedError:
-            remove_candidates(self._store, [candidate.id])
-            return (), False
-        except StoreError as error:
-            _log.warning("candidate %s is trained anew: %s", candidate.id, error.cause)
-            return (), False
-        return ((), False) if progress is None else (progress.history, False)
+        return GenerationSearch(generation, self._sampler_of(generation), self._candidate_files.known)
 
     def _catch_up(self, search: GenerationSearch, candidate: Candidate) -> None:
         """Hear of epochs that somebody else has trained, or a process that was lost before it could tell."""
@@ -279,46 +263,47 @@ class Conductor:
         """Publish the searched generations that are decided; whether there were any."""
         decided = self._schedule.decided
         for generation_id in decided:
-            search = self._schedule.searches[generation_id]
-            winner = search.winner
             if self._store.finished([generation_id]):
                 self._adopt(generation_id)
-                continue
-            if winner is None:
-                first = search.results[0]
-                self._fail(generation_id, f"all {len(search.results)} candidates failed; the first: {first.reason}")
-                continue
-            try:
-                record = publish_winner(self._store, search, label=self._plan.label(generation_id))
-            except BansweepError as error:
-                self._fail(generation_id, str(error))
-                continue
-            if record is None:
-                self._schedule.again(Task(generation_id, search.lose(winner.candidate.number)))
-                continue
-            assert winner.value is not None
-            outcomes = Counter[str](result.outcome for result in search.results)
-            choice = Choice(winner.candidate, winner.value, outcomes)
-            self._published.add(generation_id)
-            self._finish(generation_id, choice=choice)
-            through = [one.candidate.id for one in search.results if one.outcome == "finished"]
-            kept = through if generation_id in self._keep_all else []
-            self._remove_candidates(generation_id, search.candidate_ids.difference(kept))
+            else:
+                self._publish(generation_id, self._schedule.searches[generation_id])
         return bool(decided)
+
+    def _publish(self, generation_id: str, search: GenerationSearch) -> None:
+        winner = search.winner
+        if winner is None:
+            first = search.results[0]
+            self._fail(generation_id, f"all {len(search.results)} candidates failed; the first: {first.reason}")
+            return
+        try:
+            record = publish_winner(self._store, search, label=self._plan.label(generation_id))
+        except BansweepError as error:
+            self._fail(generation_id, str(error))
+            return
+        if record is None:
+            self._schedule.again(Task(generation_id, search.lose(winner.candidate.number)))
+            return
+        assert winner.value is not None
+        outcomes = Counter[str](result.outcome for result in search.results)
+        self._candidate_files.keep(record)
+        self._finish(generation_id, choice=Choice(winner.candidate, winner.value, outcomes))
+        self._remove_candidates(search.candidate_ids)
 
     def _adopt(self, generation_id: str) -> None:
         """Another sweep has published a generation that is searched here."""
-        self._published.add(generation_id)
+        record = readable_record(self._store, generation_id)
+        if record is not None:
+            self._candidate_files.keep(record)
         self._finish(generation_id, reused=True)
         self._stop_all_of(generation_id)
 
     def _finish(self, generation_id: str, *, reused: bool = False, choice: Choice | None = None) -> None:
-        if self._plan.generations[generation_id].search is not None:
+        if self._is_searched(generation_id):
+            self._published.add(generation_id)
             with _logged():
                 self._store.clear_progress(generation_id)
         self._emit(GenerationFinished(generation_id, reused=reused, choice=choice))
-        not_needed = self._schedule.finish(generation_id, self._metrics(generation_id))
-        for other, cause in not_needed.items():
+        for other, cause in self._schedule.finish(generation_id).items():
             self._emit(GenerationNotNeeded(other, cause))
 
     def _fail(self, generation_id: str, reason: str) -> None:
@@ -334,31 +319,18 @@ class Conductor:
                 self._ask_to_stop(task)
 
     def _metrics(self, generation_id: str) -> Mapping[str, float]:
-        """A finished generation's figures, where a chain's end depends on them."""
-        return _metrics(self._store, generation_id) if generation_id in self._deciding else {}
+        """A finished generation's figures; none where its record cannot be read."""
+        record = readable_record(self._store, generation_id)
+        return {} if record is None else record.metrics
 
-    # What candidates leave
-
-    def _remove_candidates(self, generation_id: str, ids: Iterable[str]) -> None:
-        """Remove candidates of a published generation, but for those that some search still has or keeps."""
+    def _remove_candidates(self, ids: set[str]) -> None:
+        """Remove candidates of searches that are decided, but for those that another search still has."""
         in_use = {task.id for task in self._running.values()}
-        for other, search in self._schedule.searches.items():
-            if other != generation_id:
-                in_use |= search.candidate_ids
-        for other in self._keep_all & self._published - {generation_id}:
-            in_use |= _recorded_candidates(self._store, other, finished=True)
-        remove_candidates(self._store, set(ids) - in_use)
+        in_use.update(*(search.candidate_ids for search in self._schedule.searches.values()))
+        self._candidate_files.remove(ids - in_use)
 
-    def _remove_leftovers(self, finished: Iterable[str]) -> None:
-        """Remove what a former run of the sweep had no time to."""
-        with _logged():
-            there = self._store.candidates.everything()
-            searched = [one for one in finished if there and self._plan.generations[one].search is not None]
-            kept = set[str]().union(
-                *(_recorded_candidates(self._store, one, finished=True) for one in searched if one in self._keep_all)
-            )
-            for generation_id in searched:
-                remove_candidates(self._store, (_recorded_candidates(self._store, generation_id) & there) - kept)
+    def _is_searched(self, generation_id: str) -> bool:
+        return self._plan.generations[generation_id].search is not None
 
     def _store_of(self, task: Task) -> Store:
         return self._store if task.candidate is None else self._store.candidates
@@ -371,22 +343,3 @@ def _logged() -> Iterator[None]:
         yield
     except StoreError as error:
         _log.warning("%s", error.cause)
-
-
-def _metrics(store: Store, generation_id: str) -> Mapping[str, float]:
-    """A finished generation's figures; none where its record cannot be read, which whoever needs it tells."""
-    try:
-        record = store.record(generation_id)
-    except StoreError:
-        return {}
-    return {} if record is None else record.metrics
-
-
-def _recorded_candidates(store: Store, generation_id: str, *, finished: bool = False) -> set[str]:
-    """The candidates in a generation's record; with `finished` those that came to the end."""
-    try:
-        record = store.record(generation_id)
-    except StoreError:
-        return set()
-    candidates = () if record is None else record.candidates
-    return {one.id for one in candidates if one.id and (not finished or one.outcome == "finished")}

@@ -1,16 +1,11 @@
-"""The end of a search: its best candidate becomes the generation, and what the others left is removed."""
+"""The end of a search: its best candidate becomes the generation."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable
-
-from bansweep.errors import DamagedError, StoreError
+from bansweep.errors import DamagedError
 from bansweep.plan.generation_search import CandidateResult, GenerationSearch
 from bansweep.store.records import CandidateRecord, GenerationRecord, recorded_number
 from bansweep.store.store import Store
-
-_log = logging.getLogger(__name__)
 
 
 def publish_winner(store: Store, search: GenerationSearch, *, label: str) -> GenerationRecord | None:
@@ -50,18 +45,6 @@ def publish_winner(store: Store, search: GenerationSearch, *, label: str) -> Gen
         predictions=predictions,
         candidates={recorded_number(result.candidate): result.history for result in search.results},
     )
-
-
-def remove_candidates(store: Store, ids: Iterable[str]) -> None:
-    """Remove what candidates have left, but for those that somebody else is training. What cannot be removed stays."""
-    for candidate_id in ids:
-        try:
-            with store.candidates.claim(candidate_id) as claim:
-                unclaimed = claim.acquire(wait=False)
-            if unclaimed:
-                store.candidates.remove(candidate_id)
-        except StoreError as error:
-            _log.warning("candidate %s stays in the store: %s", candidate_id, error.cause)
 
 
 def _candidate_record(result: CandidateResult) -> CandidateRecord:

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
-from bansweep.plan.candidates import Sampler, Setting, SettingsInAdvance, Told, settings_in_advance
+from bansweep.plan.candidates import (
+    DRAWS_A_CANDIDATE,
+    Sampler,
+    Setting,
+    SettingsInAdvance,
+    Told,
+    settings_in_advance,
+)
 from bansweep.plan.generation import Generation
 from bansweep.plan.seeds import derived_seed
 from bansweep.spec.distributions import AnyDistribution, Choice, Grid, Int, LogUniform, Uniform
@@ -18,7 +25,6 @@ if TYPE_CHECKING:
 _VALUE = "value"
 # Before so many results are known candidates are drawn at random; Optuna's own default is 10.
 _MOST_RANDOM = 10
-_DRAWS_A_CANDIDATE = 100
 
 
 def sampler_of(searched: Generation) -> Sampler:
@@ -67,7 +73,7 @@ class TpeSampler:
             self._optuna.on_trial_complete(_name(told.number), result, error=result is None)
 
     def draw(self, number: int) -> Setting | None:
-        for attempt in range(_DRAWS_A_CANDIDATE):
+        for attempt in range(DRAWS_A_CANDIDATE):
             name = _name(number) if attempt == 0 else f"{_name(number)} again {attempt}"
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")

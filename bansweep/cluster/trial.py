@@ -19,8 +19,7 @@ def generation_trial(config: dict[str, Any]) -> None:
 
     Reports `started` with the number of epochs done before, an `epoch_report` for each epoch, and last an `outcome`:
     `finished`, `reused`, `stopped` where it was asked to, or `failed` with a `reason`; `diverged` tells that it would
-    fail again. Exceptions would be retried by Tune as if the process had died,
-    so failures are results here.
+    fail again. Exceptions would be retried by Tune as if the process had died, so failures are results here.
     """
     job = GenerationJob.model_validate_json(config["job"])
     allocation = Allocation(**config["allocation"])

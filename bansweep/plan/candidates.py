@@ -19,6 +19,9 @@ from bansweep.spec.hyperparameters import Hyperparameters, with_values
 Setting = Mapping[str, JsonValue]
 """Hyperparameters by their keys, such as `recipe.learning_rate`."""
 
+DRAWS_A_CANDIDATE = 100
+"""So often chance may come to settings that were tried before, until there are taken to be no others."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -111,13 +114,10 @@ def settings_in_advance(searched: Generation) -> list[Setting]:
         return [dict(zip(search.parameters, point, strict=True)) for point in product(*lists)]
     chance = random.Random(derived_seed(searched.seed, "search"))
     settings: list[Setting] = []
-    for _ in range(_DRAWS_A_CANDIDATE * search.size):
+    for _ in range(DRAWS_A_CANDIDATE * search.size):
         if len(settings) == search.size:
             break
         setting = {key: drawn(one, chance) for key, one in search.parameters.items()}
         if setting not in settings:
             settings.append(setting)
     return settings
-
-
-_DRAWS_A_CANDIDATE = 100

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bansweep.plan.comparison import comparable
 from bansweep.plan.plan import Plan, PlannedChain
 from bansweep.spec.chain import Stop
 
@@ -31,31 +31,21 @@ class ChainEnd:
     @property
     def best(self) -> int:
         """The best generation's place in the chain; 0 is the teacher of the first one."""
-        return min(range(len(self.values)), key=self.values.__getitem__)
+        return min(range(len(self.values)), key=lambda place: comparable(self.values[place]))
 
 
 def ends_after(values: Sequence[float], stop: Stop) -> int | None:
     """After how many generations a chain ends, given the values (lower is better) of its teacher and of those that are
     finished, in order; None where it goes on."""
-    best, waited = _comparable(values[0]), 0
+    best, waited = comparable(values[0]), 0
     for number, value in enumerate(values[1:], start=1):
-        if _comparable(value) < best - stop.min_delta:
+        if comparable(value) < best - stop.min_delta:
             best, waited = value, 0
         else:
             waited += 1
         if waited == stop.patience:
             return number
     return None
-
-
-def deciding(plan: Plan) -> frozenset[str]:
-    """The generations by whose metrics it is told where chains end: of others nobody has to know them."""
-    return frozenset(
-        generation_id
-        for chain in plan.chains
-        if chain.stop is not None
-        for generation_id in (chain.teacher, *chain.members)
-    )
 
 
 def chain_ends(plan: Plan, metrics: Mapping[str, Mapping[str, float]]) -> tuple[ChainEnd, ...]:
@@ -96,20 +86,7 @@ def without_ended(plan: Plan, ends: Sequence[ChainEnd]) -> Plan:
             kept = end.chain.members[: end.length]
             ensemble = dataclasses.replace(ensemble, members=tuple(one for one in ensemble.members if one in kept))
         ensembles.append(ensemble)
-    needed = {cell.generation_id for cell in cells} | {member for ensemble in ensembles for member in ensemble.members}
-    for generation_id, generation in reversed(list(plan.generations.items())):
-        if generation_id in needed and generation.teacher is not None:
-            needed.add(generation.teacher)
-    # Whoever is needed all the same keeps the cell: a plan names every generation that it holds.
-    cells = tuple(cell for cell in plan.cells if cell.generation_id in needed)
-    shown = {cell.column for cell in cells} | {ensemble.column for ensemble in ensembles}
-    return dataclasses.replace(
-        plan,
-        columns=tuple(column for column in plan.columns if column in shown),
-        generations={key: value for key, value in plan.generations.items() if key in needed},
-        cells=cells,
-        ensembles=tuple(ensembles),
-    )
+    return plan.part(cells, ensembles)
 
 
 def not_needed(plan: Plan, ends: Sequence[ChainEnd]) -> dict[str, str]:
@@ -122,7 +99,3 @@ def not_needed(plan: Plan, ends: Sequence[ChainEnd]) -> dict[str, str]:
             # Whoever was to learn from one that is left out is left out as well, for the same cause.
             left_out[generation_id] = causes.get(generation_id) or left_out[str(generation.teacher)]
     return left_out
-
-
-def _comparable(value: float) -> float:
-    return math.inf if math.isnan(value) else value

@@ -10,7 +10,7 @@ from typing import Literal
 
 from bansweep.plan.generation import Generation
 from bansweep.plan.plan import Plan
-from bansweep.plan.workload import DataSize, TeacherRoom, stored_bytes, training_operations
+from bansweep.plan.workload import GIGABYTE, DataSize, TeacherRoom, stored_bytes, training_operations
 from bansweep.spec.networks import NetworkSpec
 from bansweep.spec.resources import Precision, Resources
 
@@ -31,7 +31,6 @@ RATES: Mapping[Device, Mapping[Precision, float]] = {
 }
 
 _SECONDS_AN_HOUR = 3600.0
-_GIGABYTE = 1e9
 
 
 @dataclass(frozen=True)
@@ -125,8 +124,8 @@ def estimates(
     `epochs_done` has the unfinished ones and the epochs that they have done. Left out are those of which nothing is
     known: with `data` of unknown size (None) only the same training says anything.
     """
-    clock = _Clock(plan, placement, data, room, [one for one in measured if one.device == placement.device])
-    found = {generation_id: clock.estimate(generation_id, done) for generation_id, done in epochs_done.items()}
+    estimator = _Estimator(plan, placement, data, room, [one for one in measured if one.device == placement.device])
+    found = {generation_id: estimator.estimate(generation_id, done) for generation_id, done in epochs_done.items()}
     return {generation_id: estimate for generation_id, estimate in found.items() if estimate is not None}
 
 
@@ -160,10 +159,10 @@ def stored_gigabytes(
         generation = plan.generations[generation_id]
         networks = 1 + candidates_of(generation) if generation_id in keep_all else 1
         total += networks * stored_bytes(generation, data)
-    return total / _GIGABYTE
+    return total / GIGABYTE
 
 
-class _Clock:
+class _Estimator:
     """Tells generations' times on one kind of device."""
 
     def __init__(

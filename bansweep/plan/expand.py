@@ -64,6 +64,13 @@ def expand(sweep: SweepSpec, data: DataIdentity) -> Plan:
     )
 
 
+def keeping_all_candidates(sweep: SweepSpec, plan: Plan) -> frozenset[str]:
+    """The searched generations of which all candidates stay in the store, beside the winner."""
+    searches = {name: sweep.search_in(column) for name, column in sweep.generations.items()}
+    keeping = {name for name, search in searches.items() if search is not None and search.keep == "all"}
+    return frozenset(cell.generation_id for cell in plan.cells if cell.column in keeping)
+
+
 def _teachers_first(sweep: SweepSpec) -> list[str]:
     """Column names, teachers before students, otherwise in the file's order."""
     sorter = TopologicalSorter(
@@ -90,7 +97,7 @@ def _generation(
         seed=effective_seed(replica_seed, column.seed, index),
         generation_index=index,
         teacher=None if teacher is None else teacher.id,
-        # What is kept of the losers changes nothing that is learnt.
+        # What is kept of the losers (`keeping_all_candidates`) changes nothing that is learnt.
         search=None if search is None else search.model_copy(update={"keep": "winner"}),
         select=select,
     )

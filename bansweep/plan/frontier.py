@@ -24,39 +24,34 @@ class Frontier:
                 self._students[generation.teacher].append(generation_id)
         self._height = chain_lengths(plan)
         self._finished = set(finished)
-        self._running: set[str] = set()
-        self._failed: set[str] = set()
-        self._blocked: dict[str, str] = {}
+        self._blocked: set[str] = set()
         self._dropped = set(not_needed)
         self._ready: list[tuple[int, int, str]] = []
         for generation_id in plan.generations:
             self._offer(generation_id)
 
     def take(self) -> str | None:
-        """The next generation to train, now running; None where none is ready."""
+        """The next generation to train; None where none is ready. It is handed out once, however its training ends."""
         if not self._ready:
             return None
         _, _, generation_id = heapq.heappop(self._ready)
-        self._running.add(generation_id)
         return generation_id
 
     def finish(self, generation_id: str) -> None:
-        """A running generation is in the store: its students become ready."""
-        self._running.remove(generation_id)
+        """A generation that was taken is in the store: its students become ready."""
+        assert generation_id not in self._finished, f"{generation_id} is finished twice"
         self._finished.add(generation_id)
         for student_id in self._students[generation_id]:
             self._offer(student_id)
 
     def fail(self, generation_id: str) -> tuple[str, ...]:
-        """A running generation failed; returns its descendants, which are blocked by it now."""
-        self._running.remove(generation_id)
-        self._failed.add(generation_id)
+        """A generation that was taken failed; returns its descendants, which are blocked by it now."""
         newly_blocked: list[str] = []
         stack = [generation_id]
         while stack:
             for student_id in self._students[stack.pop()]:
-                if student_id not in self._finished and student_id not in self._blocked:
-                    self._blocked[student_id] = generation_id
+                if not any(student_id in told for told in (self._finished, self._blocked, self._dropped)):
+                    self._blocked.add(student_id)
                     newly_blocked.append(student_id)
                     stack.append(student_id)
         return tuple(sorted(newly_blocked, key=self._order.__getitem__))
@@ -65,36 +60,10 @@ class Frontier:
         """These are not needed any more, and neither running nor ready."""
         self._dropped.update(generation_ids)
 
-    def put_back(self, generation_id: str) -> None:
-        """A running generation is not trained after all, this time: its descendants stay where they are."""
-        self._running.remove(generation_id)
-
     @property
     def ready(self) -> int:
         """How many generations could start now."""
         return len(self._ready)
-
-    @property
-    def exhausted(self) -> bool:
-        """Nothing runs and nothing is ready: whatever is left never will be."""
-        return not self._ready and not self._running
-
-    @property
-    def finished(self) -> frozenset[str]:
-        return frozenset(self._finished)
-
-    @property
-    def running(self) -> frozenset[str]:
-        return frozenset(self._running)
-
-    @property
-    def failed(self) -> frozenset[str]:
-        return frozenset(self._failed)
-
-    @property
-    def blocked(self) -> dict[str, str]:
-        """Blocked generation -> the failed ancestor that blocks it."""
-        return dict(self._blocked)
 
     def _offer(self, generation_id: str) -> None:
         teacher = self._generations[generation_id].teacher

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from bansweep.plan.candidates import Candidate, Sampler, Told, candidate_of
+from bansweep.plan.comparison import comparable
 from bansweep.plan.events import EpochReport
 from bansweep.plan.generation import Generation
 from bansweep.plan.pruning import Course, Verdict, verdicts
@@ -75,10 +76,8 @@ class GenerationSearch:
 
         Candidates that need no training, because they ended or were given up before, are passed over.
         """
-        while not self._all_drawn:
+        while self.has_more():
             number = len(self._candidates)
-            if not self._tell(self._sampler.waits_for(number)):
-                return None
             setting = self._sampler.draw(number)
             if setting is None:
                 self._size = number
@@ -131,7 +130,7 @@ class GenerationSearch:
         return self._candidates[number].candidate
 
     def has_more(self) -> bool:
-        """Whether the next candidate could be drawn now; tells the sampler what it has to know for that."""
+        """Whether the next candidate can be drawn now; tells the sampler what it has to know for that."""
         return not self._all_drawn and self._tell(self._sampler.waits_for(len(self._candidates)))
 
     @property
@@ -161,7 +160,7 @@ class GenerationSearch:
     def winner(self) -> CandidateResult | None:
         """The best candidate of those that came to the end, the first one among equals; None where all failed."""
         finished = [result for result in self.results if result.outcome == "finished"]
-        return min(finished, key=lambda result: _comparable(result.value), default=None)
+        return min(finished, key=lambda result: comparable(result.value), default=None)
 
     @property
     def _all_drawn(self) -> bool:
@@ -201,8 +200,4 @@ def selected_epoch(history: Sequence[EpochReport], generation: Generation) -> in
     metric = generation.select.metric
     if generation.select.epoch == "last" or metric is None:
         return history[-1].epoch
-    return min(history, key=lambda report: _comparable(report.metrics[metric])).epoch
-
-
-def _comparable(value: float | None) -> float:
-    return math.inf if value is None or math.isnan(value) else value
+    return min(history, key=lambda report: comparable(report.metrics[metric])).epoch

@@ -28,11 +28,15 @@ class Needs:
                 self._chains_of.setdefault(generation_id, []).append(number)
         self._metrics: dict[str, Mapping[str, float]] = {}
 
+    def depend_on(self, generation_id: str) -> bool:
+        """Whether a generation's figures can tell where a chain ends: of others nobody has to know them."""
+        return generation_id in self._chains_of
+
     def finish(self, generation_id: str, metrics: Mapping[str, float]) -> dict[str, str]:
         """A generation is finished, with these figures. Returns what is not needed any more because of them, teachers
         first, each with the last generation that counts in its chain."""
         left_out: dict[str, str] = {}
-        if generation_id in self._chains_of:
+        if self.depend_on(generation_id):
             self._metrics[generation_id] = metrics
         for number in self._chains_of.get(generation_id, ()):
             chain = self._open_chains.get(number)

@@ -65,8 +65,16 @@ class NetworkSize:
 
 
 @cache
-def image_network_size(spec: ImageNetworkSpec, images: Images) -> NetworkSize:
-    """The size of an image network."""
+def network_size(spec: NetworkSpec, inputs: Images | Vocabulary) -> NetworkSize:
+    """The size of a network. Raises ValueError where it does not read such inputs."""
+    if isinstance(spec, LanguageNetworkSpec) and isinstance(inputs, Vocabulary):
+        return _language_model_size(spec, inputs)
+    if isinstance(spec, ImageNetworkSpec) and isinstance(inputs, Images):
+        return _image_network_size(spec, inputs)
+    raise ValueError(f"{spec.name} cannot read {inputs}")
+
+
+def _image_network_size(spec: ImageNetworkSpec, images: Images) -> NetworkSize:
     grid = _Grid(images.height, images.width)
     stem = _convolution(images.channels, spec.stem_channels, grid, kernel=3)
     channels = spec.stage_channels[2]
@@ -74,9 +82,8 @@ def image_network_size(spec: ImageNetworkSpec, images: Images) -> NetworkSize:
     return _total([stem, _stages(spec, grid), classifier])
 
 
-@cache
-def language_model_size(spec: LanguageNetworkSpec, vocabulary: Vocabulary) -> NetworkSize:
-    """The size of a language model. Looking a word up in a table costs no operations."""
+def _language_model_size(spec: LanguageNetworkSpec, vocabulary: Vocabulary) -> NetworkSize:
+    """Looking a word up in a table costs no operations."""
     match spec:
         case Lstm():
             # Tied, it is the output matrix.
@@ -89,15 +96,6 @@ def language_model_size(spec: LanguageNetworkSpec, vocabulary: Vocabulary) -> Ne
             assert_never(spec)
     layers = [_lstm_layer(inputs, spec.units) for inputs in (features, *[spec.units] * (spec.layers - 1))]
     return _total([embedding, *layers, _linear(spec.units, vocabulary.words)])
-
-
-def network_size(spec: NetworkSpec, inputs: Images | Vocabulary) -> NetworkSize:
-    """The size of any network. Raises ValueError where it does not read such inputs."""
-    if isinstance(spec, LanguageNetworkSpec) and isinstance(inputs, Vocabulary):
-        return language_model_size(spec, inputs)
-    if isinstance(spec, ImageNetworkSpec) and isinstance(inputs, Images):
-        return image_network_size(spec, inputs)
-    raise ValueError(f"{spec.name} cannot read {inputs}")
 
 
 @dataclass(frozen=True)

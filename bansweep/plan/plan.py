@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from bansweep.plan.generation import Generation
@@ -72,6 +72,25 @@ class Plan:
     def replica_seeds(self) -> frozenset[int]:
         """The seeds of the replicas that are planned."""
         return frozenset(cell.replica_seed for cell in self.cells)
+
+    def part(self, cells: Sequence[Cell], ensembles: Sequence[EnsembleCell]) -> Plan:
+        """The plan of these cells and ensembles, with all generations that they rest on."""
+        needed = {cell.generation_id for cell in cells} | {member for cell in ensembles for member in cell.members}
+        for generation_id, generation in reversed(list(self.generations.items())):
+            if generation_id in needed and generation.teacher is not None:
+                needed.add(generation.teacher)
+        # Teachers and members that are none of the cells keep their own: a plan names every generation that it holds.
+        kept = tuple(cell for cell in self.cells if cell.generation_id in needed)
+        shown: list[Cell | EnsembleCell] = [*kept, *ensembles]
+        rows, columns = {cell.row for cell in shown}, {cell.column for cell in shown}
+        return replace(
+            self,
+            rows=tuple(row for row in self.rows if row in rows),
+            columns=tuple(column for column in self.columns if column in columns),
+            generations={key: value for key, value in self.generations.items() if key in needed},
+            cells=kept,
+            ensembles=tuple(ensembles),
+        )
 
     def label(self, generation_id: str) -> str:
         """What people call a generation: `wrn-28-1 / ban`, with the replica's seed where there are several."""

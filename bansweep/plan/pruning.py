@@ -13,6 +13,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from bansweep.plan.comparison import comparable
 from bansweep.spec.search import AnyPruner, Asha, Median
 
 
@@ -105,24 +106,20 @@ def _gives_up(values: Sequence[float], others: Sequence[Sequence[float]], pruner
         case Median(startup=startup):
             if len(others) < startup:
                 return False
-            means = [statistics.fmean(map(_or_infinite, other)) for other in others]
-            return _larger(min(map(_or_infinite, values)), statistics.median(means))
+            means = [statistics.fmean(map(comparable, other)) for other in others]
+            return _larger(min(map(comparable, values)), statistics.median(means))
 
 
 def _larger(value: float, bound: float) -> bool:
-    return _or_infinite(value) > bound
+    return comparable(value) > bound
 
 
 def _quantile(values: Sequence[float], fraction: float) -> float:
     """Between the order statistics linear interpolation, as in numpy."""
-    ordered = sorted(map(_or_infinite, values))
+    ordered = sorted(map(comparable, values))
     position = fraction * (len(ordered) - 1)
     low = math.floor(position)
     high = min(low + 1, len(ordered) - 1)
     if ordered[low] == ordered[high]:  # infinite ones, too
         return ordered[low]
     return ordered[low] + (position - low) * (ordered[high] - ordered[low])
-
-
-def _or_infinite(value: float) -> float:
-    return math.inf if math.isnan(value) else value

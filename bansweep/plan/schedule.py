@@ -3,7 +3,7 @@ of a chain than it needs. Knows no clock, no store and no cluster."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from bansweep.plan.candidates import Candidate
@@ -38,33 +38,32 @@ class Task:
 class Schedule:
     """The trainings of a plan, longest chain of descendants first.
 
-    `finished` has the metrics of what the store holds. `open_search` begins the search of a generation whose teacher is
-    finished.
+    `finished` are the generations that the store holds; `metrics_of` tells a finished one's figures, and is asked where
+    a chain's end depends on them. `open_search` begins the search of a generation whose teacher is finished.
     """
 
     def __init__(
-        self, plan: Plan, finished: Mapping[str, Metrics], open_search: Callable[[Generation], GenerationSearch]
+        self,
+        plan: Plan,
+        finished: Collection[str],
+        *,
+        metrics_of: Callable[[str], Metrics],
+        open_search: Callable[[Generation], GenerationSearch],
     ) -> None:
         self._plan = plan
+        self._metrics_of = metrics_of
         self._open_search = open_search
         self._heights = chain_lengths(plan)
         self._searches: dict[str, GenerationSearch] = {}
         self._again: list[Task] = []
-        self._tasks = 0
         self._needs = Needs(plan)
         self._not_needed: dict[str, str] = {}
-        for generation_id, metrics in finished.items():
-            self._not_needed |= self._needs.finish(generation_id, metrics)
+        for generation_id in finished:
+            self._leave_out_after(generation_id)
         self._frontier = Frontier(plan, finished, self._not_needed)
 
     def take(self) -> Task | None:
-        """The next training, now running; None where nothing can start at present."""
-        task = self._next()
-        if task is not None:
-            self._tasks += 1
-        return task
-
-    def _next(self) -> Task | None:
+        """The next training; None where nothing can start at present."""
         if self._again:
             return self._again.pop()
         # A search that is under way comes first: its generation is nearer to its end than one that has not begun.
@@ -82,10 +81,6 @@ class Schedule:
                 return Task(ready, candidate)
         return None
 
-    def end(self) -> None:
-        """One of the trainings that were taken runs no longer, however it ended."""
-        self._tasks -= 1
-
     @property
     def searches(self) -> Mapping[str, GenerationSearch]:
         """The searches that are under way, by their generations."""
@@ -100,12 +95,11 @@ class Schedule:
         """A training whose result was lost has to be done once more."""
         self._again.append(task)
 
-    def finish(self, generation_id: str, metrics: Metrics) -> dict[str, str]:
+    def finish(self, generation_id: str) -> dict[str, str]:
         """A generation is in the store: its students may start. Returns those that are not needed any more, because
         their chains have ended, with the last generation that counts."""
         self._forget_search(generation_id)
-        left_out = self._needs.finish(generation_id, metrics)
-        self._not_needed |= left_out
+        left_out = self._leave_out_after(generation_id)
         self._frontier.drop(left_out)
         self._frontier.finish(generation_id)
         return left_out
@@ -115,14 +109,11 @@ class Schedule:
         self._forget_search(generation_id)
         return self._frontier.fail(generation_id)
 
-    def stop(self, generation_id: str) -> None:
-        """A generation's training was stopped, to go on another time: neither it nor its students run in this one."""
-        self._frontier.put_back(generation_id)
-
     @property
     def exhausted(self) -> bool:
-        """Nothing runs and nothing can start: whatever is left never will, this time."""
-        return self._tasks == 0 and not self._again and self._frontier.ready == 0 and not self._waiting_candidates
+        """Nothing can start: where nothing runs, either, whatever is left never will, this time."""
+        more_candidates = any(search.has_more() for search in self._searches.values())
+        return not self._again and self._frontier.ready == 0 and not more_candidates
 
     @property
     def not_needed(self) -> dict[str, str]:
@@ -133,6 +124,8 @@ class Schedule:
         self._searches.pop(generation_id, None)
         self._again = [task for task in self._again if task.generation_id != generation_id]
 
-    @property
-    def _waiting_candidates(self) -> bool:
-        return any(search.has_more() for search in self._searches.values())
+    def _leave_out_after(self, generation_id: str) -> dict[str, str]:
+        metrics = self._metrics_of(generation_id) if self._needs.depend_on(generation_id) else {}
+        left_out = self._needs.finish(generation_id, metrics)
+        self._not_needed |= left_out
+        return left_out

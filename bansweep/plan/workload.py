@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bansweep.plan.generation import Generation
-from bansweep.plan.operations import Images, Vocabulary, language_model_size, network_size
+from bansweep.plan.operations import Images, Vocabulary, network_size
 from bansweep.spec.losses import needs_teacher
 from bansweep.spec.networks import LanguageNetworkSpec, NetworkSpec, is_language_model
 from bansweep.spec.recipes import LanguageRecipe
+
+GIGABYTE = 1e9
 
 # Forward, and backward to weights and to inputs, each as much again.
 _PASSES_OF_A_STEP = 3
 _BYTES_OF_A_NUMBER = 4
 _BYTES_OF_A_LOGIT = 2
-_GIGABYTE = 1e9
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class TeacherRoom:
 
     @classmethod
     def of_gigabytes(cls, memory: float, disk: float) -> TeacherRoom:
-        return cls(memory * _GIGABYTE, disk * _GIGABYTE)
+        return cls(memory * GIGABYTE, disk * GIGABYTE)
 
 
 def training_operations(generation: Generation, teacher: NetworkSpec | None, data: DataSize, room: TeacherRoom) -> int:
@@ -77,7 +78,7 @@ def _of_language_teacher(
     teacher: LanguageNetworkSpec, vocabulary: Vocabulary, tokens: int, epochs: int, room: TeacherRoom
 ) -> int:
     """Its answers are the same in every epoch: what is kept (`training/teacher_outputs.py`) is computed once."""
-    whole = language_model_size(teacher, vocabulary).operations
+    whole = network_size(teacher, vocabulary).operations
     decoder = teacher.units * vocabulary.words
     if tokens * vocabulary.words * _BYTES_OF_A_LOGIT <= max(room.memory, room.disk):
         return tokens * whole

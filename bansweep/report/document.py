@@ -19,7 +19,7 @@ class Outcome:
     """What became of a plan's generations, by their ids.
 
     `trained` by this command, `reused` because the store had them; `failed` maps to the reason, `blocked` to the
-    failed ancestor's id (as `Frontier.blocked`).
+    failed ancestor's id (as `GenerationBlocked`).
     """
 
     trained: tuple[str, ...] = ()

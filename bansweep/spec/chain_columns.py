@@ -64,8 +64,9 @@ def chains_are_valid(sweep: dict[str, Any]) -> bool:
 
 def said_of_chains(found: Sequence[Finding], sweep: dict[str, Any]) -> list[Finding]:
     """Findings about columns that chains stand for as findings about these chains, as the file has them; each once."""
-    chain_of = {name: path for path, chain, _ in _valid_chains(sweep) for name in chain.columns}
-    ensembles = {chain.ensemble_column: path for path, chain, _ in _valid_chains(sweep)}
+    chains = [(path, chain) for path, chain, _ in _valid_chains(sweep)]
+    chain_of = {name: path for path, chain in chains for name in chain.columns}
+    ensembles = {chain.ensemble_column: path for path, chain in chains}
     columns = sweep.get("generations")
     told: list[Finding] = []
     for path, message in found:

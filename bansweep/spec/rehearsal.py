@@ -50,34 +50,27 @@ def rehearsal_overrides(sweep: SweepSpec, changes: Sequence[str] = ()) -> tuple[
         "resources.cpus_per_worker=1",
         "resources.compile=false",
     )
-    candidates = tuple(override for key, search, _ in _searches(sweep) for override in _candidates(key, search))
+    candidates = tuple(override for path, search in sweep.searches() for override in _candidates(path, search))
     keys = set(map(_key, (*overrides, *candidates)))
     meant_for_it = (change for change in changes if _key(change) in keys)
     # After the changes: a search that a change makes is cut down like one of the file.
-    cut = (override for key, search, none in _searches(sweep) for override in _cut(key, search, none))
+    cut = (override for path, search in sweep.searches() for override in _cut(path, search))
     return (*overrides, *candidates, *meant_for_it, *cut, f"name={sweep.name[: 80 - len(_SUFFIX)]}{_SUFFIX}")
 
 
-def _searches(sweep: SweepSpec) -> Iterator[tuple[str, Search, str]]:
-    """Every search, with its key and what stands there where there is none."""
-    if sweep.search is not None:
-        yield "search", sweep.search, "null"
-    for name, column in sweep.generations.items():
-        if isinstance(column.search, Search):
-            yield f"generations.{name}.search", column.search, "none"
-
-
-def _candidates(key: str, search: Search) -> Iterator[str]:
+def _candidates(path: Sequence[str], search: Search) -> Iterator[str]:
     """A grid has as many as it has: all of its points are rehearsed."""
     if search.sampling != "grid":
-        yield f"{key}.candidates={min(search.size, CANDIDATES)}"
+        yield f"{'.'.join(path)}.candidates={min(search.size, CANDIDATES)}"
 
 
-def _cut(key: str, search: Search, none: str) -> Iterator[str]:
+def _cut(path: Sequence[str], search: Search) -> Iterator[str]:
     """A search without what would take the place of a rehearsal's own settings."""
+    key = ".".join(path)
     left = {name: one for name, one in search.parameters.items() if name not in _NOT_SEARCHED}
     if not left:
-        yield f"{key}={none}"
+        # A column with nothing there would have the sweep's search.
+        yield f"{key}={'null' if key == 'search' else 'none'}"
     elif len(left) < len(search.parameters):
         yield f"{key}.parameters={json.dumps({name: one.model_dump(mode='json') for name, one in left.items()})}"
         if search.sampling == "grid":

@@ -13,8 +13,8 @@ from bansweep.spec.model import SpecModel
 
 Sampler = Literal["grid", "random", "tpe"]
 
-MOST_CANDIDATES = 100_000
-EPOCHS = "recipe.epochs"
+_MOST_CANDIDATES = 100_000
+_EPOCHS = "recipe.epochs"
 
 
 class Asha(SpecModel):
@@ -61,7 +61,7 @@ class Search(SpecModel):
 
     parameters: Mapping[str, Distribution] = Field(min_length=1)
     sampler: Sampler | None = Field(default=None, validate_default=True)
-    candidates: int | None = Field(default=None, ge=1, le=MOST_CANDIDATES, validate_default=True)
+    candidates: int | None = Field(default=None, ge=1, le=_MOST_CANDIDATES, validate_default=True)
     pruner: Pruner | None = None
     parallel: int = Field(default=4, ge=1, le=10_000)
     keep: Literal["winner", "all"] = "winner"
@@ -100,9 +100,9 @@ class Search(SpecModel):
                 raise ValueError("'candidates' is missing: say how many are to be tried, such as candidates: 8")
             return candidates
         points = _points(parameters)
-        if points > MOST_CANDIDATES:
+        if points > _MOST_CANDIDATES:
             raise ValueError(
-                f"the grid has {points:,} points, more than {MOST_CANDIDATES:,}: shorten its lists, or use choice "
+                f"the grid has {points:,} points, more than {_MOST_CANDIDATES:,}: shorten its lists, or use choice "
                 "instead of grid and say how many candidates are to be tried"
             )
         if candidates not in (None, points):
@@ -112,10 +112,10 @@ class Search(SpecModel):
     @field_validator("pruner")
     @classmethod
     def _compares_equal_lengths(cls, pruner: AnyPruner | None, info: ValidationInfo) -> AnyPruner | None:
-        if pruner is not None and EPOCHS in info.data.get("parameters", {}):
+        if pruner is not None and _EPOCHS in info.data.get("parameters", {}):
             raise ValueError(
                 f"{pruner.kind} compares candidates after the same epochs, which says nothing where their lengths, and "
-                f"so their schedules, differ: remove the pruner, or {EPOCHS} from the parameters"
+                f"so their schedules, differ: remove the pruner, or {_EPOCHS} from the parameters"
             )
         return pruner
 
@@ -125,17 +125,13 @@ class Search(SpecModel):
         return _sampling(self.sampler, self.parameters)
 
     @property
-    def grid_size(self) -> int:
-        """How many points a grid has."""
-        return _points(self.parameters)
-
-    @property
     def size(self) -> int:
         """How many candidates are tried: all that there are, where lists have fewer combinations than asked for."""
+        points = _points(self.parameters)
         if self.candidates is None:
-            return self.grid_size
+            return points
         lists_only = all(isinstance(one, Grid | Choice) for one in self.parameters.values())
-        return min(self.candidates, self.grid_size) if lists_only else self.candidates
+        return min(self.candidates, points) if lists_only else self.candidates
 
 
 def _sampling(sampler: Sampler | None, parameters: Mapping[str, AnyDistribution]) -> Sampler:
@@ -145,6 +141,7 @@ def _sampling(sampler: Sampler | None, parameters: Mapping[str, AnyDistribution]
 
 
 def _points(parameters: Mapping[str, AnyDistribution]) -> int:
+    """How many combinations the lists among the parameters have."""
     return prod(len(one.values) for one in parameters.values() if isinstance(one, Grid | Choice))
 
 

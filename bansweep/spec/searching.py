@@ -22,12 +22,9 @@ def search_problems(sweep: SweepSpec) -> Iterator[tuple[KeyPath, str]]:
                 f"{what} needs images to choose by that are neither trained on nor test data: set data.validation, "
                 "such as data: {kind: cifar10, validation: 5000}",
             )
-    if sweep.search is not None:
-        columns = {name: column for name, column in sweep.generations.items() if column.search is None}
-        yield from _parameter_problems(sweep, sweep.search, ("search",), columns)
-    for name, column in sweep.generations.items():
-        if isinstance(column.search, Search):
-            yield from _parameter_problems(sweep, column.search, ("generations", name, "search"), {name: column})
+    for path, search in sweep.searches():
+        columns = {name: column for name, column in sweep.generations.items() if sweep.search_in(column) is search}
+        yield from _parameter_problems(sweep, search, path, columns)
 
 
 def _metric_problems(sweep: SweepSpec) -> Iterator[tuple[KeyPath, str]]:
@@ -40,11 +37,8 @@ def _metric_problems(sweep: SweepSpec) -> Iterator[tuple[KeyPath, str]]:
 
 def _choices(sweep: SweepSpec) -> Iterator[tuple[KeyPath, str]]:
     """Where something is chosen by validation data."""
-    if sweep.search is not None:
-        yield ("search",), "a search"
-    for name, column in sweep.generations.items():
-        if isinstance(column.search, Search):
-            yield ("generations", name, "search"), "a search"
+    for path, _ in sweep.searches():
+        yield path, "a search"
     if sweep.select.epoch == "best":
         yield ("select", "epoch"), "the best epoch"
     for index, chain in enumerate(sweep.chain):

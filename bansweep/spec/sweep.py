@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
@@ -139,6 +139,14 @@ class SweepSpec(SpecModel):
     def recipe_in(self, row: Row) -> AnyRecipe:
         """The recipe of a row's generations."""
         return self.recipe if row.recipe is None else row.recipe
+
+    def searches(self) -> Iterator[tuple[tuple[str, ...], Search]]:
+        """Every search that the file has, with its key path: the sweep's own, and those of columns."""
+        if self.search is not None:
+            yield ("search",), self.search
+        for name, column in self.generations.items():
+            if isinstance(column.search, Search):
+                yield ("generations", name, "search"), column.search
 
     def search_in(self, column: Column) -> Search | None:
         """The search within a column's generations, if there is one."""

@@ -36,9 +36,17 @@ def test_a_student_is_ready_when_its_teacher_is_finished() -> None:
     frontier = Frontier(plan)
     assert frontier.take() == ids["c0"]
     assert frontier.take() is None
-    assert not frontier.exhausted, "the teacher still runs"
     frontier.finish(ids["c0"])
     assert frontier.take() == ids["c1"]
+
+
+def test_what_is_not_needed_is_not_blocked_as_well() -> None:
+    plan = tree([None, 0, 0])
+    ids = ids_of(plan)
+    frontier = Frontier(plan)
+    assert frontier.take() == ids["c0"]
+    frontier.drop([ids["c2"]])
+    assert frontier.fail(ids["c0"]) == (ids["c1"],)
 
 
 def test_the_longest_chain_goes_first() -> None:
@@ -55,10 +63,8 @@ def test_a_failure_blocks_its_descendants_only() -> None:
     running = {frontier.take(), frontier.take(), frontier.take()}
     assert running == {ids["c1"], ids["c3"], ids["c4"]}
     assert frontier.fail(ids["c1"]) == (ids["c2"],)
-    assert frontier.blocked == {ids["c2"]: ids["c1"]}
     frontier.finish(ids["c3"])
     frontier.finish(ids["c4"])
-    assert frontier.exhausted
     assert frontier.take() is None
 
 
@@ -67,7 +73,7 @@ def test_what_is_finished_is_never_handed_out_again() -> None:
     ids = ids_of(plan)
     frontier = Frontier(plan, finished=[ids["c0"], ids["c1"]])
     assert frontier.take() == ids["c2"]
-    assert Frontier(plan, finished=plan.generations).exhausted
+    assert Frontier(plan, finished=plan.generations).take() is None
 
 
 @st.composite
@@ -84,10 +90,13 @@ def test_any_run_ends_with_everything_finished_failed_or_blocked(
     plan = tree(teachers)
     frontier = Frontier(plan)
     running: list[str] = []
-    while not frontier.exhausted:
+    finished: list[str] = []
+    failed: list[str] = []
+    cause_of: dict[str, str] = {}
+    while running or frontier.ready:
         while data.draw(st.booleans()) and (taken := frontier.take()) is not None:
             teacher = plan.generations[taken].teacher
-            assert teacher is None or teacher in frontier.finished
+            assert teacher is None or teacher in finished
             assert taken not in running
             running.append(taken)
         if not running:
@@ -97,11 +106,15 @@ def test_any_run_ends_with_everything_finished_failed_or_blocked(
         ended = running.pop(data.draw(st.integers(0, len(running) - 1)))
         if data.draw(st.booleans()):
             frontier.finish(ended)
+            finished.append(ended)
         else:
-            frontier.fail(ended)
-    ended_ids = [*frontier.finished, *frontier.failed, *frontier.blocked]
-    assert sorted(ended_ids) == sorted(plan.generations)
-    for blocked_id, cause in frontier.blocked.items():
+            blocked = frontier.fail(ended)
+            assert not cause_of.keys() & set(blocked), "told twice"
+            cause_of |= dict.fromkeys(blocked, ended)
+            failed.append(ended)
+    assert frontier.take() is None
+    assert sorted([*finished, *failed, *cause_of]) == sorted(plan.generations)
+    for blocked_id, cause in cause_of.items():
         ancestors, at = set(), plan.generations[blocked_id].teacher
         while at is not None:
             ancestors.add(at)

@@ -1,0 +1,123 @@
+"""A sweep whose driver died, whose budget was spent or whose files are lost goes on from what the store has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cluster.simulation import EPOCHS, SAME_CANDIDATES, SWEEP, WITHOUT_SEARCH, Simulation, plan_of, winners
+
+from bansweep.plan.events import CandidateStarted, EpochReport, GenerationFailed, GenerationStopped
+from bansweep.plan.schedule import Task
+from bansweep.plan.selection import select
+from bansweep.store.progress import Progress
+from bansweep.store.store import Store
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+@pytest.mark.parametrize("steps", [3, 11, 24, 40])
+def test_a_driver_that_dies_costs_nothing_that_was_saved(
+    steps: int, sampler: str, store: Store, tmp_path: Path
+) -> None:
+    plan = plan_of(SWEEP.replace("candidates: 4", f"candidates: 4\n  sampler: {sampler}\n  parallel: 2"))
+    undisturbed = Simulation(plan, Store(tmp_path / "undisturbed"), at_a_time=1)
+    undisturbed.run()
+    first = Simulation(plan, store, at_a_time=1)
+    first.run(steps)
+    done = store.finished(plan.generations)
+    second = Simulation(plan, store, at_a_time=1)
+    second.run()
+    assert winners(plan, store) == winners(plan, undisturbed.store)
+    assert first.epochs_trained + second.epochs_trained == undisturbed.epochs_trained
+    assert not done & {event.generation_id for event in second.events if isinstance(event, CandidateStarted)}
+
+
+def test_what_a_killed_driver_left_is_removed_by_the_next(store: Store) -> None:
+    plan = plan_of()
+    Simulation(plan, store).run()
+    record = store.record(next(iter(plan.generations)))
+    assert record is not None
+    store.candidates.save_progress(record.candidates[0].id, Progress(1, b"", ()))
+    Simulation(plan, store).run()
+    assert store.candidates.everything() == set()
+
+
+def test_what_a_finished_search_keeps_outlasts_another_search_for_it(store: Store) -> None:
+    plan = plan_of(SAME_CANDIDATES)
+    _, b = plan.generations
+    Simulation(select(plan, ["b"]), store, keep_all=frozenset([b])).run()
+    kept = set(store.candidates.ids())
+    assert len(kept) == 4
+    Simulation(plan, store, keep_all=frozenset([b])).run()
+    assert store.finished(plan.generations) == set(plan.generations)
+    assert set(store.candidates.ids()) == kept
+
+
+def test_an_epoch_that_nobody_told_of_is_heard_of_all_the_same(store: Store, tmp_path: Path) -> None:
+    plan = plan_of()
+    undisturbed = Simulation(plan, Store(tmp_path / "undisturbed"), at_a_time=1)
+    undisturbed.run()
+    simulation = Simulation(plan, store, at_a_time=1)
+    epoch = simulation.conductor.epoch
+    # As if a process had died between saving its second epoch and telling of it.
+    simulation.conductor.epoch = (  # type: ignore[method-assign]
+        lambda task, report: None if report.epoch == 2 else epoch(task, report)
+    )
+    simulation.run()
+    assert winners(plan, store) == winners(plan, undisturbed.store)
+
+
+def test_a_winner_whose_files_are_lost_is_trained_again(store: Store, tmp_path: Path) -> None:
+    plan = plan_of()
+    whole = Store(tmp_path / "whole")
+    undisturbed = Simulation(plan, whole, at_a_time=1)
+    undisturbed.run()
+    teacher = next(iter(plan.generations))
+    winner = winners(plan, whole)[teacher][0]
+    simulation = Simulation(plan, store, at_a_time=1)
+    epoch = simulation.conductor.epoch
+
+    def damaging(task: Task, report: EpochReport) -> None:
+        epoch(task, report)
+        other = store.candidates.root / "generations"
+        if task.candidate is not None and task.candidate.number == 3 and other.exists():
+            for weights in other.rglob("weights.safetensors"):
+                weights.write_bytes(b"damaged")
+
+    simulation.conductor.epoch = damaging  # type: ignore[method-assign]
+    simulation.run()
+    record = store.record(teacher)
+    assert record is not None
+    assert record.winner == winner
+    assert store.weights(teacher) == record.trained.id.encode()
+    assert simulation.epochs_trained >= undisturbed.epochs_trained + EPOCHS, "a winner was lost"
+
+
+def test_a_spent_budget_starts_nothing_and_a_larger_one_goes_on(store: Store, tmp_path: Path) -> None:
+    plan = plan_of()
+    nothing = Simulation(plan, store, limit=0.0)
+    nothing.run()
+    assert nothing.events == []
+    some = Simulation(plan, store, limit=20 / 3600)
+    some.run()
+    assert some.epochs_trained > 0
+    assert some.meter.hours >= 20 / 3600
+    assert len(store.finished(plan.generations)) < len(plan.generations)
+    assert not [event for event in some.events if isinstance(event, GenerationFailed)]
+    rest = Simulation(plan, store)
+    rest.run()
+    whole = Store(tmp_path / "whole")
+    undisturbed = Simulation(plan, whole)
+    undisturbed.run()
+    assert winners(plan, store) == winners(plan, whole)
+
+
+def test_stopped_generations_without_a_search_go_on_later(store: Store) -> None:
+    plan = plan_of(WITHOUT_SEARCH + "chain: {loss: kd, length: 2}\n")
+    some = Simulation(plan, store, limit=6 / 3600)
+    some.run()
+    assert any(isinstance(event, GenerationStopped) for event in some.events)
+    rest = Simulation(plan, store)
+    rest.run()
+    assert some.epochs_trained + rest.epochs_trained == len(plan.generations) * EPOCHS
+    assert store.finished(plan.generations) == set(plan.generations)

@@ -1,15 +1,25 @@
 """The training step of image networks, against loops that people write.
 
-    python benchmarks/step.py [--networks wrn-10-1 wrn-28-1 densenet-40-12] [--precision fp32] [--rounds 7] [--json]
+    python benchmarks/step.py [--networks tiny wrn-28-1] [--losses labels kd kd-cached] [--precisions fp32 bf16]
+        [--batch 128] [--seconds 15] [--json]
 
-Labels alone, batches of 128 images of CIFAR's shape, random bytes: a step's cost does not depend on what is in them.
-All take turns, a few steps each; ratios are of images a second within a round, figures their medians over the rounds.
+Random images of CIFAR's shape. `tiny` is densenet-10-1, the smallest network that a name can tell, on images of 8x8
+pixels in batches of 512, where data take longer than arithmetic. `kd` has the teacher, of the student's architecture,
+in the step; `kd-cached` has its logits ready. Each loop runs in a process of its own, and they take turns. Ratios are
+of images a second within a round, figures their medians over as many rounds as `--seconds` last.
 
 - bare: the same network, precision and memory format on one batch that never changes: forward, loss, backward, update.
 - loader: torch.utils.data.DataLoader with torchvision's transforms (pad and crop, flip, to tensor, normalise) on PIL
-  images, in as many worker processes as threads, and the network in PyTorch's default memory format.
+  images in worker processes, which have cores of their own, and the network in PyTorch's default memory format.
+- torchdistill: the same data through its DistillationBox and KDLoss, with the teacher in the step, where it is
+  installed. It needs nothing that bansweep does not: pip install --no-deps torchdistill==1.1.5, best into an
+  environment of its own that sees this one.
 
-Exits with 1 where ours is below 0.98 of the bare loop.
+The bare loop is compared by CPU time, which other processes disturb less; the others, who use several cores, by the
+clock. The large networks want a smaller batch: --networks densenet-80-120 --batch 8.
+
+Exits with 1 where ours is below 0.98 of the bare loop, 8 times a loop with DataLoader for the tiny network, 1.25 times
+for WRN-28-1 and 2.2 times its loop in fp32 with bf16.
 """
 
 from __future__ import annotations
@@ -18,179 +28,131 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from itertools import product
+from typing import Any
 
-import numpy as np
-import torch
-from PIL import Image
-from torch import nn
-from torch.utils.data import DataLoader, Dataset
-from torchvision.transforms import v2
+from random_images import image_network
+from step_loops import Case, bare, has_torchdistill, loader, ours, torchdistill
+from turns import InItsOwnProcess, Loop
 
-from bansweep.data.images import ImageData, ImageSplit
-from bansweep.networks.builder import build_network
-from bansweep.plan.generation import DataIdentity, Generation
-from bansweep.spec.networks import ImageNetworkSpec, is_language_model, network_from_name
-from bansweep.spec.recipes import RECIPES
-from bansweep.training.image_run import ImageRun
-from bansweep.training.precision import autocast
+TINY, TINY_SIZE, TINY_BATCH = "densenet-10-1", 8, 512
+OURS, BARE, LOADER, LOADER_FP32, TORCHDISTILL = "ours", "bare", "loader", "loader, fp32", "torchdistill"
+FEWEST_ROUNDS = 5
+LONGEST_TURN, MOST_STEPS = 0.25, 64  # seconds of the bare loop
+FEWER_STEPS = 4  # times fewer, of the slow ones
 
-BATCH, CLASSES = 128, 10
-BOUND = 0.98
-MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
-CPU = torch.device("cpu")
-
-
-class Images(Dataset[tuple[torch.Tensor, int]]):
-    """PIL images, transformed one by one as they are asked for."""
-
-    def __init__(self, split: ImageSplit) -> None:
-        self._images = [Image.fromarray(image_HWC) for image_HWC in split.images_NHWC]
-        self._labels = split.labels_N
-        self._transform = v2.Compose(
-            [
-                v2.RandomCrop(32, padding=4, padding_mode="reflect"),
-                v2.RandomHorizontalFlip(),
-                v2.ToImage(),
-                v2.ToDtype(torch.float32, scale=True),
-                v2.Normalize(MEAN, STD),
-            ]
-        )
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        return self._transform(self._images[index]), int(self._labels[index])
-
-
-def random_data(steps: int) -> ImageData:
-    chance = np.random.default_rng(0)
-
-    def split(images: int) -> ImageSplit:
-        pixels = chance.integers(0, 256, (images, 32, 32, 3), dtype=np.uint8)
-        return ImageSplit(pixels, chance.integers(0, CLASSES, images))
-
-    # A test image is enough: what is timed is training.
-    return ImageData(split(BATCH * steps), None, split(1), tuple(map(str, range(CLASSES))), MEAN, STD)
-
-
-def ours(network: ImageNetworkSpec, data: ImageData, precision: str, rounds: int) -> Iterator[float]:
-    """Seconds a step, an epoch at a time, evaluation included."""
-    generation = Generation.model_validate(
-        {
-            "network": network,
-            "loss": "labels",
-            "recipe": {**RECIPES["wide-resnet"], "epochs": rounds + 1, "batch_size": BATCH},
-            "data": DataIdentity(kind="random", fingerprint="benchmark"),
-            "precision": precision,
-            "seed": 1,
-            "generation_index": 0,
-        }
-    )
-    steps = len(data.train) // BATCH
-    for report in ImageRun(generation, data).epochs():
-        yield report.seconds / steps
-
-
-def bare(network: ImageNetworkSpec, steps: int, precision: str) -> Iterator[float]:
-    model, optimizer = _model(network, torch.channels_last)
-    images_BKHW = torch.randn(BATCH, 3, 32, 32).contiguous(memory_format=torch.channels_last)
-    labels_B = torch.randint(CLASSES, (BATCH,))
-    while True:
-        started = time.perf_counter()
-        for _ in range(steps):
-            _step(model, optimizer, images_BKHW, labels_B, precision)
-        yield (time.perf_counter() - started) / steps
-
-
-def loader(network: ImageNetworkSpec, data: ImageData, precision: str, workers: int) -> Iterator[float]:
-    model, optimizer = _model(network, torch.contiguous_format)
-    batches = DataLoader(
-        Images(data.train), BATCH, shuffle=True, drop_last=True, num_workers=workers, persistent_workers=workers > 0
-    )
-    while True:
-        started, steps = time.perf_counter(), 0
-        for images_BKHW, labels_B in batches:
-            _step(model, optimizer, images_BKHW, labels_B, precision)
-            steps += 1
-        yield (time.perf_counter() - started) / steps
-
-
-def _model(network: ImageNetworkSpec, memory_format: torch.memory_format) -> tuple[nn.Module, torch.optim.SGD]:
-    model = build_network(network, input_shape=(3, 32, 32), classes=CLASSES)
-    model.to(memory_format=memory_format)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)
-    return model, optimizer
-
-
-def _step(
-    model: nn.Module,
-    optimizer: torch.optim.SGD,
-    images_BKHW: torch.Tensor,
-    labels_B: torch.Tensor,
-    precision: str,
-) -> None:
-    with autocast(CPU, bf16=precision == "bf16"):
-        logits_BC = model(images_BKHW)
-    loss = nn.functional.cross_entropy(logits_BC.float(), labels_B)
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    optimizer.step()
-
-
-def measured(name: str, precision: str, rounds: int, steps: int, threads: int) -> dict[str, list[float]]:
-    """Images a second of ours over each peer's, in each round."""
-    network = network_from_name(name)
-    if network is None or is_language_model(network):
-        raise SystemExit(f"{name} is no image network")
-    data = random_data(steps)
-    peers = {
-        "bare": bare(network, steps, precision),
-        "loader": loader(network, data, precision, threads),
-        "loader, fp32": loader(network, data, "fp32", threads),
-    }
-    if precision == "fp32":
-        del peers["loader, fp32"]
-    own = ours(network, data, precision, rounds)
-    for one in (own, *peers.values()):
-        next(one)  # warms up
-    ratios: dict[str, list[float]] = {peer: [] for peer in peers}
-    for _ in range(rounds):
-        seconds = next(own)
-        for peer, loop in peers.items():
-            ratios[peer].append(next(loop) / seconds)
-    return ratios
+BOUND_OF_BARE = 0.98
+# By network and peer.
+BOUNDS = {
+    ("tiny", LOADER): 8.0,
+    ("tiny", TORCHDISTILL): 8.0,
+    ("wrn-28-1", LOADER): 1.25,
+    ("wrn-28-1", TORCHDISTILL): 1.25,
+    ("wrn-28-1", LOADER_FP32): 2.2,
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--networks", nargs="+", default=["wrn-10-1", "wrn-28-1", "densenet-40-12"])
-    parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--steps", type=int, default=4, help="steps a round")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--networks", nargs="+", default=["tiny", "wrn-28-1"], help="names, or `tiny`")
+    parser.add_argument("--losses", nargs="+", choices=LOSSES, default=LOSSES)
+    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=PRECISIONS)
+    parser.add_argument("--batch", type=int, help=f"images; by default 128, of the tiny network {TINY_BATCH}")
+    parser.add_argument("--seconds", type=float, default=15, help="for each network, loss and precision")
+    parser.add_argument("--threads", type=int, default=1, help="of each loop")
+    parser.add_argument("--workers", type=int, default=1, help="of DataLoader; 0: the loop transforms images itself")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    results = {
-        name: measured(name, arguments.precision, arguments.rounds, arguments.steps, arguments.threads)
-        for name in arguments.networks
-    }
-    medians = {
-        name: {peer: statistics.median(values) for peer, values in ratios.items()} for name, ratios in results.items()
-    }
+    names = list(dict.fromkeys(arguments.networks))
+    for name in names:
+        image_network(TINY if name == "tiny" else name)
+    if not has_torchdistill() and not arguments.json:
+        print("torchdistill is not installed and is left out; --help says how to get it")
+    results, missed = [], []
+    for name, precision, loss in product(names, arguments.precisions, arguments.losses):
+        case = Case(
+            network=TINY if name == "tiny" else name,
+            size=TINY_SIZE if name == "tiny" else 32,
+            loss=loss,
+            precision=precision,
+            batch=arguments.batch or (TINY_BATCH if name == "tiny" else 128),
+            steps=1,
+            threads=arguments.threads,
+            workers=arguments.workers,
+        )
+        ratios = measured(case, arguments.seconds)
+        for peer, values in ratios.items():
+            median = statistics.median(values)
+            bound = BOUND_OF_BARE if peer == BARE else BOUNDS.get((name, peer))
+            results.append(
+                {
+                    "network": name,
+                    "precision": precision,
+                    "loss": loss,
+                    "batch": case.batch,
+                    "peer": peer,
+                    "ratio": median,
+                    "bound": bound,
+                    "rounds": len(values),
+                }
+            )
+            if bound is not None and median < bound:
+                missed.append(f"{name}, {precision}, {loss}: {median:.3f} times {peer} (bound {bound:g})")
+            if not arguments.json:
+                print(line(results[-1], values), flush=True)
     if arguments.json:
-        print(json.dumps({"precision": arguments.precision, "ratios": medians}))
-    else:
-        print(f"images a second, ours over theirs, {arguments.precision}")
-        for name, ratios in results.items():
+        print(json.dumps({"torchdistill": has_torchdistill(), "ratios": results}))
+    if missed:
+        raise SystemExit("missed:\n  " + "\n  ".join(missed))
+
+
+LOSSES = ("labels", "kd", "kd-cached")
+PRECISIONS = ("fp32", "bf16")
+
+
+def line(result: dict[str, Any], values: Sequence[float]) -> str:
+    case = f"{result['network']:<16} {result['precision']} {result['loss']:<9} {result['peer']:<12}"
+    bound = "" if result["bound"] is None else f"  bound {result['bound']:g}"
+    return f"{case} {result['ratio']:7.3f}  ({min(values):.3f} to {max(values):.3f}, {len(values)} rounds){bound}"
+
+
+def measured(case: Case, seconds: float) -> dict[str, list[float]]:
+    """Images a second of ours over each peer's, in each round."""
+    case = replace(case, steps=steps_of_a_turn(case))
+    loops: dict[str, tuple[Callable[[Case], Loop], Case]] = {OURS: (ours, case), BARE: (bare, case)}
+    slow = replace(case, steps=max(1, case.steps // FEWER_STEPS))
+    loops[LOADER] = (loader, slow)
+    if case.precision == "bf16":
+        loops[LOADER_FP32] = (loader, replace(slow, precision="fp32"))
+    if case.loss != "labels" and has_torchdistill():
+        loops[TORCHDISTILL] = (torchdistill, replace(slow, loss="kd"))
+    ratios: dict[str, list[float]] = {peer: [] for peer in loops if peer != OURS}
+    with ExitStack() as stack:
+        processes = {
+            name: stack.enter_context(closing(InItsOwnProcess(loop, its_case)))
+            for name, (loop, its_case) in loops.items()
+        }
+        for process in processes.values():
+            process.turn()  # warms up
+        turns, began = deque(processes), time.perf_counter()
+        while time.perf_counter() - began < seconds or len(ratios[BARE]) < FEWEST_ROUNDS:
+            turns.rotate()  # who comes after whom may matter
+            took = {name: processes[name].turn() for name in turns}
             for peer, values in ratios.items():
-                spread = f"({min(values):.3f} to {max(values):.3f})"
-                print(f"  {name:<16} {peer:<14} {medians[name][peer]:.3f}  {spread}")
-    slow = [f"{name}: {ratios['bare']:.3f}" for name, ratios in medians.items() if ratios["bare"] < BOUND]
-    if slow:
-        raise SystemExit(f"below {BOUND} of the bare loop: {'; '.join(slow)}")
+                by_cpu = peer == BARE
+                values.append(took[peer].cpu / took[OURS].cpu if by_cpu else took[peer].wall / took[OURS].wall)
+    return ratios
+
+
+def steps_of_a_turn(case: Case) -> int:
+    """As many as the bare loop takes in a turn."""
+    with closing(InItsOwnProcess(bare, replace(case, steps=1))) as process:
+        fastest = min(process.turn().wall for _ in range(3))
+    return min(MOST_STEPS, max(1, round(LONGEST_TURN / fastest)))
 
 
 if __name__ == "__main__":

@@ -26,38 +26,32 @@ import statistics
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
+from random_images import (
+    AUGMENTATION,
+    SEED,
+    AskedInTheStep,
+    StepsOnly,
+    image_network,
+    make_table,
+    make_teacher,
+    random_data,
+    read,
+    resident,
+    student,
+)
 
-from bansweep.data.augmentation import Views, draw_views
-from bansweep.data.images import ImageData, ImageSplit
-from bansweep.data.resident import ResidentImages
+from bansweep.data.augmentation import draw_views
 from bansweep.data.sampling import epoch_order
-from bansweep.networks.builder import build_network
-from bansweep.plan.generation import DataIdentity, Generation
-from bansweep.spec.networks import ImageNetworkSpec, is_language_model, network_from_name
-from bansweep.spec.recipes import RECIPES, Augmentation
+from bansweep.spec.networks import ImageNetworkSpec
 from bansweep.training.image_run import ImageRun
-from bansweep.training.snapshot import weights_bytes
 from bansweep.training.target_table import TargetTable
-from bansweep.training.teacher import FrozenTeacher
 
 BATCH = 128
 BOUND = 0.97
 ROOM = 1e9
-CPU = torch.device("cpu")
-AUGMENTATION = Augmentation()
-
-
-class AskedInTheStep(ImageRun):
-    """A student whose teacher sees its batch, in every step."""
-
-    def _teacher_logits(self, shares: Sequence[Tensor], views: Views | None) -> Iterable[Tensor | None]:  # noqa: ARG002
-        return [None] * len(shares)
 
 
 def main() -> None:
@@ -113,54 +107,6 @@ def print_tables(precision: str, ratios: dict[str, dict[str, list[float]]], coun
     print(f"  memory grew by, MB   {counts['memory_grew_bytes'] / 1e6:>12,.0f}")
 
 
-def image_network(name: str) -> ImageNetworkSpec:
-    network = network_from_name(name)
-    if network is None or is_language_model(network):
-        raise SystemExit(f"{name} is no image network")
-    return network
-
-
-def random_data(images: int, *, size: int, classes: int) -> ImageData:
-    chance = np.random.default_rng(0)
-
-    def split(count: int) -> ImageSplit:
-        pixels = chance.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
-        return ImageSplit(pixels, chance.integers(0, classes, count))
-
-    # A test image is enough: what is timed is training.
-    names = tuple(map(str, range(classes)))
-    return ImageData(split(images), None, split(1), names, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
-
-
-def make_teacher(network: ImageNetworkSpec, data: ImageData) -> FrozenTeacher:
-    classes = len(data.classes)
-    torch.manual_seed(0)
-    weights = weights_bytes(build_network(network, input_shape=data.input_shape, classes=classes))
-    return FrozenTeacher(network, weights, input_shape=data.input_shape, classes=classes, device=CPU)
-
-
-def make_table(teacher: FrozenTeacher, data: ImageData, precision: str, room: float) -> TargetTable:
-    return TargetTable(
-        teacher,
-        AUGMENTATION,
-        images=len(data.train),
-        classes=len(data.classes),
-        bf16=precision == "bf16",
-        memory_bytes=room,
-    )
-
-
-def resident(data: ImageData) -> ResidentImages:
-    return ResidentImages(data.train, device=CPU, mean=data.mean, std=data.std)
-
-
-def read(table: TargetTable, images: ResidentImages, seed: int, epoch: int) -> list[Tensor]:
-    """The logits of each step of an epoch, as a student with this seed asks for them."""
-    order = epoch_order(len(images), seed, epoch)
-    steps = order[: len(images) // BATCH * BATCH].split(BATCH)
-    return list(table.of_epoch(images, steps, draw_views(AUGMENTATION, len(images), seed, epoch)))
-
-
 def measured(network: ImageNetworkSpec, precision: str, rounds: int, steps: int) -> dict[str, list[float]]:
     """Images a second of one variant over another's, in each round."""
     data = random_data(BATCH * steps, size=32, classes=100)
@@ -168,21 +114,10 @@ def measured(network: ImageNetworkSpec, precision: str, rounds: int, steps: int)
     warm = make_table(teacher, data, precision, ROOM)
     images = resident(data)
     for epoch in range(1, rounds + 2):
-        read(warm, images, 1, epoch)
+        read(warm, images, SEED, epoch, BATCH)
 
-    def run(loss: str, kind: type[ImageRun] = ImageRun, targets: TargetTable | None = None) -> ImageRun:
-        generation = Generation.model_validate(
-            {
-                "network": network,
-                "loss": loss,
-                "recipe": {**RECIPES["wide-resnet"], "epochs": rounds + 1, "batch_size": BATCH},
-                "data": DataIdentity(kind="random", fingerprint="benchmark"),
-                "precision": precision,
-                "seed": 1,
-                "generation_index": 0 if loss == "labels" else 1,
-                "teacher": None if loss == "labels" else "t",
-            }
-        )
+    def run(loss: str, kind: type[ImageRun] = StepsOnly, targets: TargetTable | None = None) -> ImageRun:
+        generation = student(network, loss, precision=precision, batch=BATCH, epochs=rounds + 1)
         return kind(generation, data, teacher=None if loss == "labels" else teacher, targets=targets)
 
     runs = {
@@ -217,14 +152,14 @@ def counted(epochs: int) -> dict[str, Any]:
     before = peak_memory()
     for seed in (1, 2):
         for epoch in range(1, epochs + 1):
-            logits = read(table, images, seed, epoch)
+            logits = read(table, images, seed, epoch, BATCH)
             order = epoch_order(len(images), seed, epoch)[: BATCH * len(logits)]
             views = draw_views(AUGMENTATION, len(images), seed, epoch)
             # By rows and columns of pixels, not by the table's own numbers.
             keys.append(((order * 9 + views.dy_N[order]) * 9 + views.dx_N[order]) * 2 + views.flip_N[order])
     grew = peak_memory() - before
     forwards = table.computed
-    again, anew = read(table, images, 1, 1), read(make_table(teacher, data, "fp32", 0), images, 1, 1)
+    again, anew = (read(one, images, 1, 1, BATCH) for one in (table, make_table(teacher, data, "fp32", 0)))
     return {
         "images": len(images),
         "epochs": epochs,

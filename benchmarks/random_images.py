@@ -1,0 +1,106 @@
+"""Random images to train on, and teachers and runs for them: a step's cost does not depend on what is in its images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bansweep.data.augmentation import Views, draw_views
+from bansweep.data.images import ImageData, ImageSplit
+from bansweep.data.resident import ResidentImages
+from bansweep.data.sampling import epoch_order
+from bansweep.networks.builder import build_network
+from bansweep.plan.generation import DataIdentity, Generation
+from bansweep.spec.networks import ImageNetworkSpec, is_language_model, network_from_name
+from bansweep.spec.recipes import RECIPES, Augmentation
+from bansweep.training.image_run import ImageRun
+from bansweep.training.snapshot import weights_bytes
+from bansweep.training.target_table import TargetTable
+from bansweep.training.teacher import FrozenTeacher
+
+CPU = torch.device("cpu")
+AUGMENTATION = Augmentation()
+SEED = 1
+
+
+class StepsOnly(ImageRun):
+    """A student who is never evaluated: an epoch is its steps, and what an epoch needs to have them."""
+
+    def _evaluate(self) -> dict[str, float]:
+        return {}
+
+
+class AskedInTheStep(StepsOnly):
+    """A student whose teacher sees its batch, in every step."""
+
+    def _teacher_logits(self, shares: Sequence[Tensor], views: Views | None) -> Iterable[Tensor | None]:  # noqa: ARG002
+        return [None] * len(shares)
+
+
+def image_network(name: str) -> ImageNetworkSpec:
+    try:
+        network = network_from_name(name)
+    except ValueError as error:
+        raise SystemExit(str(error)) from None
+    if is_language_model(network):
+        raise SystemExit(f"{name} is no image network")
+    return network
+
+
+def random_data(images: int, *, size: int, classes: int) -> ImageData:
+    chance = np.random.default_rng(0)
+
+    def split(count: int) -> ImageSplit:
+        pixels = chance.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+        return ImageSplit(pixels, chance.integers(0, classes, count))
+
+    names = tuple(map(str, range(classes)))
+    return ImageData(split(images), None, split(1), names, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+
+
+def make_teacher(network: ImageNetworkSpec, data: ImageData) -> FrozenTeacher:
+    classes = len(data.classes)
+    torch.manual_seed(0)
+    weights = weights_bytes(build_network(network, input_shape=data.input_shape, classes=classes))
+    return FrozenTeacher(network, weights, input_shape=data.input_shape, classes=classes, device=CPU)
+
+
+def make_table(teacher: FrozenTeacher, data: ImageData, precision: str, room: float) -> TargetTable:
+    return TargetTable(
+        teacher,
+        AUGMENTATION,
+        images=len(data.train),
+        classes=len(data.classes),
+        bf16=precision == "bf16",
+        memory_bytes=room,
+    )
+
+
+def resident(data: ImageData) -> ResidentImages:
+    return ResidentImages(data.train, device=CPU, mean=data.mean, std=data.std)
+
+
+def read(table: TargetTable, images: ResidentImages, seed: int, epoch: int, batch: int) -> list[Tensor]:
+    """The logits of each step of an epoch, as a student with this seed asks for them."""
+    order = epoch_order(len(images), seed, epoch)
+    steps = order[: len(images) // batch * batch].split(batch)
+    return list(table.of_epoch(images, steps, draw_views(AUGMENTATION, len(images), seed, epoch)))
+
+
+def student(network: ImageNetworkSpec, loss: str, *, precision: str, batch: int, epochs: int) -> Generation:
+    """A generation with SEED, by the paper's recipe."""
+    return Generation.model_validate(
+        {
+            "network": network,
+            "loss": loss,
+            "recipe": {**RECIPES["wide-resnet"], "epochs": epochs, "batch_size": batch},
+            "data": DataIdentity(kind="random", fingerprint="benchmark"),
+            "precision": precision,
+            "seed": SEED,
+            "generation_index": 0 if loss == "labels" else 1,
+            "teacher": None if loss == "labels" else "t",
+        }
+    )

@@ -1,0 +1,65 @@
+"""Loops that are timed in turns, each in a process of its own: none sees another's memory, caches and settings."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from typing import Any, NamedTuple
+
+
+class Seconds(NamedTuple):
+    """Of a step: by the clock, and of this process's CPU time, which others on the machine disturb less."""
+
+    wall: float
+    cpu: float
+
+
+Loop = Iterator[Seconds]
+"""Takes a few steps whenever it is asked for the next turn, and says what one of them took."""
+
+
+# Imported once, by the server of which all processes are forks.
+SLOW_IMPORTS = ["torch", "torchvision.transforms", "bansweep.training.image_run"]
+
+
+def timed(steps: int, take_steps: Callable[[], object]) -> Seconds:
+    """What each of the `steps` took that `take_steps` takes."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    take_steps()
+    return Seconds((time.perf_counter() - wall) / steps, (time.process_time() - cpu) / steps)
+
+
+class InItsOwnProcess:
+    """A loop that `make` yields, in a process that rests between turns. To be closed."""
+
+    def __init__(self, make: Callable[..., Loop], *arguments: Any) -> None:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(SLOW_IMPORTS)
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, make, arguments))
+        self._process.start()
+        theirs.close()
+
+    def turn(self) -> Seconds:
+        self._connection.send(True)
+        try:
+            seconds: Seconds = self._connection.recv()
+        except EOFError:
+            raise SystemExit("a loop has ended; what it said of that is above") from None
+        return seconds
+
+    def close(self) -> None:
+        self._connection.close()
+        self._process.join()
+
+
+def _serve(connection: Connection, make: Callable[..., Loop], arguments: tuple[Any, ...]) -> None:
+    loop = make(*arguments)
+    while True:
+        try:
+            connection.recv()
+        except EOFError:
+            return
+        connection.send(next(loop))

@@ -1,11 +1,13 @@
 """A split that lives on the device as bytes; a batch, augmented or not, is one gather from it.
 
-Shape suffixes: N images of the split, B images of a batch, K channels, H and W pixels.
+Shape suffixes: N images of the split, B images of a batch, K channels, H and W pixels, D vertical or horizontal shifts
+of a crop, F horizontal ones, flipped and not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -35,6 +37,7 @@ class ResidentImages:
         mean_K, std_K = torch.tensor(mean, dtype=torch.float64), torch.tensor(std, dtype=torch.float64)
         self._scale_WK = (1 / (255 * std_K)).float().repeat(width).to(device)
         self._shift_WK = (-mean_K / std_K).float().repeat(width).to(device)
+        self._last_crops: _Crops | None = None
 
     def __len__(self) -> int:
         return len(self.labels_N)
@@ -70,15 +73,19 @@ class ResidentImages:
         check_pad(views.pad, height, width)
         chosen_B = indices_B.to(views.flip_N.device)
         dy_B, dx_B, flip_B = (values_N[chosen_B].to(self.device) for values_N in (views.dy_N, views.dx_N, views.flip_N))
-        # Row and column of the unpadded image, negative or too large where the crop reaches into the padding.
-        rows_BH = torch.arange(height, device=self.device) + (dy_B - views.pad)[:, None]
-        columns_BW = torch.arange(width, device=self.device) + (dx_B - views.pad)[:, None]
-        columns_BW = torch.where(flip_B[:, None], columns_BW.flip(1), columns_BW)
-        if views.fill == "reflect":
-            return self._pixels_at(indices_B, _reflected(rows_BH, height), _reflected(columns_BW, width))
-        pixels_BHWK = self._pixels_at(indices_B, rows_BH.clamp(0, height - 1), columns_BW.clamp(0, width - 1))
-        inside_BHW = _inside(rows_BH, height)[:, :, None] & _inside(columns_BW, width)[:, None, :]
-        return pixels_BHWK.mul_(inside_BHW[..., None])
+        crops = self._crops(views.pad, views.fill)
+        columns_B = 2 * dx_B + flip_B
+        pixels_BHWK = self._pixels_at(indices_B, crops.rows_DH[dy_B], crops.columns_FW[columns_B])
+        if views.fill == "zero":
+            inside_BHW = crops.inside_DH[dy_B][:, :, None] & crops.inside_FW[columns_B][:, None, :]
+            pixels_BHWK.mul_(inside_BHW[..., None])
+        return pixels_BHWK
+
+    def _crops(self, pad: int, fill: str) -> _Crops:
+        if self._last_crops is None or (self._last_crops.pad, self._last_crops.fill) != (pad, fill):
+            _, height, width, _ = self.images_NHWK.shape
+            self._last_crops = _Crops.of(pad, fill, height, width, self.device)
+        return self._last_crops
 
     def _pixels_at(self, indices_B: torch.Tensor, rows_BH: torch.Tensor, columns_BW: torch.Tensor) -> torch.Tensor:
         # Pixels counted through all images, so that one index finds each: a quarter of the time of indexing by three.
@@ -89,6 +96,39 @@ class ResidentImages:
         return pixels.index_select(0, positions_BHW.flatten()).view(*positions_BHW.shape, channels)
 
 
+@dataclass(frozen=True)
+class _Crops:
+    """Which rows and columns of an image each crop of the padded one shows, worked out once for all batches.
+
+    `rows_DH` by the crop's dy; `columns_FW` by twice its dx, plus 1 where it is flipped. `inside_*` is false where the
+    crop reaches into the padding; the pixel that is named there is the mirrored one, or any.
+    """
+
+    pad: int
+    fill: str
+    rows_DH: torch.Tensor
+    columns_FW: torch.Tensor
+    inside_DH: torch.Tensor
+    inside_FW: torch.Tensor
+
+    @classmethod
+    def of(cls, pad: int, fill: str, height: int, width: int, device: torch.device) -> _Crops:
+        # Negative or too large where the crop reaches into the padding.
+        shifts_D = torch.arange(2 * pad + 1, device=device) - pad
+        rows_DH = shifts_D[:, None] + torch.arange(height, device=device)
+        columns_DW = shifts_D[:, None] + torch.arange(width, device=device)
+        columns_FW = torch.stack([columns_DW, columns_DW.flip(1)], dim=1).flatten(0, 1)
+        nearest = _reflected if fill == "reflect" else _clamped
+        return cls(
+            pad,
+            fill,
+            nearest(rows_DH, height),
+            nearest(columns_FW, width),
+            _inside(rows_DH, height),
+            _inside(columns_FW, width),
+        )
+
+
 def _tensor(array: NDArray[Any]) -> torch.Tensor:
     """The array's own memory as a tensor; a copy where it is read-only, which tensors cannot be."""
     return torch.from_numpy(array) if array.flags.writeable else torch.tensor(array)
@@ -97,6 +137,10 @@ def _tensor(array: NDArray[Any]) -> torch.Tensor:
 def _reflected(positions: torch.Tensor, size: int) -> torch.Tensor:
     """Positions outside [0, size) mirrored at the border pixel, which is not repeated."""
     return (size - 1) - ((size - 1) - positions.abs()).abs()
+
+
+def _clamped(positions: torch.Tensor, size: int) -> torch.Tensor:
+    return positions.clamp(0, size - 1)
 
 
 def _inside(positions: torch.Tensor, size: int) -> torch.Tensor:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 BatchSum = Callable[[Tensor], Tensor]
@@ -34,4 +33,4 @@ def weighted_mean(terms_B: Tensor, weights_B: Tensor, batch_sum: BatchSum) -> Te
 
 def mean(terms_B: Tensor, batch_sum: BatchSum) -> Tensor:
     """This worker's share (a scalar) of the mean over the global batch: every sample weighs the same."""
-    return weighted_mean(terms_B, torch.ones_like(terms_B), batch_sum)
+    return terms_B.sum() / batch_sum(terms_B.new_full((), len(terms_B)))

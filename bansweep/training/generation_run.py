@@ -17,6 +17,7 @@ from bansweep.networks.builder import count_parameters
 from bansweep.plan.events import EpochReport
 from bansweep.plan.generation import Generation
 from bansweep.plan.generation_search import selected_epoch
+from bansweep.training.allocator import keep_freed_memory
 from bansweep.training.memory import memory_told
 from bansweep.training.optimizer import set_learning_rate
 from bansweep.training.snapshot import load_snapshot, snapshot_bytes, state_of, weights_bytes
@@ -62,6 +63,8 @@ class GenerationRun(ABC):
         self.history: list[EpochReport] = []
         self._workers = workers
         self._device = device or torch.device("cpu")
+        if self._device.type == "cpu":
+            keep_freed_memory()
         self._best_state: dict[str, Tensor] | None = None
 
     @property

@@ -76,7 +76,7 @@ def descend(
     """
     optimizer.zero_grad(set_to_none=True)
     # Shares add up to the batch's loss, but DDP averages gradients over workers.
-    (loss * workers.size).backward()
+    (loss if workers.size == 1 else loss * workers.size).backward()
     if clip_norm is not None:
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         torch.nn.utils.clip_grad_norm_(parameters, clip_norm)

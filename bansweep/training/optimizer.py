@@ -22,6 +22,8 @@ def build_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.SGD:
         momentum=recipe.momentum,
         nesterov=recipe.nesterov,
         weight_decay=recipe.weight_decay,
+        # The same bits in fewer calls; `fused` would be faster still, and round differently.
+        foreach=True,
     )
 
 
@@ -37,7 +39,7 @@ def learning_rate(recipe: Recipe, epochs_done: int) -> float:
 
 def build_language_optimizer(model: nn.Module, recipe: LanguageRecipe) -> torch.optim.SGD:
     """Plain SGD over all parameters."""
-    return torch.optim.SGD(model.parameters(), lr=recipe.learning_rate)
+    return torch.optim.SGD(model.parameters(), lr=recipe.learning_rate, foreach=True)
 
 
 def plateau_learning_rate(recipe: LanguageRecipe, validation_perplexities: Sequence[float]) -> float:

@@ -20,6 +20,7 @@ from bansweep.plan.cost import (
     stored_gigabytes,
     total_cost,
 )
+from bansweep.plan.expand import keeping_all_candidates
 from bansweep.plan.generation import Generation
 from bansweep.plan.workload import DataSize, TeacherRoom
 from bansweep.spec.networks import NetworkSpec
@@ -96,7 +97,7 @@ def sweep_cost(request: SweepRequest, unfinished: Sequence[str]) -> SweepCost:
     return SweepCost(
         unfinished=len(unfinished),
         costs=tuple(costs),
-        disk_gb=stored_gigabytes(plan, unfinished, data, keep_all=_kept_whole(request)),
+        disk_gb=stored_gigabytes(plan, unfinished, data, keep_all=keeping_all_candidates(spec, plan)),
         at_most=any(chain.stop is not None for chain in spec.chain) or any(map(_may_end_early, generations)),
         data=spec.data.kind,
     )
@@ -128,13 +129,6 @@ def _readable(store: Store, generation_id: str) -> GenerationRecord | None:
 def _size_of(request: SweepRequest) -> DataSize | None:
     generation = next(iter(request.plan.generations.values()))
     return data_size(request.spec.data, generation.data.fingerprint)
-
-
-def _kept_whole(request: SweepRequest) -> frozenset[str]:
-    """Searched generations all of whose candidates are kept."""
-    searches = {name: request.spec.search_in(column) for name, column in request.spec.generations.items()}
-    keeping = {name for name, search in searches.items() if search is not None and search.keep == "all"}
-    return frozenset(cell.generation_id for cell in request.plan.cells if cell.column in keeping)
 
 
 def _may_end_early(generation: Generation) -> bool:

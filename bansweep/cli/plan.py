@@ -13,6 +13,7 @@ from bansweep.cli.generation_states import State, ended_chains, generation_state
 from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, Rehearse, StoreFolder, SweepFile
 from bansweep.cli.planning import budget_text, sweep_request
 from bansweep.plan.chains import without_ended
+from bansweep.plan.cost import candidates_of
 from bansweep.plan.frontier import chain_lengths
 from bansweep.plan.generation import Generation
 from bansweep.plan.plan import EnsembleCell, Plan
@@ -86,14 +87,9 @@ def _cost(graph: Plan, states: Mapping[str, State]) -> dict[str, int]:
     lengths = chain_lengths(graph)
     return {
         "generations": len(unfinished),
-        "epochs": sum(_epochs(graph.generations[generation_id]) for generation_id in unfinished),
+        "epochs": sum(one.recipe.epochs * candidates_of(one) for one in map(graph.generations.__getitem__, unfinished)),
         "critical_path_generations": max((lengths[generation_id] for generation_id in unfinished), default=0),
     }
-
-
-def _epochs(generation: Generation) -> int:
-    """Of all its candidates, as if none were pruned."""
-    return generation.recipe.epochs * (1 if generation.search is None else generation.search.size)
 
 
 def _unfinished(states: Mapping[str, State]) -> list[str]:

@@ -77,8 +77,9 @@ def run(
     # Whatever ends the training early, what is finished is reported and tracked before it is told.
     ended_early: Interrupted | BansweepError | None = None
     tracker.start(graph, sweep.read_text(encoding="utf-8"))
-    left_out = {one: cause for one, cause in not_needed(graph, ended_chains(graph, kept)).items() if one in state.left}
-    if len(left_out) == len(state.left):
+    left = set(state.left)
+    left_out = {one: cause for one, cause in not_needed(graph, ended_chains(graph, kept)).items() if one in left}
+    if len(left_out) == len(left):
         for generation_id, cause in left_out.items():
             emit(GenerationNotNeeded(generation_id, cause))
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ import typer
 from bansweep.cli.hyperparameters import setting_text
 from bansweep.cli.options import DEFAULT_STORE, AsJson, StoreFolder
 from bansweep.errors import RequestError
+from bansweep.plan.comparison import comparable
 from bansweep.plan.generation import Generation
 from bansweep.spec.networks import is_language_model
 from bansweep.store.records import GenerationRecord
@@ -65,7 +65,7 @@ def _echo_candidates(record: GenerationRecord) -> None:
     what = f"{search.sampling} search, chosen by {_metric_text(record)} (the first among equals)"
     typer.echo(f"  candidates  {len(record.candidates)} in {seconds:.1f} s, {what}")
     places = {"finished": 0, "pruned": 1, "failed": 2}
-    for one in sorted(record.candidates, key=lambda one: (places[one.outcome], _comparable(one.value), one.number)):
+    for one in sorted(record.candidates, key=lambda one: (places[one.outcome], comparable(one.value), one.number)):
         value = "" if one.value is None else f", {_figure_text(str(record.generation.select.metric), one.value)}"
         mark = "*" if one.number == record.winner else " "
         reason = f": {one.reason.splitlines()[0]}" if one.reason else ""
@@ -76,10 +76,6 @@ def _echo_candidates(record: GenerationRecord) -> None:
 
 def _metric_text(record: GenerationRecord) -> str:
     return (record.generation.select.metric or "the last epoch").replace("_", " ")
-
-
-def _comparable(value: float | None) -> float:
-    return math.inf if value is None or math.isnan(value) else value
 
 
 def _figure_text(name: str, value: float) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bansweep.plan.chains import ChainEnd
+from bansweep.plan.comparison import comparable
 from bansweep.report.document import json_figure
 
 
@@ -51,5 +52,5 @@ def _remark(end: ChainEnd, several_seeds: bool) -> str:
 def _name(end: ChainEnd, place: int, *, best: bool = False) -> str:
     """The column at a place of the chain; with `best` the best one up to there."""
     if best:
-        place = min(range(place + 1), key=end.values.__getitem__)
+        place = min(range(place + 1), key=lambda one: comparable(end.values[one]))
     return "its teacher" if place == 0 else end.chain.columns[place - 1]

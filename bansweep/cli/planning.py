@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bansweep.data.fingerprint import data_identity
+from bansweep.errors import DataError
 from bansweep.plan.expand import expand
 from bansweep.plan.plan import Plan
 from bansweep.plan.selection import select
+from bansweep.spec.document import read_document
 from bansweep.spec.reading import read_sweep
 from bansweep.spec.rehearsal import rehearsal_overrides
 from bansweep.spec.sweep import SweepSpec
@@ -42,7 +44,11 @@ def sweep_request(
     """Read, validate and expand a sweep file. Raises RequestError with all that is wrong."""
     changes = tuple(overrides or ())
     sweep = read_sweep(path, changes)
-    data = data_identity(sweep.data)
+    try:
+        data = data_identity(sweep.data)
+    except DataError as error:
+        line = read_document(path).line_of(("data",))
+        raise DataError(f"{path}:{line}: data: {error.cause}", remedy=error.remedy) from None
     if rehearse:
         # After the user's changes, and after the data were found to have what these ask for: to be rehearsed is the
         # sweep as it would run, and its errors are to be in its own figures.

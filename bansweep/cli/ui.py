@@ -12,7 +12,7 @@ import typer
 from bansweep.cli.exit_status import ExitStatus
 from bansweep.cli.options import DEFAULT_STORE, StoreFolder
 from bansweep.errors import RequestError
-from bansweep.tracking.location import database_file, tracking_uri
+from bansweep.tracking.location import database_file, tracking_uri, without_credentials
 
 
 def ui(
@@ -23,7 +23,7 @@ def ui(
     """bansweep ui: compare sweeps in MLflow, at http://127.0.0.1:5000. Ctrl-C ends it."""
     uri = tracking_uri(store)
     if uri.startswith(("http://", "https://")):
-        typer.echo(f"MLflow runs at {uri}; open that in a browser")
+        typer.echo(f"MLflow runs at {without_credentials(uri)}; open that in a browser")
         return
     database = database_file(uri)
     # MLflow would create an empty database wherever a mistyped name points.
@@ -33,8 +33,14 @@ def ui(
             remedy="--store FOLDER names one that bansweep run has written to",
         )
     # The consumers of MLflow's job queue, which nothing here uses, are ten processes.
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", host, "--port", str(port)]
+    # In the environment, as a command line is everyone's to read (`ps`), and the URI may hold a password.
+    environment = {
+        **os.environ,
+        "MLFLOW_BACKEND_STORE_URI": uri,
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    command = [sys.executable, "-m", "mlflow", "ui", "--host", host, "--port", str(port)]
     try:
         returncode = subprocess.run(command, env=environment, check=False).returncode
     except KeyboardInterrupt:

@@ -19,6 +19,7 @@ from bansweep.data.source_files import image_folder_files, parquet_files
 from bansweep.data.splits import split_ranges
 from bansweep.data.text_files import SplitFiles, text_files
 from bansweep.data.token_counts import tokens_used
+from bansweep.errors import DataError
 from bansweep.plan.generation import DataIdentity
 from bansweep.spec.data import Cifar, DataSpec, Digits, ImageFolder, ParquetImages, is_text
 from bansweep.spec.text_data import PennTreebank, TextFiles, WikiText2
@@ -42,6 +43,28 @@ def data_identity(spec: DataSpec, cache: Path | None = None) -> DataIdentity:
 
 def source_fingerprint(spec: DataSpec, cache: Path) -> str:
     """SHA-256 in hexadecimal: of the content for known sets and texts, of the source files for others."""
+    _check_paths(spec)
+    try:
+        return _source_fingerprint(spec, cache)
+    except OSError as error:
+        # Where a folder may not be entered, or a name is longer than any file's.
+        raise DataError(
+            f"data: {error.filename or spec.kind} cannot be read: {error.strerror or error}",
+            remedy="check the paths in data, such as data.root, and their permissions",
+        ) from None
+
+
+def _check_paths(spec: DataSpec) -> None:
+    for key, path in spec:
+        try:
+            _ = path.expanduser() if isinstance(path, Path) else path
+        except RuntimeError:
+            raise DataError(
+                f"data.{key}: {path} begins with the home folder of nobody", remedy=f"write data.{key} without ~"
+            ) from None
+
+
+def _source_fingerprint(spec: DataSpec, cache: Path) -> str:
     match spec:
         case Digits() | Cifar():
             known = KNOWN_SETS[spec.kind]

@@ -69,8 +69,9 @@ def map_array(path: Path, *, copy_on_write: bool = False) -> NDArray[Any]:
     It is read-only, or `copy_on_write`: that can be the memory of a tensor, and what were written would stay here.
     """
     try:
-        array: NDArray[Any] = np.load(path, mmap_mode="c" if copy_on_write else "r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+        # Unlike np.load it reads nothing but arrays that can be mapped: no pickle, and no archive.
+        array: NDArray[Any] = np.lib.format.open_memmap(path, mode="c" if copy_on_write else "r")
+    except Exception as error:  # a damaged header fails in any of the ways in which Python's own parser does
         raise DataError(f"{path} cannot be read: {error}", remedy=remedy(path.parent)) from None
     return array
 

@@ -31,6 +31,9 @@ def parquet_files(path: Path) -> tuple[Path, ...]:
         raise DataError(
             f"{path} {problem}", remedy="data.train and data.test each name a parquet file, or a folder of them"
         )
+    for file in files:
+        if not file.is_file():
+            raise DataError(f"{file} is not a file", remedy=f"rename it, or remove it from {path}")
     return files
 
 
@@ -67,6 +70,9 @@ def _class_folders(split: Path) -> tuple[Path, ...]:
     for entry in entries:
         if not entry.is_dir():
             raise DataError(f"{entry} lies beside the class folders", remedy=f"{_LAYOUT}; remove or move this file")
+        if not entry.name.isprintable():
+            # Names of classes are written down, and not all bytes that can name a folder are text.
+            raise DataError(f"{split} has a class folder {entry.name!r}", remedy="rename it: its name is no plain text")
     if not entries:
         raise DataError(f"the folder {split} has no class folders", remedy=_LAYOUT)
     return entries

@@ -137,9 +137,12 @@ class DenseNet(SpecModel):
         parameters for factors of 0.5, 0.75, 1.5; no definition that we know gives the printed 5.1 / 10.1 / 80.5 M.
         Raises ValueError where channels would not be whole.
         """
-        factors = (Fraction(growth, self.growth) for growth in range(1, _LARGEST + 1))
-        fitting = {one for one in factors if (stem := self.stem_channels * one) == int(stem) <= 2 * _LARGEST}
-        if factor not in fitting:
+        growth, stem = self.growth * factor, self.stem_channels * factor
+        if not (growth.denominator == 1 and 1 <= growth <= _LARGEST and stem.denominator == 1 and stem <= 2 * _LARGEST):
+            factors = (Fraction(one, self.growth) for one in range(1, _LARGEST + 1))
+            fitting = {
+                one for one in factors if (channels := self.stem_channels * one) == int(channels) <= 2 * _LARGEST
+            }
             raise ValueError(
                 f"compr*{_text(factor)} leaves no whole numbers of {self.name}'s growth of {self.growth} and "
                 f"{self.stem_channels} channels of the first convolution (times M); "

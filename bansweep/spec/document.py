@@ -1,12 +1,13 @@
 """YAML as plain values that remember their lines, read the way people mean it and refusing what can do harm.
 
 Words are words (`no` is not false), `1e-3` is a number, keys are strings; anchors, aliases, tags, repeated keys,
-deep nesting and files over a size are refused.
+deep nesting, control characters, and files and values over a size are refused.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from bansweep.errors import Problem, SweepFileError
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 32
+MAX_TEXT = 1000
 MAX_PROBLEMS = 20
 
 KeyPath = tuple[str | int, ...]
@@ -42,12 +44,15 @@ def read_document(path: Path) -> Document:
     """Read a YAML file. Raises SweepFileError with everything that is wrong with it as YAML."""
     file = str(path)
     try:
-        size = path.stat().st_size
+        with path.open("rb") as opened:
+            content = opened.read(MAX_BYTES + 1)  # and no more: a device has no end
+            size = max(len(content), path.stat().st_size)
         if size > MAX_BYTES:
             raise SweepFileError((Problem(file, 0, "", f"{size:,} bytes; a sweep file has {MAX_BYTES:,} at most"),))
-        text = path.read_bytes().decode("utf-8")
+        text = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise SweepFileError((Problem(file, 0, "", f"not UTF-8 text: byte {error.start} is invalid"),)) from None
+        line = content.count(b"\n", 0, error.start) + 1
+        raise SweepFileError((Problem(file, line, "", f"not UTF-8 text: byte {error.start} is invalid"),)) from None
     except OSError as error:
         raise SweepFileError((Problem(file, 0, "", (error.strerror or str(error)).lower()),)) from None
     return parse_document(text, file)
@@ -63,6 +68,9 @@ def parse_document(text: str, file: str) -> Document:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise SweepFileError((Problem(file, line, "", f"not YAML: {error.problem or error.context}"),)) from None
+    except yaml.reader.ReaderError as error:
+        line = text.encode().count(b"\n", 0, error.position) + 1
+        raise SweepFileError((Problem(file, line, "", f"not YAML: {error.reason}"),)) from None
     except yaml.YAMLError as error:
         raise SweepFileError((Problem(file, 0, "", f"not YAML: {' '.join(str(error).split())}"),)) from None
     reader = _Reader(file)
@@ -144,6 +152,9 @@ class _Reader:
                 self._problem(line, path, "a key must be a word, not a list or mapping")
                 continue
             key = str(key_node.value)
+            if wrong := _unfit(key):
+                self._problem(line, path, f"a key {wrong}")
+                continue
             if key in mapping:
                 self._problem(line, (*path, key), f"repeated; first given in line {self.lines[(*path, key)]}")
                 continue
@@ -153,6 +164,9 @@ class _Reader:
 
     def _scalar(self, node: yaml.Node, path: KeyPath) -> Any:
         text = str(node.value)
+        if wrong := _unfit(text):
+            self._problem(node.start_mark.line + 1, path, f"a value {wrong}")
+            return None
         match str(node.tag).removeprefix("tag:yaml.org,2002:"):
             case "str":
                 return text
@@ -175,6 +189,18 @@ class _Reader:
 
     def _problem(self, line: int, path: KeyPath, message: str) -> None:
         self.problems.append(Problem(self.file, line, key_text(path), message))
+
+
+def _unfit(text: str) -> str:
+    """Why a text is none that a sweep file holds; names, paths and messages are made of them."""
+    if len(text) > MAX_TEXT:
+        return f"of {len(text):,} characters; {MAX_TEXT:,} are the most"
+    wrong = next((one for one in text if unicodedata.category(one) in _CONTROL), None)
+    return "" if wrong is None else f"with the control character U+{ord(wrong):04X}; remove it"
+
+
+# Control and format characters, halves of characters, line and paragraph separators.
+_CONTROL = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 
 
 def key_text(path: KeyPath) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from bansweep.errors import Problem, SweepFileError
 from bansweep.spec.chain_columns import chain_problems, chains_are_valid, said_of_chains, with_chains
 from bansweep.spec.document import Document, KeyPath, key_text, parse_document, parse_value, read_document, refusal
 from bansweep.spec.kinds import kind_problems
+from bansweep.spec.limits import size_problems
 from bansweep.spec.matching import matching_problems
 from bansweep.spec.references import Finding, reference_problems
 from bansweep.spec.searching import search_problems
@@ -62,10 +64,13 @@ def _validated(document: Document, overrides: Sequence[str]) -> SweepSpec:
 
 
 def _checked(value: dict[str, Any]) -> tuple[SweepSpec | None, list[Finding]]:
+    # What is too large is not looked into: comparing its names with each other could take hours.
+    if found := list(size_problems(value)):
+        return None, found
     found = list(chain_problems(value))
     whole = with_chains(value)
     if chains_are_valid(value):
-        found += reference_problems(whole)
+        found += islice(reference_problems(whole), _MOST_FINDINGS)
     sweep = None
     try:
         sweep = SweepSpec.model_validate(whole)
@@ -74,6 +79,10 @@ def _checked(value: dict[str, Any]) -> tuple[SweepSpec | None, list[Finding]]:
     except ValidationError as error:
         found += [(_path_in(whole, line["loc"]), line["msg"]) for line in error.errors(include_url=False)]
     return sweep, said_of_chains(found, value)
+
+
+# Of each wrong name it is said which one is the nearest, and a file can have more of them than anyone reads about.
+_MOST_FINDINGS = 100
 
 
 def _without_hint(finding: Finding) -> Finding:

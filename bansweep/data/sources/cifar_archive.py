@@ -1,47 +1,107 @@
-"""CIFAR as its authors publish it: a tar archive of pickled batches, read by torchvision.
+"""CIFAR as its authors publish it: a tar archive of pickled batches.
 
-A pickle runs code when it is read, so every file is compared with its published MD5 before: torchvision does that for
-the batches and their description, and for what it downloads; here it is done for archives as well.
+A pickle runs code when it is read. So every file is compared with its published MD5 before, and read by
+`plain_pickle.py`, which calls nothing but what an array is made with. torchvision knows the digests and addresses.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import pickle
 import shutil
 import tarfile
 import tempfile
 import urllib.request
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Sequence
+from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torchvision.datasets import CIFAR10
-from torchvision.datasets.utils import check_integrity, extract_archive
+from torchvision.datasets.utils import check_integrity
 
-from bansweep.data.decoded import DecodedImages
+from bansweep.data.decoded import DecodedImages, Labels, Pixels
+from bansweep.data.sources.plain_pickle import load_plain_pickle
 from bansweep.errors import DataError
 
 DOWNLOAD_TIMEOUT_S = 30.0
+_SHAPE_KHW = (3, 32, 32)
 
 
 def decode_batches(root: Path, dataset: type[CIFAR10], source: str) -> DecodedImages:
     """The batches in `<root>/<dataset.base_folder>`. Raises DataError where a file is not as published."""
-    try:
-        train = dataset(root, train=True)
-        test = dataset(root, train=False)
-    except RuntimeError:
-        raise DataError(
-            f"{root / dataset.base_folder} is incomplete or damaged: {', '.join(_wrong_files(root, dataset))}",
-            remedy=f"extract {dataset.filename} again",
-        ) from None
+    folder = root / dataset.base_folder
+    files = _published_files(folder, dataset)
+    description = str(dataset.meta["filename"])
+    names = _dictionary(folder / description, files[description]).get(dataset.meta["key"])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise _unusable(folder / description, "it names no classes")
+    splits = [
+        [_batch(folder / name, files.pop(name), len(names)) for name, _ in batches]
+        for batches in (dataset.train_list, dataset.test_list)
+    ]
+    (train_images_NHWC, train_labels_N), (test_images_NHWC, test_labels_N) = map(_joined, splits)
     return DecodedImages(
-        train_images_NHWC=np.asarray(train.data, np.uint8),
-        train_labels_N=np.array(train.targets, np.int64),
-        test_images_NHWC=np.asarray(test.data, np.uint8),
-        test_labels_N=np.array(test.targets, np.int64),
-        classes=tuple(train.classes),
+        train_images_NHWC=train_images_NHWC,
+        train_labels_N=train_labels_N,
+        test_images_NHWC=test_images_NHWC,
+        test_labels_N=test_labels_N,
+        classes=tuple(names),
         source=source,
     )
+
+
+def _published_files(folder: Path, dataset: type[CIFAR10]) -> dict[str, bytes]:
+    """The content of each file by its name: the very bytes whose digests were compared. Raises DataError."""
+    files: dict[str, bytes] = {}
+    wrong: list[str] = []
+    for name, md5 in (*dataset.train_list, *dataset.test_list, (dataset.meta["filename"], dataset.meta["md5"])):
+        try:
+            files[name] = (folder / name).read_bytes()
+        except OSError:
+            wrong.append(name)
+        else:
+            if hashlib.md5(files[name], usedforsecurity=False).hexdigest() != md5:
+                wrong.append(name)
+    if wrong:
+        raise DataError(
+            f"{folder} is incomplete or damaged: {', '.join(wrong)}", remedy=f"extract {dataset.filename} again"
+        )
+    return files
+
+
+def _dictionary(path: Path, encoded: bytes) -> dict[str, Any]:
+    try:
+        content = load_plain_pickle(encoded)
+    except pickle.UnpicklingError as error:
+        raise _unusable(path, str(error)) from None
+    if not isinstance(content, dict):
+        raise _unusable(path, "it holds no dictionary")
+    return content
+
+
+def _batch(path: Path, encoded: bytes, classes: int) -> tuple[Pixels, Labels]:
+    batch = _dictionary(path, encoded)
+    planes, labels = batch.get("data"), batch.get("labels", batch.get("fine_labels"))
+    if not isinstance(planes, np.ndarray) or planes.dtype != np.uint8 or planes.shape[1:] != (prod(_SHAPE_KHW),):
+        raise _unusable(path, f"its `data` are not rows of {prod(_SHAPE_KHW):,} bytes")
+    if not isinstance(labels, list) or len(labels) != len(planes):
+        raise _unusable(path, "it has not one label for each image")
+    if not all(isinstance(label, int) and 0 <= label < classes for label in labels):
+        raise _unusable(path, f"a label is not in 0..{classes - 1}")
+    return planes.reshape(-1, *_SHAPE_KHW).transpose(0, 2, 3, 1), np.array(labels, np.int64)
+
+
+def _joined(batches: Sequence[tuple[Pixels, Labels]]) -> tuple[Pixels, Labels]:
+    images, labels = zip(*batches, strict=True)
+    return np.ascontiguousarray(np.concatenate(images)), np.concatenate(labels)
+
+
+def _unusable(path: Path, problem: str) -> DataError:
+    return DataError(f"{path} is not as its authors publish it: {problem}", remedy="remove it, and fetch it again")
 
 
 def decode_archive(archive: Path, dataset: type[CIFAR10], scratch: Path) -> DecodedImages:
@@ -52,8 +112,13 @@ def decode_archive(archive: Path, dataset: type[CIFAR10], scratch: Path) -> Deco
         )
     with _scratch_folder(scratch) as folder:
         try:
-            extract_archive(archive, folder)
-        except (OSError, tarfile.TarError) as error:
+            with tarfile.open(archive) as tar:
+                tar.extractall(folder, filter="data")
+        except tarfile.FilterError as error:
+            raise DataError(
+                f"{archive} would write where it should not: {error}", remedy=f"fetch it again from {dataset.url}"
+            ) from None
+        except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
             raise DataError(
                 f"{archive} cannot be extracted in {scratch}: {error}", remedy="check the space left there"
             ) from None
@@ -85,10 +150,3 @@ def _scratch_folder(parent: Path) -> Iterator[Path]:
     parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=parent, prefix=".cifar-") as folder:
         yield Path(folder)
-
-
-def _wrong_files(root: Path, dataset: type[CIFAR10]) -> Iterator[str]:
-    published = [*dataset.train_list, *dataset.test_list, [dataset.meta["filename"], dataset.meta["md5"]]]
-    for name, md5 in published:
-        if not check_integrity(root / dataset.base_folder / name, md5):
-            yield str(name)

@@ -44,7 +44,7 @@ def stack_images(placed_images: Iterable[tuple[str, Pixels]], total: int) -> Pix
     first_place = ""
     for index, (place, image_HWC) in enumerate(placed_images):
         if images_NHWC is None:
-            images_NHWC, first_place = np.empty((total, *image_HWC.shape), np.uint8), place
+            images_NHWC, first_place = _room_for(total, image_HWC, place), place
         elif image_HWC.shape != images_NHWC.shape[1:]:
             raise DataError(
                 f"{place}: the image is {_size(image_HWC.shape)}, but {first_place} is {_size(images_NHWC.shape[1:])}",
@@ -53,6 +53,17 @@ def stack_images(placed_images: Iterable[tuple[str, Pixels]], total: int) -> Pix
         images_NHWC[index] = image_HWC
     assert images_NHWC is not None, "callers refuse empty splits, whose files they can name"
     return images_NHWC
+
+
+def _room_for(total: int, image_HWC: Pixels, place: str) -> Pixels:
+    try:
+        return np.empty((total, *image_HWC.shape), np.uint8)
+    except MemoryError:
+        raise DataError(
+            f"{place}: the image is {_size(image_HWC.shape)}, and {total:,} like it take "
+            f"{total * image_HWC.nbytes / 1e9:,.0f} GB, which this machine has not",
+            remedy="make the images smaller, or take fewer",
+        ) from None
 
 
 def require_same_shape(train_images_NHWC: Pixels, test_images_NHWC: Pixels, test_place: str) -> None:

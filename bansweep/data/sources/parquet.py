@@ -148,7 +148,7 @@ def _class_names(schema: pa.Schema, label_column: str) -> tuple[str, ...]:
         return tuple(metadata[b"classes"].decode("utf-8", "replace").split(","))
     try:
         names = json.loads(metadata[b"huggingface"])["info"]["features"][label_column]["names"]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         return ()
     return tuple(str(name) for name in names) if isinstance(names, list) else ()
 

@@ -31,7 +31,7 @@ def sync(
     from bansweep.cli.tracking import finished_generations, tracker_of
     from bansweep.report.document import Outcome
 
-    tracker = tracker_of(kept, graph.sweep)
+    tracker = tracker_of(kept, graph.sweep, thorough=True)
     tracker.start(graph, sweep.read_text(encoding="utf-8"))
     finished = kept.finished(graph.generations)
     left_out = not_needed(graph, ended_chains(graph, kept))

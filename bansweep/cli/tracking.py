@@ -13,9 +13,9 @@ from bansweep.tracking.mlflow_tracker import MlflowTracker
 from bansweep.tracking.protocol import FinishedCandidate, FinishedGeneration, Tracker
 
 
-def tracker_of(store: Store, sweep: str) -> Tracker:
-    """The tracker of a sweep: `MLFLOW_TRACKING_URI`, or the store's own database."""
-    return MlflowTracker(tracking_uri(store.root), store_root=store.root, sweep=sweep)
+def tracker_of(store: Store, sweep: str, *, thorough: bool = False) -> Tracker:
+    """The tracker of a sweep: `MLFLOW_TRACKING_URI`, or the store's own database. A `thorough` one always asks it."""
+    return MlflowTracker(tracking_uri(store.root), store_root=store.root, sweep=sweep, thorough=thorough)
 
 
 def finished_generations(plan: Plan, store: Store) -> Iterator[FinishedGeneration]:

@@ -9,7 +9,8 @@ import os
 import warnings
 from typing import TYPE_CHECKING
 
-from bansweep.tracking.location import without_credentials
+from bansweep.tracking.location import database_file, without_credentials, without_secrets
+from bansweep.tracking.new_database import make_database
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -26,7 +27,7 @@ _ENVIRONMENT = {
 
 
 def open_client(uri: str) -> MlflowClient:
-    """A client of the tracking server or database at `uri`; contacts nobody yet."""
+    """A client of the tracking server or database at `uri`. Contacts no server; a database is made where none is."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     # MLflow 3.17 asks SQLAlchemy 2.1 for a loader that it deprecates. `catch_warnings` is not safe in threads.
@@ -35,7 +36,14 @@ def open_client(uri: str) -> MlflowClient:
     )
     from mlflow import MlflowClient
 
+    file = database_file(uri)
+    if file is not None:
+        make_database(file, lambda new_uri: _initialise(MlflowClient(tracking_uri=new_uri)))
     return MlflowClient(tracking_uri=uri)
+
+
+def _initialise(client: MlflowClient) -> None:
+    client.search_experiments(max_results=1)
 
 
 def in_one_line(error: BaseException, uri: str) -> str:
@@ -45,5 +53,4 @@ def in_one_line(error: BaseException, uri: str) -> str:
         root = deeper
     words = (root.strerror or str(root)) if isinstance(root, OSError) else str(error)
     line = next((line.strip() for line in words.splitlines() if line.strip()), type(error).__name__)
-    shown = without_credentials(uri)
-    return f"MLflow at {shown}: {without_credentials(line.replace(uri, shown))[:300]}"
+    return f"MLflow at {without_credentials(uri)}: {without_secrets(line, uri)[:300]}"

@@ -57,7 +57,7 @@ def completed_candidate(description: RunDescription, item: FinishedGeneration, o
     """The end of the run of one of `item`'s candidates."""
     metric = item.generation.select.metric
     verdict = f"**{one.outcome}**"
-    figures = {"training_seconds": one.seconds}
+    figures = {payload.END_WITNESS: one.seconds}
     if one.epoch is not None:
         figures["selected_epoch"] = float(one.epoch)
     if one.value is not None and metric is not None:
@@ -100,7 +100,7 @@ def _generation_points(item: FinishedGeneration) -> tuple[Point, ...]:
     figures = {
         **{f"final_{name}": value for name, value in item.metrics.items()},
         "parameters": float(item.parameters),
-        "training_seconds": item.training_seconds,
+        payload.END_WITNESS: item.training_seconds,
     }
     if item.selected_epoch is not None:
         figures["selected_epoch"] = float(item.selected_epoch)

@@ -1,8 +1,7 @@
 """Telling MLflow what happens while it happens.
 
-An epoch that is trained again after a crash leaves two points at its step, the later one counting as the metric's
-value: MLflow can remove whole runs, but no point. So do epochs stay that a candidate trained before it heard that it
-was given up.
+MLflow can remove whole runs, but no point. An epoch that is trained again begins its run anew (`runs.py`); epochs that
+a candidate trained before it heard that it was given up stay.
 """
 
 from __future__ import annotations

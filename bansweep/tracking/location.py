@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+from base64 import b64encode
 from pathlib import Path
+from urllib.parse import unquote
 
 _SQLITE = "sqlite:///"
+_SECRETS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
+_SHORTEST_SECRET = 4  # a shorter one would turn other words into asterisks
+
+# User and password end at the last `@` before the path. A `/` in a password that was not percent-encoded ends nothing
+# where what stands before it cannot be a port.
+_USER_INFO = re.compile(r"://(?:[^/@:\s]*:(?!\d*(?:[/?#\s]|$))\S*@|[^/\s]*@)")
+_QUERY = re.compile(r"([?&][^=&\s]*(?:password|passwd|pwd|token|secret|key)=)[^&\s'\"]+", re.IGNORECASE)
 
 
 def tracking_uri(store_root: Path) -> str:
@@ -35,4 +44,25 @@ def artifact_location(uri: str, store_root: Path) -> str | None:
 
 def without_credentials(text: str) -> str:
     """A URI, or text that quotes one, as it may be shown and written down: user, password and token hidden."""
-    return re.sub(r"://[^/@\s]+@", "://***@", text)
+    return _QUERY.sub(r"\1***", _USER_INFO.sub("://***@", text))
+
+
+def without_secrets(text: str, uri: str) -> str:
+    """Text about the server at `uri`, without what would open it: credentials in URIs, and the secrets themselves.
+
+    These are the URI's password, as it stands there and decoded, and those in MLflow's environment variables.
+    """
+    shown = without_credentials(text.replace(uri, without_credentials(uri)))
+    found = _USER_INFO.search(uri)
+    user_info = found[0][len("://") : -len("@")] if found else ""
+    password = user_info.partition(":")[2] or user_info
+    set_password, token = (os.environ.get(name, "") for name in _SECRETS)
+    secrets = {password, unquote(password), set_password, token}
+    # As the header says them, which servers quote.
+    user = os.environ.get("MLFLOW_TRACKING_USERNAME", "")
+    in_uri = unquote(user_info) if ":" in user_info else f"{unquote(user_info)}:"
+    secrets |= {b64encode(both.encode()).decode() for both in (in_uri, f"{user}:{set_password}")}
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= _SHORTEST_SECRET:
+            shown = shown.replace(secret, "***")
+    return shown

@@ -13,7 +13,8 @@ from pydantic import BaseModel, Field, ValidationError
 
 
 class Marker(BaseModel):
-    """`complete` maps generation ids to the digests of their descriptions, `parent` is that of the sweep's own run.
+    """`complete` maps generation ids to the digests of their descriptions, `records` to those of what became of them,
+    `parent` is that of the sweep's own run.
 
     A searched generation is complete once its candidates are. `candidates` has the digests of all that is said of each,
     so that a long search which did not get through at once goes on where it was.
@@ -22,6 +23,7 @@ class Marker(BaseModel):
     uri: str
     experiment_id: str = ""
     complete: dict[str, str] = Field(default_factory=dict)
+    records: dict[str, str] = Field(default_factory=dict)
     candidates: dict[str, str] = Field(default_factory=dict)
     parent: str = ""
 
@@ -37,6 +39,10 @@ def read_marker(path: Path, uri: str) -> Marker:
     except (OSError, ValidationError):
         return Marker(uri=uri)
     return marker if marker.uri == uri else Marker(uri=uri)
+
+
+def lock_path(store_root: Path, sweep: str) -> Path:
+    return marker_path(store_root, sweep).with_name("tracking.lock")
 
 
 def write_marker(path: Path, marker: Marker) -> None:

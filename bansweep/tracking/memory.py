@@ -20,6 +20,7 @@ from bansweep.tracking.completion import Completion, completed_candidate, comple
 from bansweep.tracking.outcomes import Outcomes
 from bansweep.tracking.payload import Point, RunDescription, RunStatus
 from bansweep.tracking.protocol import FinishedGeneration, SweepStatus, TrackingSummary
+from bansweep.tracking.retold import WITNESSES, is_retold
 
 
 @dataclass
@@ -71,7 +72,7 @@ class InMemoryTracker:
             if isinstance(event, CandidateEnded):
                 _set(run, *payload.last_word(event))
             if isinstance(event, EpochFinished | CandidateEpochFinished):
-                run.points.update(payload.epoch_points(event.report))
+                _add(run, payload.epoch_points(event.report))
 
     def finish(
         self,
@@ -111,7 +112,7 @@ class InMemoryTracker:
         if any(run.params.get(key, value) != value for key, value in completion.params.items()):
             run = self._run(description, anew=True)
         run.params.update(completion.params)
-        run.points.update(completion.points)
+        _add(run, completion.points)
         _set(run, completion.status, completion.tags)
 
     def _end(self, plan: Plan, finished_ids: frozenset[str], reports: Mapping[str, str], status: SweepStatus) -> None:
@@ -130,6 +131,14 @@ class InMemoryTracker:
         if anew or key not in runs:
             runs[key] = TrackedRun(params=dict(description.params), tags=dict(description.tags))
         return runs[key]
+
+
+def _add(run: TrackedRun, points: tuple[Point, ...]) -> None:
+    held = {key: [(one.step, one.timestamp_ms) for one in run.points if one.key == key] for key in WITNESSES}
+    if any(is_retold(key, steps, points) for key, steps in held.items()):
+        first_step = min(point.step for point in points)
+        run.points = {point for point in run.points if point.step < first_step}
+    run.points.update(points)
 
 
 def _set(run: TrackedRun, status: RunStatus, tags: Mapping[str, str]) -> None:

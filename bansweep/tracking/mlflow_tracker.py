@@ -22,12 +22,14 @@ class MlflowTracker:
     """Tells the MLflow at `uri` (None: wherever `tracking_uri` says) of one sweep of the store at `store_root`.
 
     Side effects: a daemon thread from the first event on, and `<store_root>/sweeps/<sweep>/tracking.json`, a cache.
-    Nothing that MLflow does or fails to do reaches the caller, but as the summary's `error`.
+    Nothing that MLflow does or fails to do reaches the caller, but as the summary's `error`. A `thorough` one believes
+    the cache nothing but what store and MLflow confirm.
     """
 
-    def __init__(self, uri: str | None, *, store_root: Path, sweep: str) -> None:
+    def __init__(self, uri: str | None, *, store_root: Path, sweep: str, thorough: bool = False) -> None:
         self.uri = absolute_uri(uri) if uri else tracking_uri(store_root)
-        self._session = MlflowSession(self.uri, store_root, sweep)
+        self._session = MlflowSession(self.uri, store_root, sweep, thorough=thorough)
+        self._thorough = thorough
         self._plan: Plan | None = None
         self._sweep_text = ""
         self._outcomes = Outcomes()
@@ -68,6 +70,7 @@ class MlflowTracker:
             items = tuple(item for item in finished() if item.generation_id in plan.generations)
             ids = tuple(item.generation_id for item in items)
             store_error = ""
+            self._session.compare(plan, items)
         except Exception as error:
             items, ids = (), tuple(self._session.sent)
             store_error = f"finished generations could not be listed: {error}"
@@ -84,7 +87,9 @@ class MlflowTracker:
         return self._summary(ids, store_error or self._session.error or too_late)
 
     def _nothing_to_send(self, finished_ids: Sequence[str], ending: Ending) -> bool:
-        return self._background is None and self._session.sent.issuperset(finished_ids) and self._session.knows(ending)
+        if self._thorough or self._background is not None:
+            return False
+        return self._session.sent.issuperset(finished_ids) and self._session.knows(ending)
 
     def _begin(self, plan: Plan) -> Background:
         return Background(lambda events: self._session.send_live(plan, events))

@@ -28,6 +28,8 @@ SWEEP_FILE = "sweep.yaml"
 PASSING_TAGS = (OUTCOME, REASON, WINNER)
 """Tags that hold until a generation or candidate is tried again."""
 
+EPOCH_WITNESS = "epoch_seconds"  # what every epoch has
+END_WITNESS = "training_seconds"  # what the end of every training has
 LONGEST_TAG = 5000  # MLflow before 3 refuses longer ones
 _LONGEST_PARAM = 6000  # MLflow's limit
 
@@ -146,7 +148,7 @@ def lineage(plan: Plan, generation_id: str) -> tuple[str, ...]:
 
 def epoch_points(report: EpochReport) -> tuple[Point, ...]:
     """The points of one epoch, at the time when it ended."""
-    figures = {**report.metrics, "epoch_seconds": report.seconds}
+    figures = {**report.metrics, EPOCH_WITNESS: report.seconds}
     return tuple(Point(key, value, milliseconds(report.finished_at), report.epoch) for key, value in figures.items())
 
 

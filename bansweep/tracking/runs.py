@@ -1,21 +1,28 @@
-"""A sweep's experiment and runs in MLflow: found by their tags, created where they are missing, never twice."""
+"""A sweep's experiment and runs in MLflow: found by their tags, created where they are missing, never twice.
+
+MLflow can remove whole runs, but no point and no parameter. A run that holds what has been trained again since is
+therefore deleted and begun anew, with the points of the epochs before.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bansweep.plan.generation import DataIdentity
 from bansweep.tracking import payload
 from bansweep.tracking.completion import Completion
+from bansweep.tracking.lock import alone
+from bansweep.tracking.one_run import PARENT, find_or_create, merge_all, rehang
 from bansweep.tracking.payload import Point, RunDescription, RunStatus
+from bansweep.tracking.retold import WITNESSES, is_retold
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import DatasetInput, Run, RunTag
 
-PARENT = "mlflow.parentRunId"
 # MLflow's limits.
 _METRICS_A_BATCH = 1000
 _PARAMS_A_BATCH = 100
@@ -30,11 +37,13 @@ class SweepRuns:
     are there already are not stored again, since key, value, time and step together are their key.
     """
 
-    def __init__(self, client: MlflowClient, experiment_id: str, parent_id: str) -> None:
+    def __init__(self, client: MlflowClient, experiment_id: str, parent_id: str, lock: Path) -> None:
         self.experiment_id = experiment_id
         self.parent_id = parent_id
         self._client = client
+        self._lock = lock
         self._run_ids: dict[tuple[str, str], str] = {}
+        self._last_steps: dict[str, int] = {}  # by run ids: as far as this object has sent points
 
     def begin(self, description: RunDescription, started_at: float) -> None:
         """A generation or candidate is being trained; `started_at` in Unix seconds counts for a new run only."""
@@ -43,13 +52,16 @@ class SweepRuns:
             self._client.update_run(run.info.run_id, "RUNNING")
 
     def add_points(self, description: RunDescription, points: Sequence[Point], started_at: float) -> None:
-        """Add to a run's metrics."""
-        from mlflow.entities import Metric
-
+        """Add to a run's metrics. One that holds these epochs otherwise is begun anew."""
+        if not points:
+            return
         run_id = self._run_of(description, started_at)
-        metrics = [Metric(point.key, point.value, point.timestamp_ms, point.step) for point in points]
-        for first in range(0, len(metrics), _METRICS_A_BATCH):
-            self._client.log_batch(run_id, metrics=metrics[first : first + _METRICS_A_BATCH])
+        first_step = min(point.step for point in points)
+        # What was sent by this object and lies before these points cannot be at odds with them.
+        if self._last_steps.get(run_id, first_step) >= first_step and self._holds_otherwise(run_id, points):
+            run_id = self._begin_anew(description, run_id, started_at, before_step=first_step)
+        self._log_points(run_id, points)
+        self._last_steps[run_id] = max(point.step for point in points)
 
     def end(self, description: RunDescription, status: RunStatus, ended_at: float, tags: Mapping[str, str]) -> None:
         """A training has ended, at `ended_at` in Unix seconds; an end that is known keeps its time."""
@@ -90,29 +102,60 @@ class SweepRuns:
                 self._client.delete_tag(run_id, key)
         return run
 
+    def merge_duplicates(self) -> set[tuple[str, str]]:
+        """Look for runs that stand twice, in the whole experiment; the identities that have a run."""
+        with alone(self._lock):
+            return merge_all(self._client, self.experiment_id)
+
+    def _holds_otherwise(self, run_id: str, points: Sequence[Point]) -> bool:
+        told = {point.key for point in points}
+        return any(
+            is_retold(key, [(one.step, one.timestamp) for one in self._client.get_metric_history(run_id, key)], points)
+            for key in WITNESSES
+            if key in told
+        )
+
+    def _begin_anew(self, description: RunDescription, run_id: str, started_at: float, before_step: int) -> str:
+        """Delete a run for one without its points from `before_step` on; the id of the new one."""
+        kept = [
+            Point(key, one.value, one.timestamp, one.step)
+            for key in self._client.get_run(run_id).data.metrics
+            for one in self._client.get_metric_history(run_id, key)
+            if one.step < before_step
+        ]
+        self._client.delete_run(run_id)
+        # The runs of candidates are hung below the new run as they are described anew, and at once those that are not.
+        self._run_ids.clear()
+        new_id = self._run_of(description, started_at)
+        rehang(self._client, self.experiment_id, run_id, new_id)
+        self._log_points(new_id, kept)
+        return new_id
+
+    def _log_points(self, run_id: str, points: Sequence[Point]) -> None:
+        from mlflow.entities import Metric
+
+        metrics = [Metric(point.key, point.value, point.timestamp_ms, point.step) for point in points]
+        for first in range(0, len(metrics), _METRICS_A_BATCH):
+            self._client.log_batch(run_id, metrics=metrics[first : first + _METRICS_A_BATCH])
+
     def _complete_params(self, description: RunDescription, completion: Completion) -> None:
-        held = self._client.get_run(self._run_of(description, completion.started_at)).data.params
+        run_id = self._run_of(description, completion.started_at)
+        held = self._client.get_run(run_id).data.params
         if any(held.get(key, value) != value for key, value in completion.params.items()):
-            # A search that was made anew has chosen another candidate, and MLflow lets no parameter change. The runs
-            # of candidates are hung below the new run as they are described anew.
-            self._client.delete_run(self._run_of(description, completion.started_at))
-            self._run_ids.clear()
-        self._log_params(self._run_of(description, completion.started_at), completion.params)
+            # A search that was made anew has chosen another candidate, and MLflow lets no parameter change.
+            run_id = self._begin_anew(description, run_id, completion.started_at, before_step=0)
+        self._log_params(run_id, completion.params)
 
     def _run_of(self, description: RunDescription, started_at: float) -> str:
         """The run, described; found or created once, then remembered."""
-        key, value = description.identity
         if description.identity in self._run_ids:
             return self._run_ids[description.identity]
         above = self.parent_id if description.below is None else self._run_of(description.below, started_at)
-        found = _find(self._client, self.experiment_id, key, value)
-        run_id = found or _create(
-            self._client,
-            self.experiment_id,
-            {PARENT: above, key: value},
-            name=description.tags[payload.RUN_NAME],
-            started_at=started_at,
-        )
+        name = description.tags[payload.RUN_NAME]
+        with alone(self._lock):
+            run_id = find_or_create(
+                self._client, self.experiment_id, description.identity, {PARENT: above}, name, started_at
+            )
         self._log_params(run_id, description.params)
         self._client.log_batch(run_id, tags=_run_tags({**description.tags, PARENT: above}))
         self._client.log_inputs(run_id, datasets=[_dataset(description.data)])
@@ -127,12 +170,17 @@ class SweepRuns:
             self._client.log_batch(run_id, params=logged[first : first + _PARAMS_A_BATCH])
 
 
-def open_runs(client: MlflowClient, sweep: str, artifact_location: str | None, started_at: float) -> SweepRuns:
-    """The experiment and the parent run of `sweep`; a deleted experiment of its name is restored."""
-    experiment_id = _experiment(client, sweep, artifact_location)
-    parent_id = _find(client, experiment_id, payload.SWEEP, sweep)
-    parent_id = parent_id or _create(client, experiment_id, {payload.SWEEP: sweep}, name=sweep, started_at=started_at)
-    return SweepRuns(client, experiment_id, parent_id)
+def open_runs(
+    client: MlflowClient, sweep: str, artifact_location: str | None, started_at: float, lock: Path
+) -> SweepRuns:
+    """The experiment and the parent run of `sweep`; a deleted experiment of its name is restored.
+
+    `lock` is the file that keeps two processes from creating the same at once, a new database included.
+    """
+    with alone(lock):
+        experiment_id = _experiment(client, sweep, artifact_location)
+        parent_id = find_or_create(client, experiment_id, (payload.SWEEP, sweep), {}, sweep, started_at)
+    return SweepRuns(client, experiment_id, parent_id, lock)
 
 
 def _experiment(client: MlflowClient, name: str, artifact_location: str | None) -> str:
@@ -150,19 +198,6 @@ def _experiment(client: MlflowClient, name: str, artifact_location: str | None) 
     if experiment.lifecycle_stage == "deleted":
         client.restore_experiment(experiment.experiment_id)
     return str(experiment.experiment_id)
-
-
-def _find(client: MlflowClient, experiment_id: str, tag: str, value: str) -> str | None:
-    """The oldest run that carries the tag."""
-    runs = client.search_runs(
-        [experiment_id], f"tags.`{tag}` = '{value}'", max_results=1, order_by=["attributes.start_time ASC"]
-    )
-    return str(runs[0].info.run_id) if runs else None
-
-
-def _create(client: MlflowClient, experiment_id: str, tags: Mapping[str, str], *, name: str, started_at: float) -> str:
-    run = client.create_run(experiment_id, payload.milliseconds(started_at), dict(tags), name)
-    return str(run.info.run_id)
 
 
 def _run_tags(tags: Mapping[str, str]) -> list[RunTag]:

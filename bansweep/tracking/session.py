@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bansweep.plan.events import CandidateEnded, CandidateStarted, SweepEvent
+from bansweep.plan.events import CandidateEnded, CandidateStarted, EpochFinished, GenerationStarted, SweepEvent
 from bansweep.plan.plan import Plan
 from bansweep.tracking import client, payload
 from bansweep.tracking.completion import completed_candidate, completed_generation
 from bansweep.tracking.live import send_live
 from bansweep.tracking.location import artifact_location, database_file, without_credentials
-from bansweep.tracking.marker import Marker, marker_path, read_marker, write_marker
+from bansweep.tracking.marker import Marker, lock_path, marker_path, read_marker, write_marker
 from bansweep.tracking.protocol import FinishedGeneration, SweepStatus
 from bansweep.tracking.runs import SweepRuns, open_runs
 
@@ -48,10 +48,11 @@ class MlflowSession:
     """One sweep's dealings with the MLflow at `uri`. `send_live` and `fill_in` are for one thread, and never raise.
 
     `sent` holds the ids of the generations that MLflow holds completely, `error` why the last attempt failed; both
-    may be read from any thread.
+    may be read from any thread. Filling in looks for runs that stand twice or are gone where something went wrong
+    before, and with `thorough` always.
     """
 
-    def __init__(self, uri: str, store_root: Path, sweep: str) -> None:
+    def __init__(self, uri: str, store_root: Path, sweep: str, *, thorough: bool = False) -> None:
         self.uri = uri
         self.sent: set[str] = set()
         self.error = ""
@@ -61,6 +62,8 @@ class MlflowSession:
         self._marker = Marker(uri=without_credentials(uri))
         self._runs: SweepRuns | None = None
         self._has_answered = False
+        self._lock = lock_path(store_root, sweep)
+        self._in_doubt = thorough
 
     def recall(self, plan: Plan) -> None:
         """Read which of the plan's generations were completed by earlier sessions, as they are described now."""
@@ -74,12 +77,21 @@ class MlflowSession:
             if self._marker.complete[generation_id] == payload.describe(plan, generation_id).digest
         }
 
+    def compare(self, plan: Plan, items: Sequence[FinishedGeneration]) -> None:
+        """Take out of `sent` what has become another than was sent: trained again since, perhaps by another sweep."""
+        for item in items:
+            if item.generation_id in self.sent:
+                completion = completed_generation(payload.describe(plan, item.generation_id), item)
+                if self._marker.records.get(item.generation_id) != completion.digest:
+                    self.sent.discard(item.generation_id)
+
     def knows(self, ending: Ending) -> bool:
         """Whether the parent run shows this ending already."""
         return self._marker.parent == ending.digest
 
     def send_live(self, plan: Plan, events: Sequence[SweepEvent]) -> float:
         """Send a batch of events; the seconds to wait before the next one."""
+        self._forget({event.generation_id for event in events if isinstance(event, GenerationStarted | EpochFinished)})
         try:
             send_live(self._connected(time.time()), plan, events)
         except Exception as error:
@@ -106,7 +118,11 @@ class MlflowSession:
     ) -> None:
         begun_at = min((item.started_at for item in items), default=ending.ended_at)
         try:
-            self._connected(begun_at)
+            runs = self._connected(begun_at)
+            if self._in_doubt:
+                held = runs.merge_duplicates()
+                self._forget({one for one in plan.generations if (payload.GENERATION, one) not in held})
+                self._in_doubt = False
         except Exception as error:
             self._note(error)
             return
@@ -127,10 +143,12 @@ class MlflowSession:
         if item.generation_id in self.sent:
             return
         description = payload.describe(plan, item.generation_id)
-        run_id = runs.complete(description, completed_generation(description, item))
+        completion = completed_generation(description, item)
+        run_id = runs.complete(description, completion)
         if not self._complete_candidates(runs, plan, item, run_id, abandoned):
             return
         self._marker.complete[item.generation_id] = description.digest
+        self._marker.records[item.generation_id] = completion.digest
         write_marker(self._marker_path, self._marker)
         self.sent.add(item.generation_id)
 
@@ -163,10 +181,19 @@ class MlflowSession:
         self._marker.parent = ending.digest
         write_marker(self._marker_path, self._marker)
 
+    def _forget(self, generation_ids: set[str]) -> None:
+        """Note, for later sessions too, that MLflow does not hold these completely."""
+        self.sent -= generation_ids
+        forgotten = generation_ids & self._marker.complete.keys()
+        for generation_id in forgotten:
+            del self._marker.complete[generation_id]
+        if forgotten:
+            write_marker(self._marker_path, self._marker)
+
     def _connected(self, begun_at: float) -> SweepRuns:
         """The sweep's runs; after an error they are looked up anew, whatever has become of the server."""
         if self._runs is None:
-            runs = open_runs(client.open_client(self.uri), self._sweep, self._artifact_location, begun_at)
+            runs = open_runs(client.open_client(self.uri), self._sweep, self._artifact_location, begun_at, self._lock)
             self._has_answered = True
             runs.begin_sweep()
             if self._marker.experiment_id != runs.experiment_id:
@@ -178,4 +205,5 @@ class MlflowSession:
 
     def _note(self, error: Exception) -> None:
         self._runs = None
+        self._in_doubt = True
         self.error = client.in_one_line(error, self.uri)

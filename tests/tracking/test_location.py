@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bansweep.tracking.client import in_one_line
-from bansweep.tracking.location import artifact_location, tracking_uri, without_credentials
+from bansweep.tracking.location import artifact_location, tracking_uri, without_credentials, without_secrets
 
 
 @pytest.fixture(autouse=True)
@@ -50,10 +50,30 @@ def test_only_a_database_without_a_server_has_its_artifacts_in_the_store(tmp_pat
         ("https://token@mlflow", "https://***@mlflow"),
         ("http://mlflow:5000/@me", "http://mlflow:5000/@me"),
         ("sqlite:////home/a@b/mlflow.db", "sqlite:////home/a@b/mlflow.db"),
+        ("http://user:p@ss@mlflow:5000", "http://***@mlflow:5000"),
+        ("http://user:pa/ss@mlflow:5000", "http://***@mlflow:5000"),
+        (
+            "postgresql://mlflow/db?user=me&password=hunter2&sslmode=on",
+            "postgresql://mlflow/db?user=me&password=***&sslmode=on",
+        ),
+        ("asked 'http://u:p@a/x', then mail me@b", "asked 'http://***@a/x', then mail me@b"),
     ],
 )
 def test_credentials_are_hidden(uri: str, shown: str) -> None:
     assert without_credentials(uri) == shown
+
+
+def test_secrets_are_hidden_wherever_they_are_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "open sesame")
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "dapi123")
+    uri = "http://user:hun%20ter@mlflow"
+
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "ali")
+    assert without_secrets("Basic YWxpOm9wZW4gc2VzYW1l or dXNlcjpodW4gdGVy", uri) == "Basic *** or ***"
+    told = without_secrets(f"{uri}/api refused 'hun ter', hun%20ter, open sesame and Bearer dapi123", uri)
+
+    assert told == "http://***@mlflow/api refused '***', ***, *** and Bearer ***"
+    assert without_secrets("a path /home/a of sqlite", "sqlite:////home/a@b/mlflow.db") == "a path /home/a of sqlite"
 
 
 def test_an_error_is_said_in_one_line_by_its_root() -> None:

@@ -73,7 +73,7 @@ def test_what_was_stopped_is_running_again_without_its_outcome(
 ) -> None:
     plan, student_id = searched_sweep.plan, searched_sweep.student_id
     candidate = searched_sweep.finished[1].candidates[0].candidate
-    runs = open_runs(open_client(database), plan.sweep, tmp_path.as_uri(), started_at=1.7e9)
+    runs = open_runs(open_client(database), plan.sweep, tmp_path.as_uri(), 1.7e9, tmp_path / "lock")
     ends: list[SweepEvent] = [
         CandidateEnded(student_id, candidate, "failed", "no memory"),
         GenerationStopped(student_id),
@@ -146,13 +146,13 @@ def test_a_column_added_later_reaches_the_candidates(database: str, tmp_path: Pa
     assert runs["small / ban, best, candidate 3"].data.tags["bansweep.column"] == "ban, best"
 
 
-def test_more_parameters_than_fit_in_a_batch(database: str, searched_sweep: Any) -> None:
+def test_more_parameters_than_fit_in_a_batch(database: str, tmp_path: Path, searched_sweep: Any) -> None:
     client = open_client(database)
     experiment_id = client.create_experiment(searched_sweep.plan.sweep)
     run_id = client.create_run(experiment_id).info.run_id
     params = {f"search.parameters.loss.{number}.low": str(number) for number in range(250)}
 
-    SweepRuns(client, experiment_id, run_id)._log_params(run_id, params)
+    SweepRuns(client, experiment_id, run_id, tmp_path / "lock")._log_params(run_id, params)
 
     assert client.get_run(run_id).data.params == params
 

@@ -1,102 +1,115 @@
-"""What a killed driver costs: the command is killed with SIGKILL at random moments of a real sweep, and run again.
+"""What faults cost a real sweep: each is injected at random moments, several times.
 
-    python benchmarks/faults.py [--times 5] [--seed 0] [--json]
+    python benchmarks/faults.py [--faults driver trial ...] [--times 1] [--seed 0] [--json]
 
-Prints for each kill which generations were finished and how far the others had come, whether any finished generation
-was trained again, how many epochs were trained twice, and whether the final weights are bit-identical to those of a run
-that nothing disturbed.
+The sweep is quickstart's; `worker` has two workers to a generation of a shorter one. A try survives where the sweep
+ends as the fault's line says, without a traceback, nothing that was finished is trained again, no generation repeats
+more than one saved epoch, nothing is half-published, and all weights have the bits of a run that nothing disturbed.
+
+FAULTS
+Exits with 1 where a try did not survive. A fault that cannot be injected here is skipped, and said to be.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import signal
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from commands import SWEEPS, finish, start
-
-from bansweep.data.fingerprint import data_identity
-from bansweep.plan.expand import expand
-from bansweep.plan.plan import Plan
-from bansweep.spec.reading import read_sweep
-from bansweep.store.store import Store
+from commands import SWEEPS
+from disturbed_sweep import DisturbedSweep, LostError, digests
+from fault_kinds import FAULTS
+from staging import SkippedError
 
 SWEEP = SWEEPS / "quickstart.yaml"
+SHARED_SWEEP = """\
+name: shared
+data: {kind: digits, limit: 400}
+recipe: {base: wide-resnet, epochs: 40, batch_size: 32, learning_rate: 0.02, augmentation: null}
+networks: [wrn-10-1]
+generations:
+  teacher: {loss: labels}
+  ban:     {loss: kd, teacher: teacher}
+"""
 
 
-def killed_run(plan: Plan, folder: Path, after_epochs: int, reference: dict[str, str]) -> dict[str, Any]:
-    """Kill the driver once `after_epochs` epochs of the whole sweep are saved, run it again, and compare."""
-    store = Store(folder)
-    process = start("run", SWEEP, "--store", folder)
-    while _epochs_saved(plan, store) < after_epochs and process.poll() is None:
-        time.sleep(0.05)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
-    finished = store.finished(plan.generations)
-    written = {one: (folder / "generations" / one / "generation.json").stat().st_mtime_ns for one in finished}
-    saved = {one: store.epochs_done(one) for one in plan.generations if one not in finished}
-    killed_at = time.time()
-    document = finish(start("run", SWEEP, "--store", folder, "--json"))
-    # Workers outlive their driver for some seconds: what they still saved is kept, what is repeated shows in the times.
-    repeated = sum(
-        sum(report.finished_at > killed_at for report in store.history(one)[:epochs]) for one, epochs in saved.items()
+def tried(name: str, sweep: DisturbedSweep, reference: dict[str, str]) -> dict[str, Any]:
+    """One try: whether it was survived, and what it cost."""
+    fault, _ = FAULTS[name]
+    began = time.perf_counter()
+    result: dict[str, Any] = {"fault": name, "survived": False}
+    with sweep.afterwards:
+        try:
+            fault(sweep)
+            cost = sweep.cost(reference)
+        except LostError as why:
+            result["why"] = str(why)
+        except SkippedError as why:
+            return {"fault": name, "skipped": str(why)}
+        else:
+            result |= vars(cost)
+            result["survived"] = cost.equal and cost.trained_again == 0 and cost.epochs_repeated <= 1
+    return {**result, "seconds": time.perf_counter() - began}
+
+
+def line(name: str, tries: list[dict[str, Any]]) -> str:
+    if skipped := next((one["skipped"] for one in tries if "skipped" in one), None):
+        return f"{name:<12} skipped: {skipped}"
+    told = [one for one in tries if "equal" in one]
+    survived = sum(one["survived"] for one in tries)
+    again = max((one["trained_again"] for one in told), default=0)
+    epochs = max((one["epochs_repeated"] for one in told), default=0)
+    equal = sum(one["equal"] for one in told)
+    seconds = sum(one["seconds"] for one in tries) / len(tries)
+    why = "; ".join(one["why"] for one in tries if "why" in one)
+    return (
+        f"{name:<12}{f'{survived}/{len(tries)}':>9}{again:>15}{epochs:>17}{f'{equal}/{len(told)}':>15}"
+        f"{seconds:>9.0f} s  {why}"
     )
-    again = [
-        one for one in finished if (folder / "generations" / one / "generation.json").stat().st_mtime_ns != written[one]
-    ]
-    return {
-        "finished_before": len(finished),
-        "epochs_saved": {plan.label(one): epochs for one, epochs in saved.items() if epochs},
-        "finished_trained_again": len(again) + len(finished.intersection(document["trained"])),
-        "saved_epochs_repeated": repeated,
-        "weights_equal": _digests(plan, store) == reference,
-    }
-
-
-def _epochs_saved(plan: Plan, store: Store) -> int:
-    finished = store.finished(plan.generations)
-    return sum(
-        generation.recipe.epochs if one in finished else store.epochs_done(one)
-        for one, generation in plan.generations.items()
-    )
-
-
-def _digests(plan: Plan, store: Store) -> dict[str, str]:
-    records = {one: store.record(one) for one in plan.generations}
-    return {one: record.digests["weights.safetensors"] for one, record in records.items() if record is not None}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--times", type=int, default=5, help="how often to kill")
+    faults = "\n".join(f"- {name}: {fault.__doc__}" for name, (fault, _) in FAULTS.items())
+    description = str(__doc__).replace("FAULTS\n", f"{faults}\n\n")
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--faults", nargs="+", choices=FAULTS, default=list(FAULTS))
+    parser.add_argument("--times", type=int, default=1, help="how often each")
     parser.add_argument("--seed", type=int, default=0, help="of the random moments")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     arguments = parser.parse_args()
-    sweep = read_sweep(SWEEP)
-    plan = expand(sweep, data_identity(sweep.data))
-    epochs = sum(generation.recipe.epochs for generation in plan.generations.values())
-    moments = random.Random(arguments.seed)
+    chance = random.Random(arguments.seed)
+    if not arguments.json:
+        print(
+            f"{'fault':<12}{'survived':>9}{'trained again':>15}{'epochs repeated':>17}{'weights equal':>15}{'each':>11}"
+        )
+    results: list[dict[str, Any]] = []
+    references: dict[int, dict[str, str]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        undisturbed = Path(folder) / "undisturbed"
-        finish(start("run", SWEEP, "--store", undisturbed, "--json"))
-        reference = _digests(plan, Store(undisturbed))
-        results = []
-        for number in range(arguments.times):
-            results.append(killed_run(plan, Path(folder) / str(number), moments.randrange(1, epochs), reference))
+        shared = Path(folder) / "shared.yaml"
+        shared.write_text(SHARED_SWEEP)
+        for name in arguments.faults:
+            workers = FAULTS[name][1]
+            path = shared if workers else SWEEP
+            if workers not in references:
+                undisturbed = DisturbedSweep(path, Path(folder) / f"undisturbed-{workers}", chance, workers)
+                undisturbed.run_again()
+                references[workers] = digests(undisturbed)
+            tries = [
+                tried(
+                    name, DisturbedSweep(path, Path(folder) / f"{name}-{time_}", chance, workers), references[workers]
+                )
+                for time_ in range(arguments.times)
+            ]
+            results += tries
             if not arguments.json:
-                print(results[-1], flush=True)
-    survived = sum(row["weights_equal"] and not row["finished_trained_again"] for row in results)
+                print(line(name, tries), flush=True)
     if arguments.json:
-        print(json.dumps({"survived": survived, "tried": len(results), "results": results}, indent=2))
-    else:
-        print(f"survived {survived}/{len(results)} kills: weights equal, nothing finished trained again")
-    if survived < len(results):
+        print(json.dumps(results, indent=1))
+    if not all(one.get("survived", True) for one in results):
         raise SystemExit(1)
 
 

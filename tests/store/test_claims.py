@@ -70,6 +70,17 @@ def test_a_live_owner_keeps_its_claim_however_long_others_wait(folder: Path) -> 
         assert heartbeat >= 5
 
 
+def test_a_clock_that_jumps_takes_no_claim_away(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jumps = [0.0, 86_400.0, -86_400.0]
+    right = time.time
+    monkeypatch.setattr(time, "time", lambda: right() + jumps[int(right() * 50) % len(jumps)])
+    with Claim(folder, heartbeat_s=0.02, stale_s=0.3) as owner:
+        assert owner.acquire()
+        deadline = time.monotonic() + 0.6
+        assert not Claim(folder, stale_s=0.3).acquire(poll_s=0.02, until=lambda: time.monotonic() > deadline)
+        assert owner.held
+
+
 def test_waiting_ends_when_the_owner_releases(folder: Path) -> None:
     owner, waits = Claim(folder), []
     assert owner.acquire()

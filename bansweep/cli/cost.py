@@ -85,7 +85,7 @@ def sweep_cost(request: SweepRequest, unfinished: Sequence[str]) -> SweepCost:
     """What is left of a sweep will cost. Reads the store's records; damaged ones say nothing here."""
     plan, spec = request.plan, request.spec
     generations = [plan.generations[generation_id] for generation_id in unfinished]
-    measured = matching(measured_trainings(request.store), generations) if generations else []
+    measured = matching(_measured_trainings(request.store), generations) if generations else []
     data = _size_of(request)
     room = TeacherRoom.of_gigabytes(spec.resources.teacher_memory_gb, spec.resources.teacher_disk_gb)
     begun = request.store.begun()
@@ -103,7 +103,7 @@ def sweep_cost(request: SweepRequest, unfinished: Sequence[str]) -> SweepCost:
     )
 
 
-def measured_trainings(store: Store) -> list[MeasuredTraining]:
+def _measured_trainings(store: Store) -> list[MeasuredTraining]:
     """How long the store's finished trainings took. One file is read for each; those that cannot be are passed over."""
     records = {record.id: record for generation_id in store.ids() if (record := _readable(store, generation_id))}
     return [_measured(record, records) for record in records.values()]

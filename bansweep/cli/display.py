@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bansweep.cli.hyperparameters import setting_text
-from bansweep.cli.sweep_state import SweepState, duration_text, metric_text
+from bansweep.cli.sweep_state import SweepState, metric_text
 from bansweep.plan.events import (
     CandidateEnded,
     CandidateEpochFinished,
@@ -30,15 +30,14 @@ from bansweep.plan.events import (
     SweepEvent,
 )
 
+SECONDS_BETWEEN_LINES = 10.0
+
 
 class MessageConsole(Console):
     """Where messages go. When its reader goes away it falls silent; rich would end the process."""
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
-
-
-SECONDS_BETWEEN_LINES = 10.0
 
 
 class Display:
@@ -124,8 +123,9 @@ class Display:
         if self._live is not None or not self._is_due(training, report.finished_at):
             return None
         running = self._state.trainings.get(training)
-        left = f", {duration_text(running.time_left_s)} left" if running and running.time_left_s else ""
-        return f"epoch     {label}: {report.epoch}/{report.epochs}, {metric_text(report)}{left}"
+        left = running.time_left_text if running else ""
+        told = ", ".join(filter(None, (f"{report.epoch}/{report.epochs}", metric_text(report), left)))
+        return f"epoch     {label}: {told}"
 
     def _is_due(self, training: str, now: float) -> bool:
         """Whether a training's next line is worth printing: not more often than every few seconds."""
@@ -137,13 +137,12 @@ class Display:
     def _view(self) -> RenderableType:
         table = Table.grid(padding=(0, 2))
         for running in self._state.trainings.values():
-            left = running.time_left_s
             table.add_row(
                 running.label,
                 ProgressBar(total=running.epochs, completed=running.epochs_done, width=20),
                 f"epoch {running.epochs_done}/{running.epochs}",
                 metric_text(running.last_report) if running.last_report else "",
-                f"{duration_text(left)} left" if left else "",
+                running.time_left_text,
             )
         counts = self._state.counts if self._started else f"starting Ray; {self._state.counts}"
         return Group(table, Text(counts, style="bold"))

@@ -2,63 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from bansweep.errors import DamagedError
 from bansweep.plan.chains import ChainEnd, chain_ends, without_ended
 from bansweep.plan.plan import Plan
-from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store
 
 State = Literal["finished", "started", "waiting", "damaged", "not needed"]
 
 
-def generation_states(graph: Plan, store: Store) -> dict[str, State]:
-    """Every generation's id -> whether it is finished, has progress to go on from, waits, or is not needed any more.
+@dataclass(frozen=True)
+class GenerationStates:
+    """Each generation's state by its id, in the plan's order, and the chains that stopped improving (`ends`)."""
+
+    by_id: Mapping[str, State]
+    ends: tuple[ChainEnd, ...]
+
+    @property
+    def finished(self) -> tuple[str, ...]:
+        return tuple(generation_id for generation_id, state in self.by_id.items() if state == "finished")
+
+    @property
+    def unfinished(self) -> tuple[str, ...]:
+        """Those that are still to be trained."""
+        done = ("finished", "not needed")
+        return tuple(generation_id for generation_id, state in self.by_id.items() if state not in done)
+
+
+def generation_states(graph: Plan, store: Store) -> GenerationStates:
+    """Whether each generation is finished, has progress to go on from, waits, or is not needed any more.
 
     A finished one whose record is not what was published is "damaged"; one that a chain has ended before is "not
-    needed". Raises StoreError where a record cannot be read at all.
+    needed". Every record is read once. Raises StoreError where one cannot be read at all.
     """
-    needed = without_ended(graph, ended_chains(graph, store)).generations
+    metrics, damaged = _recorded_metrics(graph.generations, store)
+    ends = chain_ends(graph, metrics)
+    needed = without_ended(graph, ends).generations
     # One look at the directory for all that have not begun: there may be thousands of them.
     begun = store.begun()
-    return {
-        generation_id: _state(store, generation_id, needed=generation_id in needed, begun=generation_id in begun)
-        for generation_id in graph.generations
-    }
+
+    def state(generation_id: str) -> State:
+        if generation_id in metrics:
+            return "finished"
+        if generation_id in damaged:
+            return "damaged"
+        if generation_id not in needed:
+            return "not needed"
+        has_begun = generation_id in begun and (store.epochs_done(generation_id) or store.search_counts(generation_id))
+        return "started" if has_begun else "waiting"
+
+    return GenerationStates({generation_id: state(generation_id) for generation_id in graph.generations}, ends)
 
 
 def ended_chains(graph: Plan, store: Store) -> tuple[ChainEnd, ...]:
-    """The chains that stopped improving before their length, by what is finished."""
-    metrics: dict[str, Mapping[str, float]] = {}
-    for chain in graph.chains:
-        if chain.stop is None:
-            continue
-        for generation_id in (chain.teacher, *chain.members):
-            if generation_id not in metrics:
-                record = _undamaged(store, generation_id)
-                if record is None:
-                    break  # without its figures nothing is told of the chain beyond it
-                metrics[generation_id] = record.metrics
+    """The chains that stopped improving before their length, by what is finished; only their records are read."""
+    chains = [chain for chain in graph.chains if chain.stop is not None]
+    members = dict.fromkeys(member for chain in chains for member in (chain.teacher, *chain.members))
+    metrics, _ = _recorded_metrics(members, store)
     return chain_ends(graph, metrics)
 
 
-def _undamaged(store: Store, generation_id: str) -> GenerationRecord | None:
-    try:
-        return store.record(generation_id)
-    except DamagedError:
-        return None
-
-
-def _state(store: Store, generation_id: str, *, needed: bool, begun: bool) -> State:
-    try:
-        if store.record(generation_id) is not None:
-            return "finished"
-    except DamagedError:
-        return "damaged"
-    if not needed:
-        return "not needed"
-    if begun and (store.epochs_done(generation_id) or store.search_counts(generation_id)):
-        return "started"
-    return "waiting"
+def _recorded_metrics(generation_ids: Iterable[str], store: Store) -> tuple[dict[str, Mapping[str, float]], set[str]]:
+    """The metrics of those that are finished, by id, and the ids of those whose records are damaged."""
+    metrics: dict[str, Mapping[str, float]] = {}
+    damaged = set()
+    for generation_id in generation_ids:
+        try:
+            record = store.record(generation_id)
+        except DamagedError:
+            damaged.add(generation_id)
+            continue
+        if record is not None:
+            metrics[generation_id] = record.metrics
+    return metrics, damaged

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import typer
 
 from bansweep.cli.cost import SweepCost, sweep_cost
-from bansweep.cli.generation_states import State, ended_chains, generation_states
+from bansweep.cli.generation_states import GenerationStates, generation_states
 from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, Rehearse, StoreFolder, SweepFile
 from bansweep.cli.planning import budget_text, sweep_request
 from bansweep.plan.chains import without_ended
@@ -33,15 +33,14 @@ def plan(
     request = sweep_request(sweep, store, overrides, only, rehearse=rehearse)
     graph = request.plan
     states = generation_states(graph, request.store)
-    estimated = sweep_cost(request, _unfinished(states))
+    estimated = sweep_cost(request, states.unfinished)
     if as_json:
         typer.echo(json.dumps(_document(graph, states, estimated), indent=2))
         return
-    finished = sum(state == "finished" for state in states.values())
     cells = len(graph.cells) + len(graph.ensembles)
     typer.echo(
-        f"{graph.sweep}: {cells} cells, {len(graph.generations)} distinct generations, {finished} finished in "
-        f"{request.folder}"
+        f"{graph.sweep}: {cells} cells, {len(graph.generations)} distinct generations, "
+        f"{len(states.finished)} finished in {request.folder}"
     )
     cost = _cost(graph, states)
     typer.echo(
@@ -52,11 +51,11 @@ def plan(
         typer.echo(line)
     if request.spec.budget is not None:
         typer.echo(budget_text(request))
-    ensembles = without_ended(graph, ended_chains(graph, request.store)).ensembles
+    ensembles = without_ended(graph, states.ends).ensembles
     typer.echo("\n".join(_tree(graph, states, ensembles)))
 
 
-def _document(graph: Plan, states: Mapping[str, State], estimated: SweepCost) -> dict[str, Any]:
+def _document(graph: Plan, states: GenerationStates, estimated: SweepCost) -> dict[str, Any]:
     return {
         "generations": [
             {
@@ -69,7 +68,7 @@ def _document(graph: Plan, states: Mapping[str, State], estimated: SweepCost) ->
                 "teacher": generation.teacher,
                 "seed": generation.seed,
                 "replica_seed": graph.cells_of[generation_id][0].replica_seed,
-                "state": states[generation_id],
+                "state": states.by_id[generation_id],
             }
             for generation_id, generation in graph.generations.items()
         ],
@@ -81,9 +80,9 @@ def _document(graph: Plan, states: Mapping[str, State], estimated: SweepCost) ->
     }
 
 
-def _cost(graph: Plan, states: Mapping[str, State]) -> dict[str, int]:
+def _cost(graph: Plan, states: GenerationStates) -> dict[str, int]:
     """What is left to train; the longest chain of it cannot be trained in parallel."""
-    unfinished = _unfinished(states)
+    unfinished = states.unfinished
     lengths = chain_lengths(graph)
     return {
         "generations": len(unfinished),
@@ -92,11 +91,7 @@ def _cost(graph: Plan, states: Mapping[str, State]) -> dict[str, int]:
     }
 
 
-def _unfinished(states: Mapping[str, State]) -> list[str]:
-    return [generation_id for generation_id, state in states.items() if state not in ("finished", "not needed")]
-
-
-def _tree(graph: Plan, states: Mapping[str, State], ensembles: Sequence[EnsembleCell]) -> Iterator[str]:
+def _tree(graph: Plan, states: GenerationStates, ensembles: Sequence[EnsembleCell]) -> Iterator[str]:
     """A line for every generation, students below their teachers, and then the ensembles."""
     students: dict[str | None, list[str]] = {}
     for generation_id, generation in graph.generations.items():
@@ -107,7 +102,7 @@ def _tree(graph: Plan, states: Mapping[str, State], ensembles: Sequence[Ensemble
     while stack:
         generation_id = stack.pop()
         generation = graph.generations[generation_id]
-        state = states[generation_id]
+        state = states.by_id[generation_id]
         what = f"{generation.loss.kind:<9}  {generation_id}  {state}{_search_text(generation)}"
         yield f"  {_MARK[state]} {names[generation_id]:<{width}}  {what}"
         stack += reversed(students.get(generation_id, []))

@@ -39,7 +39,6 @@ def report(
     if as_json and form not in (None, Format.JSON):
         raise RequestError(f"--json and --format {form} exclude each other", remedy="leave one of them out")
     request = sweep_request(sweep, store, overrides, only, rehearse=rehearse)
-    graph, kept = request.plan, request.store
     from rich.console import Console
 
     from bansweep.cli.reporting import sweep_report
@@ -48,8 +47,8 @@ def report(
     from bansweep.report.markdown import markdown
     from bansweep.report.terminal import TerminalReport
 
-    states = generation_states(graph, kept)
-    made = sweep_report(request, Outcome(reused=tuple(one for one in states if states[one] == "finished")))
+    states = generation_states(request.plan, request.store)
+    made = sweep_report(request, states.ends, Outcome(reused=states.finished))
     match Format.JSON if as_json else form:
         case None | Format.TEXT:
             Console().print(TerminalReport(made.table))

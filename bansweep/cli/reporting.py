@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bansweep.cli.generation_states import ended_chains
 from bansweep.cli.planning import SweepRequest
-from bansweep.plan.chains import without_ended
+from bansweep.plan.chains import ChainEnd, without_ended
 from bansweep.report.chain_ends import chain_remarks, chains_document
 from bansweep.report.diagnostics_plot import diagnostics_svg
 from bansweep.report.document import Outcome, report_document
@@ -25,10 +25,9 @@ class SweepReport:
     files: dict[str, str]
 
 
-def sweep_report(request: SweepRequest, outcome: Outcome) -> SweepReport:
-    """The report of a plan as it stands. Raises what `report_table` raises."""
+def sweep_report(request: SweepRequest, ends: Sequence[ChainEnd], outcome: Outcome) -> SweepReport:
+    """The report of a plan as it stands, of which `ends` ended early. Raises what `report_table` raises."""
     store = request.store
-    ends = ended_chains(request.plan, store)
     plan = without_ended(request.plan, ends)
     remarks = chain_remarks(ends, several_seeds=len(request.spec.seeds) > 1)
     table = report_table(plan, store, paper=request.spec.paper, rehearsal=request.rehearsal, remarks=remarks)

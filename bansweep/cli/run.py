@@ -90,7 +90,8 @@ def run(
         except (Interrupted, BansweepError) as end:
             ended_early = end
     interrupted = isinstance(ended_early, Interrupted)
-    report = sweep_report(request, Outcome(tuple(state.trained), tuple(state.reused), state.failed, state.blocked))
+    outcome = Outcome(tuple(state.trained), tuple(state.reused), state.failed, state.blocked)
+    report = sweep_report(request, ended_chains(graph, kept), outcome)
     if not only:  # a part of the table is no reason to lose the whole one
         try:
             for name, text in report.files.items():
@@ -121,12 +122,12 @@ def run(
         raise ended_early
     if state.failed:
         raise typer.Exit(ExitStatus.FAILED)
-    if state.left and _is_spent(request):
-        messages.print(_spent_text(request, state), soft_wrap=True)
-        raise typer.Exit(ExitStatus.TERMINATED)
     if state.left:
-        messages.print(f"{len(state.left)} generations are left; the same command goes on from here")
-        raise typer.Exit(ExitStatus.FAILED)
+        spent = _spent_text(request, state)
+        messages.print(
+            spent or f"{len(state.left)} generations are left; the same command goes on from here", soft_wrap=True
+        )
+        raise typer.Exit(ExitStatus.TERMINATED if spent else ExitStatus.FAILED)
 
 
 def _status(state: SweepState, *, interrupted: bool, failed: bool) -> SweepStatus:
@@ -135,15 +136,15 @@ def _status(state: SweepState, *, interrupted: bool, failed: bool) -> SweepStatu
     return "KILLED" if interrupted or state.left else "FINISHED"
 
 
-def _is_spent(request: SweepRequest) -> bool:
-    return request.spec.budget is not None and spent_hours(request) >= request.spec.budget.gpu_hours
-
-
-def _spent_text(request: SweepRequest, state: SweepState) -> str:
-    assert request.spec.budget is not None
-    limit = request.spec.budget.gpu_hours
+def _spent_text(request: SweepRequest, state: SweepState) -> str | None:
+    """That the budget is spent, where there is one and it is."""
+    if request.spec.budget is None:
+        return None
+    limit, spent = request.spec.budget.gpu_hours, spent_hours(request)
+    if spent < limit:
+        return None
     return (
-        f"the budget of {limit:g} device hours is spent ({spent_hours(request):.3g} h): {len(state.left)} of "
+        f"the budget of {limit:g} device hours is spent ({spent:.3g} h): {len(state.left)} of "
         f"{len(state.plan.generations)} generations are left\n"
         f"  a larger one goes on from here, such as --budget {max(2 * limit, 1.0):g}"
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from typing import get_args
 
 import typer
 
-from bansweep.cli.generation_states import generation_states
+from bansweep.cli.generation_states import State, generation_states
 from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, Rehearse, StoreFolder, SweepFile
 from bansweep.cli.planning import budget_text, sweep_request
 from bansweep.plan.generation import Generation
@@ -24,7 +26,7 @@ def status(
     """bansweep status sweeps/quickstart.yaml: what is finished, what has begun, what waits."""
     request = sweep_request(sweep, store, overrides, only, rehearse=rehearse)
     graph, kept = request.plan, request.store
-    states = generation_states(graph, kept)
+    states = generation_states(graph, kept).by_id
     if as_json:
         generations = [
             {
@@ -41,11 +43,10 @@ def status(
         return
     if not kept.root.is_dir():
         typer.echo(f"no store at {request.folder} yet")
-    amounts = {state: sum(other == state for other in states.values()) for state in ("finished", "started", "waiting")}
-    for state in ("damaged", "not needed"):
-        if amount := sum(other == state for other in states.values()):
-            amounts[state] = amount
-    typer.echo(f"{graph.sweep}: {', '.join(f'{amount} {state}' for state, amount in amounts.items())}")
+    amounts = Counter({"finished": 0, "started": 0, "waiting": 0})
+    amounts.update(states.values())
+    told = [f"{amounts[state]} {state}" for state in get_args(State) if state in amounts]
+    typer.echo(f"{graph.sweep}: {', '.join(told)}")
     if request.spec.budget is not None:
         typer.echo(f"  {budget_text(request)}")
     for generation_id, state in states.items():

@@ -46,6 +46,12 @@ class RunningTraining:
             return None
         return sorted(self.seconds)[len(self.seconds) // 2] * (self.epochs - self.epochs_done)
 
+    @property
+    def time_left_text(self) -> str:
+        """`3 min left`; nothing where that is unknown, or nothing is left."""
+        left = self.time_left_s
+        return f"{duration_text(left)} left" if left else ""
+
 
 class SweepState:
     """The outcome so far: `trained`, `reused`, `failed`, `blocked`, `not_needed` by id, and what runs now.

@@ -34,14 +34,15 @@ def sync(
     tracker = tracker_of(kept, graph.sweep, thorough=True)
     tracker.start(graph, sweep.read_text(encoding="utf-8"))
     finished = kept.finished(graph.generations)
-    left_out = not_needed(graph, ended_chains(graph, kept))
+    ends = ended_chains(graph, kept)
+    left_out = not_needed(graph, ends)
     for generation_id in left_out.keys() - finished:
         tracker.handle(GenerationNotNeeded(generation_id, left_out[generation_id]))
     outcome = Outcome(reused=tuple(one for one in graph.generations if one in finished))
     summary = tracker.finish(
         lambda: finished_generations(graph, kept),
         # A part of the table must not take the place of the whole one.
-        {} if only else sweep_report(request, outcome).files,
+        {} if only else sweep_report(request, ends, outcome).files,
         "FINISHED" if graph.generations.keys() == finished | left_out.keys() else "KILLED",
         timeout,
     )

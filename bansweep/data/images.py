@@ -7,8 +7,9 @@ from pathlib import Path
 
 from bansweep.data.channel_statistics import channel_statistics
 from bansweep.data.decoded import Labels, Pixels
+from bansweep.data.descriptions import PreparedImages, read_description
 from bansweep.data.prepared import map_array
-from bansweep.data.prepared_images import FILES, read_prepared_images
+from bansweep.data.prepared_images import FILES
 from bansweep.data.splits import split_ranges
 from bansweep.spec.data import ImageDataSpec
 
@@ -55,7 +56,7 @@ def load_images(spec: ImageDataSpec, folder: Path) -> ImageData:
 
     Raises DataError where the arrays cannot be read, or the set has too few images.
     """
-    meta = read_prepared_images(folder)
+    meta = read_description(folder, PreparedImages)
     ranges = split_ranges(spec, meta.training_images, meta.test_images)
     train_images_NHWC, train_labels_N, test_images_NHWC, test_labels_N, counts_PKL = (
         map_array(folder / name, copy_on_write=True) for name in FILES

@@ -1,50 +1,17 @@
-"""A prepared data set on disk: files that are mapped or read as they are, and a description of them, `meta.json`."""
+"""The files of a prepared data set: checked against their description, and mapped as they are."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
+from bansweep.data.descriptions import DESCRIPTION, FORMAT_VERSION, PreparedSet, remedy
 from bansweep.data.file_digests import file_digest
 from bansweep.errors import DataError
-from bansweep.spec.model import SpecModel
-
-DESCRIPTION = "meta.json"
-FORMAT_VERSION = 2
-
-
-class PreparedFile(SpecModel):
-    bytes: int
-    sha256: str
-
-
-class PreparedSet(SpecModel):
-    """What `meta.json` says of any set; `files` maps file names to sizes and digests."""
-
-    version: int
-    kind: str
-    fingerprint: str
-    source: str
-    files: dict[str, PreparedFile]
-
-
-Description = TypeVar("Description", bound=PreparedSet)
-
-
-def read_description(folder: Path, description: type[Description]) -> Description:
-    """The description of a prepared set. Raises DataError where it is missing or damaged."""
-    path = folder / DESCRIPTION
-    try:
-        return description.model_validate_json(path.read_text("utf-8"))
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}", remedy=remedy(folder)) from None
-    except (ValidationError, UnicodeDecodeError):
-        raise DataError(f"{path} is damaged", remedy=remedy(folder)) from None
 
 
 def check_files(folder: Path, meta: PreparedSet, names: Sequence[str], fingerprint: str, *, digests: bool) -> None:
@@ -74,7 +41,3 @@ def map_array(path: Path, *, copy_on_write: bool = False) -> NDArray[Any]:
     except Exception as error:  # a damaged header fails in any of the ways in which Python's own parser does
         raise DataError(f"{path} cannot be read: {error}", remedy=remedy(path.parent)) from None
     return array
-
-
-def remedy(folder: Path) -> str:
-    return f"remove {folder}: it is made again from the source"

@@ -9,29 +9,16 @@ from numpy.typing import NDArray
 
 from bansweep.data.channel_statistics import level_counts
 from bansweep.data.decoded import DecodedImages
-from bansweep.data.prepared import FORMAT_VERSION, PreparedSet, check_files, read_description
+from bansweep.data.descriptions import FORMAT_VERSION, PreparedImages, read_description
+from bansweep.data.prepared import check_files
 from bansweep.data.saving import save_array, save_description
 
 FILES = ("train_images.npy", "train_labels.npy", "test_images.npy", "test_labels.npy", "train_counts.npy")
 
 
-class PreparedImages(PreparedSet):
-    """`image_shape` is (height, width, channels)."""
-
-    classes: tuple[str, ...]
-    image_shape: tuple[int, int, int]
-    training_images: int
-    test_images: int
-
-
-def read_prepared_images(folder: Path) -> PreparedImages:
-    """The description of a prepared image set. Raises DataError where it is missing or damaged."""
-    return read_description(folder, PreparedImages)
-
-
 def check_prepared_images(folder: Path, fingerprint: str, *, digests: bool = False) -> None:
     """Raises DataError where something in `folder` is missing, damaged or of another set (see `check_files`)."""
-    check_files(folder, read_prepared_images(folder), FILES, fingerprint, digests=digests)
+    check_files(folder, read_description(folder, PreparedImages), FILES, fingerprint, digests=digests)
 
 
 def write_images(folder: Path, decoded: DecodedImages, kind: str, fingerprint: str) -> None:

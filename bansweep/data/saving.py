@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bansweep.data.descriptions import DESCRIPTION, PreparedFile, PreparedSet
 from bansweep.data.file_digests import file_digest
-from bansweep.data.prepared import DESCRIPTION, PreparedFile, PreparedSet
 
 
 @contextlib.contextmanager

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import assert_never
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
-
 from bansweep.data.cache import cache_folder
+from bansweep.data.descriptions import PreparedImages, PreparedText, read_description, read_vocabulary
 from bansweep.data.known_sets import KNOWN_SETS, PENN_TREEBANK, WIKITEXT_2_TOKENS
 from bansweep.data.splits import split_ranges
 from bansweep.data.token_counts import TokenCounts, tokens_used
@@ -16,10 +15,6 @@ from bansweep.plan.operations import LONGEST_WORD, Images, Vocabulary
 from bansweep.plan.workload import DataSize
 from bansweep.spec.data import Cifar, DataSpec, Digits, ImageDataSpec, ImageFolder, ParquetImages, is_text
 from bansweep.spec.text_data import PennTreebank, TextFiles, TextSpec, WikiText2
-
-# What `prepared.py` and `prepared_text.py`, which need NumPy, call these files.
-_DESCRIPTION = "meta.json"
-_VOCABULARY = "vocabulary.json"
 
 _KNOWN_IMAGES = {
     "digits": Images(channels=1, height=8, width=8, classes=10),
@@ -31,22 +26,6 @@ _PENN_TREEBANK_WORDS = Vocabulary(words=10_000, characters=48, longest=19)
 _WIKITEXT_2_WORDS = Vocabulary(words=33_278, characters=300, longest=LONGEST_WORD)
 
 
-class _PreparedImages(BaseModel):
-    """What is wanted here of a prepared set's description. `image_shape` is (height, width, channels)."""
-
-    classes: tuple[str, ...]
-    image_shape: tuple[int, int, int]
-    training_images: int
-    test_images: int
-
-
-class _PreparedText(BaseModel):
-    tokens: TokenCounts
-
-
-_WORDS = TypeAdapter(tuple[str, ...])
-
-
 def data_size(spec: DataSpec, fingerprint: str, cache: Path | None = None) -> DataSize | None:
     """The size of what `spec` takes of the set with this fingerprint; None where that is unknown until it is prepared.
 
@@ -56,7 +35,7 @@ def data_size(spec: DataSpec, fingerprint: str, cache: Path | None = None) -> Da
     prepared = (cache or cache_folder()) / "prepared" / fingerprint
     try:
         return _text_size(spec, prepared) if is_text(spec) else _image_size(spec, prepared)
-    except (OSError, ValidationError, DataError):
+    except DataError:
         return None
 
 
@@ -66,7 +45,7 @@ def _image_size(spec: ImageDataSpec, prepared: Path) -> DataSize:
             known = KNOWN_SETS[spec.kind]
             images, training, test = _KNOWN_IMAGES[spec.kind], known.training_images, known.test_images
         case ParquetImages() | ImageFolder():
-            meta = _PreparedImages.model_validate_json((prepared / _DESCRIPTION).read_bytes())
+            meta = read_description(prepared, PreparedImages)
             height, width, channels = meta.image_shape
             images = Images(channels, height, width, len(meta.classes))
             training, test = meta.training_images, meta.test_images
@@ -84,7 +63,7 @@ def _text_size(spec: TextSpec, prepared: Path) -> DataSize:
         case WikiText2():
             try:
                 vocabulary, tokens = _prepared_text(prepared)
-            except (OSError, ValidationError):
+            except DataError:
                 vocabulary, tokens = _WIKITEXT_2_WORDS, WIKITEXT_2_TOKENS
         case TextFiles():
             vocabulary, tokens = _prepared_text(prepared)
@@ -95,9 +74,8 @@ def _text_size(spec: TextSpec, prepared: Path) -> DataSize:
 
 
 def _prepared_text(prepared: Path) -> tuple[Vocabulary, TokenCounts]:
-    meta = _PreparedText.model_validate_json((prepared / _DESCRIPTION).read_bytes())
-    words = _WORDS.validate_json((prepared / _VOCABULARY).read_bytes())
+    words = read_vocabulary(prepared)
     vocabulary = Vocabulary(
         words=len(words), characters=len(set().union(*words)), longest=max(map(len, words), default=0)
     )
-    return vocabulary, meta.tokens
+    return vocabulary, read_description(prepared, PreparedText).tokens

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bansweep.data.decoded import Tokens
+from bansweep.data.descriptions import PreparedText, read_description, read_vocabulary
 from bansweep.data.prepared import map_array
-from bansweep.data.prepared_text import ARRAYS, read_prepared_text, read_vocabulary
+from bansweep.data.prepared_text import ARRAYS
 from bansweep.data.sentences import END_OF_SENTENCE
 from bansweep.data.token_counts import tokens_used
 from bansweep.spec.text_data import TextSpec
@@ -33,7 +34,7 @@ def load_text(spec: TextSpec, folder: Path) -> TextData:
 
     Raises DataError where a file cannot be read, or the text has too few tokens.
     """
-    used = tokens_used(spec, read_prepared_text(folder).tokens)
+    used = tokens_used(spec, read_description(folder, PreparedText).tokens)
     vocabulary = read_vocabulary(folder)
     train_N, validation_N, test_N = (
         map_array(folder / name)[:tokens] for name, tokens in zip(ARRAYS, used, strict=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from bansweep.report.cells import ReportCell
 from bansweep.report.metrics import Metric
@@ -110,26 +110,28 @@ def notes(table: ReportTable) -> Iterator[str]:
     unfinished = sum(cell.mean is None for cell in table.cells)
     if unfinished:
         yield f"{UNFINISHED}: not finished ({unfinished} of {len(table.cells)} cells)"
-    partial: dict[int, list[str]] = {}
-    for cell in table.cells:
-        if cell.finished and cell.unfinished:
-            partial.setdefault(cell.finished, []).append(f"{cell.row} / {cell.column}")
+    begun = [cell for cell in table.cells if cell.finished]
     if len(_counts(table)) > 1:
-        for finished, places in sorted(partial.items()):
-            yield f"n = {finished} of {len(table.seeds)} seeds so far: {', '.join(places)}"
-    shorter: dict[int, list[str]] = {}
-    for cell in table.cells:
-        if cell.finished and not cell.unfinished and cell.finished < len(cell.values):
-            shorter.setdefault(cell.finished, []).append(f"{cell.row} / {cell.column}")
-    for finished, places in sorted(shorter.items(), reverse=True):
+        for finished, places in sorted(_places_by_count(cell for cell in begun if cell.unfinished).items()):
+            yield f"n = {finished} of {len(table.seeds)} seeds so far: {places}"
+    shorter = (cell for cell in begun if not cell.unfinished and cell.finished < len(cell.values))
+    for finished, places in sorted(_places_by_count(shorter).items(), reverse=True):
         yield (
-            f"n = {finished} of {len(table.seeds)} seeds, those whose chains came so far: {', '.join(places)}; "
+            f"n = {finished} of {len(table.seeds)} seeds, those whose chains came so far: {places}; "
             "they are no fair sample of all seeds"
         )
     if len(table.cells) < len(table.rows) * len(table.columns):
         yield "empty: not part of the sweep"
     yield from table.remarks
     yield from table.damaged
+
+
+def _places_by_count(cells: Iterable[ReportCell]) -> dict[int, str]:
+    """The number of finished seeds -> the cells that stand for so many."""
+    places: dict[int, list[str]] = {}
+    for cell in cells:
+        places.setdefault(cell.finished, []).append(f"{cell.row} / {cell.column}")
+    return {finished: ", ".join(names) for finished, names in places.items()}
 
 
 def _over_seeds(table: ReportTable) -> str:

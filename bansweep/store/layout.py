@@ -8,12 +8,12 @@
         weights.safetensors
         history.parquet         a row per epoch
         candidates.parquet      of a searched generation: a row per candidate and epoch
-        predictions.parquet     class probabilities of the test split
+        predictions.parquet     class probabilities of the test split, or log-probabilities of the held-out tokens
       progress/<id>/            what a running generation resumes from: epoch-NNNNNN.progress; `stop` asks it to end;
                                 search.json says how far a search is
       claims/<id>/              who trains it: 1.json, 2.json, ...; the highest number counts
       candidates/               a store of its own, for the candidates of searches that are not decided
-      sweeps/<name>/            the reports and the log of a sweep
+      sweeps/<name>/            reports and log of a sweep, what it spent (spent/), what MLflow was told (tracking.json)
 
 Names that begin with a dot are being written, or were set aside.
 """

@@ -14,7 +14,7 @@ from pathlib import Path
 from bansweep.errors import DamagedError, StoreError
 from bansweep.store import files
 from bansweep.store.layout import RECORD_FILE, Layout
-from bansweep.store.records import GenerationRecord, decode_record, encode_record, sealed
+from bansweep.store.records import TRAINED_AGAIN, GenerationRecord, decode_record, encode_record, sealed
 
 _log = logging.getLogger(__name__)
 _ATTEMPTS = 5
@@ -37,13 +37,13 @@ def publish(layout: Layout, record: GenerationRecord, contents: Mapping[str, byt
         for _ in range(_ATTEMPTS):
             if files.move_folder(temporary, target):
                 return record
-            if (existing := _complete(layout, record.id)) is not None:
+            if (existing := _undamaged(layout, record.id)) is not None:
                 files.remove_folder(temporary)
                 return existing
             _log.warning("%s is incomplete or damaged: set aside as %s", target, set_aside(layout, record.id).name)
         raise StoreError(f"cannot publish {target}: something else keeps writing there")
     except BaseException:
-        _discard(layout, temporary.name)
+        _discard(temporary)
         raise
 
 
@@ -73,25 +73,14 @@ def read_file(layout: Layout, generation_id: str, name: str) -> bytes:
             f"generation {generation_id} is not in the store {layout.root}",
             remedy="train it with bansweep run, or name the store that has it with --store",
         )
-    path = layout.generation(generation_id) / name
-    remedy = "the next bansweep run sets the generation aside and trains it again"
-    try:
-        content = files.read(path)
-    except FileNotFoundError:
-        raise DamagedError(f"{path} is missing", remedy=remedy) from None
-    recorded, actual = record.digests.get(name), files.sha256(content)
-    if recorded != actual:
-        raise DamagedError(f"{path} is damaged: its SHA-256 is {actual}, not {recorded}", remedy=remedy)
-    return content
+    return _recorded_file(layout, record, name)
 
 
 def damage(layout: Layout, generation_id: str) -> str | None:
     """What is wrong with a finished generation, all of whose files are read; None where they match their digests, or it
     is not finished. Raises StoreError where they cannot be read."""
     try:
-        record = read_record(layout, generation_id)
-        for name in sorted(record.digests.keys() - {RECORD_FILE}) if record is not None else ():
-            read_file(layout, generation_id, name)
+        _read_all(layout, generation_id)
     except DamagedError as error:
         return error.cause
     return None
@@ -104,13 +93,37 @@ def set_aside(layout: Layout, generation_id: str) -> Path:
     return aside
 
 
-def _complete(layout: Layout, generation_id: str) -> GenerationRecord | None:
+def _undamaged(layout: Layout, generation_id: str) -> GenerationRecord | None:
     """The record of a generation whose files all match their digests; None where something is wrong with it."""
-    return read_record(layout, generation_id) if damage(layout, generation_id) is None else None
-
-
-def _discard(layout: Layout, name: str) -> None:
     try:
-        files.remove_folder(layout.generations / name)
+        return _read_all(layout, generation_id)
+    except DamagedError:
+        return None
+
+
+def _read_all(layout: Layout, generation_id: str) -> GenerationRecord | None:
+    """The record of a finished generation, all of whose files are read. Raises DamagedError for the first bad one."""
+    record = read_record(layout, generation_id)
+    if record is not None:
+        for name in sorted(record.digests.keys() - {RECORD_FILE}):
+            _recorded_file(layout, record, name)
+    return record
+
+
+def _recorded_file(layout: Layout, record: GenerationRecord, name: str) -> bytes:
+    path = layout.generation(record.id) / name
+    try:
+        content = files.read(path)
+    except FileNotFoundError:
+        raise DamagedError(f"{path} is missing", remedy=TRAINED_AGAIN) from None
+    recorded, actual = record.digests.get(name), files.sha256(content)
+    if recorded != actual:
+        raise DamagedError(f"{path} is damaged: its SHA-256 is {actual}, not {recorded}", remedy=TRAINED_AGAIN)
+    return content
+
+
+def _discard(folder: Path) -> None:
+    try:
+        files.remove_folder(folder)
     except StoreError as error:  # the first failure is the one to tell
-        _log.warning("%s stays behind: %s", layout.generations / name, error.cause)
+        _log.warning("%s stays behind: %s", folder, error.cause)

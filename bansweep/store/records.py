@@ -18,6 +18,9 @@ from bansweep.store.layout import RECORD_FILE
 
 SCHEMA_VERSION = 2
 
+TRAINED_AGAIN = "the next bansweep run sets the generation aside and trains it again"
+"""The remedy for damage."""
+
 
 class CandidateRecord(SpecModel):
     """What became of one candidate of a search.
@@ -109,15 +112,14 @@ def decode_record(text: bytes, path: Path) -> GenerationRecord:
 
     Raises DamagedError where it does not match its own digest, StoreError where another version of bansweep wrote it.
     """
-    remedy = "the next bansweep run sets the generation aside and trains it again"
     try:
         content = json.loads(text)
         recorded = content["digests"][RECORD_FILE]
         actual = _own_digest(content)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise DamagedError(f"{path} is damaged: it is not the record of a generation", remedy=remedy) from error
+        raise DamagedError(f"{path} is damaged: it is not the record of a generation", remedy=TRAINED_AGAIN) from error
     if recorded != actual:
-        raise DamagedError(f"{path} is damaged: its content has digest {actual}, not {recorded}", remedy=remedy)
+        raise DamagedError(f"{path} is damaged: its content has digest {actual}, not {recorded}", remedy=TRAINED_AGAIN)
     try:
         if content["schema_version"] > SCHEMA_VERSION:
             raise ValueError(f"schema version {content['schema_version']}, this one reads up to {SCHEMA_VERSION}")

@@ -194,12 +194,10 @@ class Store:
     def search_counts(self, generation_id: str) -> dict[str, int]:
         """What `save_search_counts` said last; empty where no search is under way, or what it said cannot be read."""
         try:
-            return {str(key): int(value) for key, value in json.loads(self._search_text(generation_id)).items()}
+            text = files.read(self._layout.progress(generation_id) / SEARCH_FILE)
+            return {str(key): int(value) for key, value in json.loads(text).items()}
         except (FileNotFoundError, ValueError, AttributeError, TypeError):
             return {}
-
-    def _search_text(self, generation_id: str) -> bytes:
-        return files.read(self._layout.progress(generation_id) / SEARCH_FILE)
 
     def claim(self, generation_id: str) -> Claim:
         """The claim on training the generation, not acquired yet."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
+from bansweep.plan.comparison import comparable
 from bansweep.tracking.payload import setting_text
 from bansweep.tracking.protocol import FinishedCandidate, FinishedGeneration
 
@@ -29,8 +28,7 @@ def search_table(item: FinishedGeneration, room: int) -> str:
 
 
 def _rank(one: FinishedCandidate) -> tuple[bool, float, int]:
-    lacks_value = one.value is None or math.isnan(one.value)
-    return lacks_value, 0.0 if one.value is None or lacks_value else one.value, one.candidate.number
+    return one.value is None, comparable(one.value), one.candidate.number
 
 
 def _row(item: FinishedGeneration, one: FinishedCandidate, keys: list[str]) -> str:

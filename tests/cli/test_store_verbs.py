@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from demo_sweep import ids_of, plan_of
+from made_up_generation import publish_made_up
 from typer.testing import CliRunner, Result
 
 from bansweep.cli.app import app
@@ -15,8 +16,7 @@ from bansweep.plan.expand import expand
 from bansweep.plan.generation import DataIdentity
 from bansweep.plan.plan import Plan
 from bansweep.spec.reading import parse_sweep
-from bansweep.store.predictions import Predictions, TokenPredictions
-from bansweep.store.records import GenerationRecord
+from bansweep.store.predictions import TokenPredictions
 from bansweep.store.store import Store
 
 
@@ -39,24 +39,12 @@ def store(tmp_path: Path, plan: Plan, ids: dict[str, str]) -> Store:
     """`teacher` and `ban` are finished."""
     store = Store(tmp_path / "store")
     for generation_id in (ids["teacher"], ids["ban"]):
-        record = GenerationRecord(
-            id=generation_id,
-            generation=plan.generations[generation_id],
+        publish_made_up(
+            store,
+            plan.generations[generation_id],
             label=plan.label(generation_id),
-            input_shape=(1, 8, 8),
-            classes=2,
-            parameters=7,
-            teacher_digest=None,
             metrics={"test_error": 10 / 3, "test_loss": 0.5, "learning_rate": 0.0008},
-            training_seconds=1.0,
-            started_at=0.0,
-            finished_at=1.0,
-            device="cpu",
-            host="here",
-            versions={},
         )
-        predictions = Predictions(np.full((1, 2), 0.5, np.float32), np.zeros(1, np.int64))
-        store.publish(record, weights=b"", history=(), predictions=predictions)
     return store
 
 
@@ -105,24 +93,14 @@ def test_show_says_perplexities_and_tokens_of_language_models(tmp_path: Path) ->
     plan = expand(sweep, DataIdentity(kind="ptb", fingerprint="f" * 64, limit=2000, test_limit=500))
     (generation_id,) = plan.generations
     store = Store(tmp_path / "store")
-    record = GenerationRecord(
-        id=generation_id,
-        generation=plan.generations[generation_id],
-        label=plan.label(generation_id),
-        input_shape=None,
-        classes=10_000,
-        parameters=51_000_000,
-        teacher_digest=None,
-        metrics={"test_loss": 4.3826, "test_perplexity": 80.0456, "validation_perplexity": 83.69, "learning_rate": 0.3},
-        training_seconds=1.0,
-        started_at=0.0,
-        finished_at=1.0,
-        device="cpu",
-        host="here",
-        versions={},
-    )
     nothing_N = np.zeros(1, np.float32)
-    store.publish(record, weights=b"", history=(), predictions=TokenPredictions(nothing_N, nothing_N))
+    publish_made_up(
+        store,
+        plan.generations[generation_id],
+        parameters=51_000_000,
+        metrics={"test_loss": 4.3826, "test_perplexity": 80.0456, "validation_perplexity": 83.69, "learning_rate": 0.3},
+        predictions=TokenPredictions(nothing_N, nothing_N),
+    )
     lines = invoke("show", generation_id, "--store", store.root).stdout.splitlines()
     assert "  network     lstm, 51,000,000 parameters" in lines
     assert "  test perplexity 80.05" in lines

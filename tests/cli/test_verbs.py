@@ -8,16 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 import pytest
 import typer.main
 from demo_sweep import SWEEP, Command, ended, ids_of, plan_of
+from made_up_generation import publish_made_up
 from typer.testing import CliRunner, Result
 
 from bansweep.cli.app import app
-from bansweep.plan.generation import Generation
-from bansweep.store.predictions import Predictions
-from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store
 
 ROOT = Path(__file__).parents[2]
@@ -108,7 +105,7 @@ def test_plan_estimates_by_measured_times(sweep_file: Path, tmp_path: Path) -> N
     store = Store(tmp_path / "store")
     graph = plan_of(sweep_file)
     teacher = graph.generations[ids_of(graph)["teacher"]]
-    publish_trained(store, teacher, seconds=7200.0)
+    record = publish_made_up(store, teacher, training_seconds=7200.0, device="x86_64 CPU") / "generation.json"
     arguments = (sweep_file, "--store", store.root)
     cost = cost_of(*arguments)
     assert cost["generations"] == cost["measured"] == 3
@@ -116,34 +113,11 @@ def test_plan_estimates_by_measured_times(sweep_file: Path, tmp_path: Path) -> N
     # A student's epoch: four passes over 256 images and one over 100, against three and one.
     assert cost["hours"] == {"cpu": pytest.approx(3 * 2.0 * (4 * 256 * 4 + 5 * 100) / (3 * 256 * 4 + 5 * 100))}
     assert "  by times measured in this store\n" in invoke("plan", *arguments).stdout
-    record = store.root / "generations" / teacher.id / "generation.json"
     other = record.parent.with_name("0123456789abcdef")
     other.mkdir()
     (other / "generation.json").write_text(record.read_text()[:-9])
     assert cost_of(*arguments) == cost, "what is damaged says nothing"
     assert "estimated" not in invoke("plan", *arguments, "--only", "teacher").stdout
-
-
-def publish_trained(store: Store, generation: Generation, *, seconds: float) -> None:
-    """A finished generation without files that matter, trained on a CPU."""
-    record = GenerationRecord(
-        id=generation.id,
-        generation=generation,
-        label="",
-        input_shape=(1, 8, 8),
-        classes=10,
-        parameters=77_562,
-        teacher_digest=None,
-        metrics={},
-        training_seconds=seconds,
-        started_at=0.0,
-        finished_at=seconds,
-        device="x86_64 CPU",
-        host="",
-        versions={},
-    )
-    answers = Predictions(np.full((1, 10), 0.1, np.float32), np.zeros(1, np.int64))
-    store.publish(record, weights=b"", history=[], predictions=answers)
 
 
 def test_plan_says_what_it_cannot_know(sweep_file: Path, tmp_path: Path) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from made_up_generation import damage, publish_made_up
+
 from bansweep.plan.plan import Plan
 from bansweep.report.cells import ReportCell, cells
 from bansweep.report.markdown import markdown
 from bansweep.report.notation import notes
 from bansweep.report.results import FinishedGenerations
 from bansweep.report.table import report_table
-from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store
 
 
@@ -19,27 +20,8 @@ def published(root: Path, plan: Plan, memory: Any) -> Store:
     """A store with everything that `memory` has."""
     store = Store(root)
     for generation_id, record in memory.records.items():
-        store.publish(
-            GenerationRecord(
-                id=generation_id,
-                generation=plan.generations[generation_id],
-                label=plan.label(generation_id),
-                input_shape=(1, 8, 8),
-                classes=3,
-                parameters=7,
-                teacher_digest=None,
-                metrics=record.metrics,
-                training_seconds=1.0,
-                started_at=0.0,
-                finished_at=1.0,
-                device="cpu",
-                host="here",
-                versions={},
-            ),
-            weights=b"",
-            history=(),
-            predictions=memory.stored[generation_id],
-        )
+        predictions = memory.stored[generation_id]
+        publish_made_up(store, plan.generations[generation_id], metrics=record.metrics, predictions=predictions)
     return store
 
 
@@ -67,12 +49,6 @@ def test_the_same_as_from_memory(tmp_path: Path, plan: Plan, memory: Any) -> Non
 
 def test_an_empty_store(tmp_path: Path, plan: Plan) -> None:
     assert all(cell.values == (None, None, None) for cell in report(plan, Store(tmp_path / "none yet")))
-
-
-def damage(file: Path) -> None:
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
-    file.write_bytes(content)
 
 
 def test_damaged_predictions_cost_their_ensemble_alone(tmp_path: Path, plan: Plan, memory: Any) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tracking.in_memory_tracker import InMemoryTracker, TrackedRun
 
 from bansweep.plan.candidates import Candidate, candidate_of
 from bansweep.plan.events import (
@@ -27,7 +28,6 @@ from bansweep.spec.losses import KdLoss, LabelsLoss
 from bansweep.spec.networks import WideResNet
 from bansweep.spec.recipes import WIDE_RESNET, Recipe
 from bansweep.tracking.client import open_client
-from bansweep.tracking.memory import InMemoryTracker, TrackedRun
 from bansweep.tracking.mlflow_tracker import MlflowTracker
 from bansweep.tracking.payload import Point
 from bansweep.tracking.protocol import FinishedCandidate, FinishedGeneration, Tracker

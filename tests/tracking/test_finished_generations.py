@@ -6,12 +6,11 @@ import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from made_up_generation import publish_made_up
 
 from bansweep.cli.tracking import finished_generations
-from bansweep.store.predictions import Predictions
-from bansweep.store.records import CandidateRecord, GenerationRecord, recorded_number
+from bansweep.store.records import CandidateRecord, recorded_number
 from bansweep.store.store import Store
 
 
@@ -33,31 +32,19 @@ def store(tmp_path: Path, searched_sweep: Any) -> Store:
             )
             for one in item.candidates
         )
-        record = GenerationRecord(
-            id=item.generation_id,
-            generation=item.generation,
-            label="whatever",
-            input_shape=(1, 8, 8),
-            classes=10,
+        publish_made_up(
+            store,
+            item.generation,
             parameters=item.parameters,
-            teacher_digest=None,
             metrics=item.metrics,
             training_seconds=item.training_seconds,
             started_at=item.started_at,
             finished_at=item.finished_at,
-            device="cpu",
-            host="here",
-            versions={},
             selected_epoch=item.selected_epoch,
             candidates=candidates,
             winner=None if item.winner is None else item.winner + 1,
-        )
-        store.publish(
-            record,
-            weights=b"weights",
             history=item.history,
-            predictions=Predictions(np.full((2, 10), 0.1, np.float32), np.zeros(2, np.int64)),
-            candidates={recorded_number(one.candidate): one.history for one in item.candidates} if candidates else None,
+            histories={recorded_number(one.candidate): one.history for one in item.candidates} if candidates else None,
         )
     return store
 

@@ -1,4 +1,4 @@
-"""A tracker that keeps everything in memory: what MLflow would hold, for tests of whatever drives a tracker."""
+"""The tracker's protocol in memory: what MLflow should hold, for MLflow to be compared with."""
 
 from __future__ import annotations
 
@@ -34,16 +34,11 @@ class TrackedRun:
 
 
 class InMemoryTracker:
-    """Records every event in `events`, and in `runs` (generation id -> run), `candidate_runs` (generation id/candidate
-    id -> run) and `parent` what MLflow would hold.
+    """Has in `runs` (generation id -> run), `candidate_runs` (generation id/candidate id -> run), `parent` and
+    `documents` what MLflow would hold."""
 
-    With `reachable` False it behaves like a tracker whose server is down; that may be changed at any time.
-    """
-
-    def __init__(self, *, reachable: bool = True) -> None:
-        self.reachable = reachable
+    def __init__(self) -> None:
         self.plan: Plan | None = None
-        self.events: list[SweepEvent] = []
         self.runs: dict[str, TrackedRun] = {}
         self.candidate_runs: dict[str, TrackedRun] = {}
         self.parent = TrackedRun()
@@ -57,12 +52,9 @@ class InMemoryTracker:
         self._sweep_text = sweep_text
 
     def handle(self, event: SweepEvent) -> None:
-        self.events.append(event)
         if self.plan is None or event.generation_id not in self.plan.generations:
             return
         self._outcomes.note(event)
-        if not self.reachable:
-            return
         if isinstance(event, GenerationStarted | EpochFinished):
             self._sent.discard(event.generation_id)
         if isinstance(event, GenerationStarted | EpochFinished | CandidateEvent):
@@ -83,7 +75,7 @@ class InMemoryTracker:
     ) -> TrackingSummary:
         assert self.plan is not None, "finish() before start()"
         ids = tuple(one for one in self.plan.generations if one not in self._outcomes.not_needed)
-        error = "" if self.reachable else "memory: not reachable"
+        error = ""
         if not self._sent.issuperset(ids):
             try:
                 items = tuple(item for item in finished() if item.generation_id in self.plan.generations)
@@ -91,11 +83,9 @@ class InMemoryTracker:
             except Exception as problem:
                 items, ids = (), tuple(self._sent)
                 error = f"finished generations could not be listed: {problem}"
-            if self.reachable:
-                for item in items:
-                    self._complete(self.plan, item)
-        if self.reachable:
-            self._end(self.plan, frozenset(ids), reports, status)
+            for item in items:
+                self._complete(self.plan, item)
+        self._end(self.plan, frozenset(ids), reports, status)
         unsent = tuple(generation_id for generation_id in ids if generation_id not in self._sent)
         return TrackingSummary("memory:", len(ids) - len(unsent), unsent, error)
 

@@ -74,7 +74,7 @@ class Trial:
         self.overrun_s = max(self.overrun_s, time.perf_counter() - begun - TIMEOUT_S)
 
     def start_sync(self) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "bansweep", "sync", self.sweep_file, "--store", self.store.root, "--json"]
+        command = [sys.executable, "-m", "bansweep", "sync", self.sweep_file, "--store", self.store.directory, "--json"]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def sync(self) -> None:
@@ -87,7 +87,7 @@ class Trial:
         """Damage two generations and set them aside, as the next `bansweep run` does."""
         lost = self.moments.sample(sorted(self.plan.generations), 2)
         for generation_id in lost:
-            (self.store.root / "generations" / generation_id / "weights.safetensors").write_bytes(b"damaged")
+            (self.store.directory / "generations" / generation_id / "weights.safetensors").write_bytes(b"damaged")
         assert self.store.set_aside_damaged(self.plan.generations).keys() == set(lost)
         return lost
 

@@ -40,6 +40,7 @@ from bansweep.plan.plan import Plan
 from bansweep.plan.schedule import Task
 from bansweep.spec.reading import read_sweep
 from bansweep.store.layout import RECORD_FILE, Layout
+from bansweep.store.location import store_path
 from bansweep.store.records import GenerationRecord, encode_record, sealed
 from bansweep.store.spending_ledger import SpendingLedger
 from bansweep.store.store import Store
@@ -188,9 +189,9 @@ def train(plan: Plan, store: Store, generation_id: str) -> EpochReport:
         host="here",
         versions={},
     )
-    place = Layout(store.root).generation(generation_id)
-    place.mkdir(parents=True)
-    (place / RECORD_FILE).write_bytes(encode_record(sealed(record, {})))
+    place = Layout(store_path(store.location)).generation(generation_id)
+    place.make_folder()
+    (place / RECORD_FILE).replace(encode_record(sealed(record, {})))
     return report
 
 

@@ -36,7 +36,7 @@ def main() -> None:
         stores = [Store(Path(folder) / str(workers)) for workers in arguments.workers]
         for store, workers in zip(stores, arguments.workers, strict=True):
             options = ["--set", ONE_EPOCH, "--set", f"resources.workers={workers}", "--json"]
-            finish(start("run", arguments.sweep, "--store", store.root, *options))
+            finish(start("run", arguments.sweep, "--store", store.directory, *options))
         rows = []
         for one in plan.generations:
             (first,), (second,) = (store.history(one) for store in stores)

@@ -53,7 +53,7 @@ def publish_made_up(
         predictions=predictions,
         candidates=histories,
     )
-    return store.root / "generations" / generation.id
+    return store.directory / "generations" / generation.id
 
 
 def damage(file: Path) -> None:

@@ -7,13 +7,28 @@ from typing import Annotated
 
 import typer
 
-DEFAULT_STORE = Path("bansweep-store")
+from bansweep.store.location import is_url
+
+DEFAULT_STORE = "bansweep-store"
+
+
+def _as_shown(location: str) -> str:
+    """A folder or URL as messages name it, without slashes at its end."""
+    return location.rstrip("/") if is_url(location) else str(Path(location))
+
+
 
 SweepFile = Annotated[Path, typer.Argument(metavar="SWEEP", help="The sweep file (YAML).", show_default=False)]
 
-StoreFolder = Annotated[
-    Path,
-    typer.Option("--store", envvar="BANSWEEP_STORE", help="Where finished generations are kept.", metavar="FOLDER"),
+StoreLocation = Annotated[
+    str,
+    typer.Option(
+        "--store",
+        envvar="BANSWEEP_STORE",
+        help="Where finished generations are kept: a folder, or an object store's URL such as s3://BUCKET/FOLDER.",
+        metavar="STORE",
+        parser=_as_shown,
+    ),
 ]
 
 Overrides = Annotated[

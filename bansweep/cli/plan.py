@@ -10,7 +10,7 @@ import typer
 
 from bansweep.cli.cost import SweepCost, sweep_cost
 from bansweep.cli.generation_states import GenerationStates, generation_states
-from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, Rehearse, StoreFolder, SweepFile
+from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, Rehearse, StoreLocation, SweepFile
 from bansweep.cli.planning import budget_text, sweep_request
 from bansweep.plan.chains import without_ended
 from bansweep.plan.cost import candidates_of
@@ -23,7 +23,7 @@ _MARK = {"finished": "✓", "started": "…", "waiting": "·", "damaged": "!", "
 
 def plan(
     sweep: SweepFile,
-    store: StoreFolder = DEFAULT_STORE,
+    store: StoreLocation = DEFAULT_STORE,
     overrides: Overrides = None,
     only: Only = None,
     rehearse: Rehearse = False,
@@ -40,7 +40,7 @@ def plan(
     cells = len(graph.cells) + len(graph.ensembles)
     typer.echo(
         f"{graph.sweep}: {cells} cells, {len(graph.generations)} distinct generations, "
-        f"{len(states.finished)} finished in {request.folder}"
+        f"{len(states.finished)} finished in {request.location}"
     )
     cost = _cost(graph, states)
     typer.echo(

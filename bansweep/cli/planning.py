@@ -24,18 +24,18 @@ REHEARSALS = "rehearsals"
 
 @dataclass(frozen=True)
 class SweepRequest:
-    """What a verb works on. `folder` is the store's folder as the user would write it."""
+    """What a verb works on. `location` is the store's, as the user would write it."""
 
     spec: SweepSpec
     plan: Plan
     store: Store
-    folder: Path
+    location: str
     rehearsal: bool
 
 
 def sweep_request(
     path: Path,
-    folder: Path,
+    location: str,
     overrides: Sequence[str] | None,
     only: Sequence[str] | None = None,
     *,
@@ -54,9 +54,9 @@ def sweep_request(
         # sweep as it would run, and its errors are to be in its own figures.
         sweep = read_sweep(path, (*changes, *rehearsal_overrides(sweep, changes)))
         data = data_identity(sweep.data)
-        folder = folder / REHEARSALS
+        location = f"{location}/{REHEARSALS}"
     plan = select(expand(sweep, data), only or ())
-    return SweepRequest(sweep, plan, Store(folder), folder, rehearse)
+    return SweepRequest(sweep, plan, Store(location), location, rehearse)
 
 
 def budget_text(request: SweepRequest) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from bansweep.cli.generation_states import generation_states
-from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, Rehearse, StoreFolder, SweepFile
+from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, Rehearse, StoreLocation, SweepFile
 from bansweep.cli.planning import sweep_request
 from bansweep.errors import RequestError
 
@@ -25,7 +25,7 @@ class Format(StrEnum):
 
 def report(
     sweep: SweepFile,
-    store: StoreFolder = DEFAULT_STORE,
+    store: StoreLocation = DEFAULT_STORE,
     overrides: Overrides = None,
     only: Only = None,
     rehearse: Rehearse = False,

@@ -10,7 +10,7 @@ import typer
 
 from bansweep.cli.exit_status import ExitStatus
 from bansweep.cli.generation_states import ended_chains
-from bansweep.cli.options import DEFAULT_STORE, AsJson, Budget, Only, Overrides, Rehearse, StoreFolder, SweepFile
+from bansweep.cli.options import DEFAULT_STORE, AsJson, Budget, Only, Overrides, Rehearse, StoreLocation, SweepFile
 from bansweep.cli.planning import SweepRequest, spent_hours, sweep_request
 from bansweep.errors import BansweepError, StoreError
 from bansweep.plan.candidates import variants
@@ -32,7 +32,7 @@ TRACKING_TIMEOUT_INTERRUPTED_S = 5.0
 
 def run(
     sweep: SweepFile,
-    store: StoreFolder = DEFAULT_STORE,
+    store: StoreLocation = DEFAULT_STORE,
     overrides: Overrides = None,
     only: Only = None,
     rehearse: Rehearse = False,
@@ -56,7 +56,7 @@ def run(
     from bansweep.cli.display import Display, MessageConsole
     from bansweep.cli.interruption import Interrupted, interruptible
     from bansweep.cli.reporting import sweep_report
-    from bansweep.cli.run_log import stdout_to
+    from bansweep.cli.run_log import run_log
     from bansweep.cli.sweep_state import SweepState
     from bansweep.cli.tracking import finished_generations, tracker_of
     from bansweep.report.document import Outcome
@@ -85,7 +85,7 @@ def run(
     else:
         _check_data(spec, graph)
         try:
-            with interruptible(), stdout_to(kept.sweep_folder(spec.name) / "run.log"), display.shown():
+            with interruptible(), run_log(kept, spec.name), display.shown():
                 _train(spec, graph, kept, emit, address)
         except (Interrupted, BansweepError) as end:
             ended_early = end
@@ -109,7 +109,7 @@ def run(
         typer.echo(json.dumps(report.document, indent=2))
     else:
         Console().print(TerminalReport(report.table))
-    messages.print(f"{state.closing}; store: {request.folder}, MLflow: {summary.uri}", soft_wrap=True)
+    messages.print(f"{state.closing}; store: {request.location}, MLflow: {summary.uri}", soft_wrap=True)
     if summary.unsent or summary.error:
         messages.print(f"MLflow lacks {len(summary.unsent)} generations ({summary.error})", soft_wrap=True)
         options = [f" --set '{text}'" for text in overrides or ()] + [f" --only '{text}'" for text in only or ()]

@@ -5,10 +5,31 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from bansweep.cli.local_folder import local_folder
 from bansweep.errors import StoreError
+from bansweep.store.store import Store
+
+_NAME = "run.log"
+
+
+@contextmanager
+def run_log(store: Store, sweep: str) -> Iterator[None]:
+    """Add what libraries print meanwhile to the sweep's run.log, which an object store gets at the end."""
+    log = local_folder(store) / "sweeps" / sweep / _NAME
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(log, error) from error
+    try:
+        with stdout_to(log):
+            yield
+    finally:
+        if store.directory is None:
+            with suppress(StoreError, OSError):  # nobody's result depends on it
+                store.write_sweep_file(sweep, _NAME, log.read_text(errors="replace"))
 
 
 @contextmanager
@@ -21,9 +42,7 @@ def stdout_to(log: Path) -> Iterator[None]:
     try:
         file = log.open("ab")
     except OSError as error:
-        raise StoreError(
-            f"cannot write {log}: {error.strerror}", remedy="name a store that can be written with --store"
-        ) from error
+        raise _unwritable(log, error) from error
     sys.stdout.flush()
     kept = os.dup(1)
     try:
@@ -34,3 +53,7 @@ def stdout_to(log: Path) -> Iterator[None]:
         sys.stdout.flush()
         os.dup2(kept, 1)
         os.close(kept)
+
+
+def _unwritable(log: Path, error: OSError) -> StoreError:
+    return StoreError(f"cannot write {log}: {error.strerror}", remedy="name a store that can be written with --store")

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bansweep.cli.hyperparameters import setting_text
-from bansweep.cli.options import DEFAULT_STORE, AsJson, StoreFolder
+from bansweep.cli.options import DEFAULT_STORE, AsJson, StoreLocation
 from bansweep.errors import RequestError
 from bansweep.plan.comparison import comparable
 from bansweep.plan.generation import Generation
@@ -24,7 +23,7 @@ def show(
     generation_id: Annotated[
         str, typer.Argument(metavar="ID", help="A generation's id, as `plan` prints it, or how it begins.")
     ],
-    store: StoreFolder = DEFAULT_STORE,
+    store: StoreLocation = DEFAULT_STORE,
     as_json: AsJson = False,
 ) -> None:
     """bansweep show 4e268e59506dc5ed: what a finished generation is, how good, and who taught it."""
@@ -85,15 +84,15 @@ def _figure_text(name: str, value: float) -> str:
     return f"{value:.2f}" if name.endswith("_perplexity") else f"{value:.6g}"
 
 
-def _found(store: Store, beginning: str, folder: Path) -> GenerationRecord:
+def _found(store: Store, beginning: str, location: str) -> GenerationRecord:
     """The one record whose id begins so. Raises RequestError for none, for several, and for what cannot be an id."""
     if not re.fullmatch(r"[0-9a-f]{4,16}", beginning):
         raise RequestError(
             f"{beginning!r} is no generation's id: ids are 16 hexadecimal digits, of which the first 4 may do",
             remedy="bansweep plan SWEEP lists the ids of a sweep",
         )
-    if not store.root.is_dir():
-        raise RequestError(f"no store at {folder}", remedy="--store FOLDER names one that bansweep run has written to")
+    if not store.exists:
+        raise RequestError(f"no store at {location}", remedy="--store STORE names one that bansweep run has written to")
     ids = [beginning] if len(beginning) == 16 else [one for one in store.ids() if one.startswith(beginning)]
     if len(ids) > 1:
         raise RequestError(
@@ -103,7 +102,7 @@ def _found(store: Store, beginning: str, folder: Path) -> GenerationRecord:
     record = store.record(ids[0]) if ids else None
     if record is None:
         raise RequestError(
-            f"no finished generation {beginning!r} in {folder}",
+            f"no finished generation {beginning!r} in {location}",
             remedy="bansweep plan SWEEP lists the ids of a sweep; --store names another store",
         )
     return record

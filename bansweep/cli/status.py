@@ -9,7 +9,7 @@ from typing import get_args
 import typer
 
 from bansweep.cli.generation_states import State, generation_states
-from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, Rehearse, StoreFolder, SweepFile
+from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, Rehearse, StoreLocation, SweepFile
 from bansweep.cli.planning import budget_text, sweep_request
 from bansweep.plan.generation import Generation
 from bansweep.store.store import Store
@@ -17,7 +17,7 @@ from bansweep.store.store import Store
 
 def status(
     sweep: SweepFile,
-    store: StoreFolder = DEFAULT_STORE,
+    store: StoreLocation = DEFAULT_STORE,
     overrides: Overrides = None,
     only: Only = None,
     rehearse: Rehearse = False,
@@ -41,8 +41,8 @@ def status(
         ]
         typer.echo(json.dumps({"sweep": graph.sweep, "generations": generations}, indent=2))
         return
-    if not kept.root.is_dir():
-        typer.echo(f"no store at {request.folder} yet")
+    if not kept.exists:
+        typer.echo(f"no store at {request.location} yet")
     amounts = Counter({"finished": 0, "started": 0, "waiting": 0})
     amounts.update(states.values())
     told = [f"{amounts[state]} {state}" for state in get_args(State) if state in amounts]
@@ -53,7 +53,7 @@ def status(
         if state == "started":
             typer.echo(f"  {graph.label(generation_id)}: {_progress_text(graph.generations[generation_id], kept)}")
         elif state == "damaged":
-            command = f"bansweep show {generation_id} --store {request.folder}"
+            command = f"bansweep show {generation_id} --store {request.location}"
             typer.echo(f"  {graph.label(generation_id)}: damaged; {command} says what is wrong")
 
 

@@ -9,7 +9,7 @@ import typer
 
 from bansweep.cli.exit_status import ExitStatus
 from bansweep.cli.generation_states import ended_chains
-from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, Rehearse, StoreFolder, SweepFile
+from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, Rehearse, StoreLocation, SweepFile
 from bansweep.cli.planning import sweep_request
 from bansweep.plan.chains import not_needed
 from bansweep.plan.events import GenerationNotNeeded
@@ -17,7 +17,7 @@ from bansweep.plan.events import GenerationNotNeeded
 
 def sync(
     sweep: SweepFile,
-    store: StoreFolder = DEFAULT_STORE,
+    store: StoreLocation = DEFAULT_STORE,
     overrides: Overrides = None,
     only: Only = None,
     rehearse: Rehearse = False,

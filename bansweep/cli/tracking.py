@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bansweep.cli.local_folder import local_folder
 from bansweep.errors import DamagedError
 from bansweep.plan.plan import Plan
 from bansweep.store.records import GenerationRecord, candidate_in
@@ -15,7 +16,8 @@ from bansweep.tracking.protocol import FinishedCandidate, FinishedGeneration, Tr
 
 def tracker_of(store: Store, sweep: str, *, thorough: bool = False) -> Tracker:
     """The tracker of a sweep: `MLFLOW_TRACKING_URI`, or the store's own database. A `thorough` one always asks it."""
-    return MlflowTracker(tracking_uri(store.root), store_root=store.root, sweep=sweep, thorough=thorough)
+    folder = local_folder(store)
+    return MlflowTracker(tracking_uri(folder), store_root=folder, sweep=sweep, thorough=thorough)
 
 
 def finished_generations(plan: Plan, store: Store) -> Iterator[FinishedGeneration]:

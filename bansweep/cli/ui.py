@@ -10,18 +10,20 @@ from typing import Annotated
 import typer
 
 from bansweep.cli.exit_status import ExitStatus
-from bansweep.cli.options import DEFAULT_STORE, StoreFolder
+from bansweep.cli.local_folder import local_folder
+from bansweep.cli.options import DEFAULT_STORE, StoreLocation
 from bansweep.errors import RequestError
+from bansweep.store.store import Store
 from bansweep.tracking.location import database_file, tracking_uri, without_credentials
 
 
 def ui(
-    store: StoreFolder = DEFAULT_STORE,
+    store: StoreLocation = DEFAULT_STORE,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65_535, help="The port to listen on.")] = 5000,
 ) -> None:
     """bansweep ui: compare sweeps in MLflow, at http://127.0.0.1:5000. Ctrl-C ends it."""
-    uri = tracking_uri(store)
+    uri = tracking_uri(local_folder(Store(store)))
     if uri.startswith(("http://", "https://")):
         typer.echo(f"MLflow runs at {without_credentials(uri)}; open that in a browser")
         return
@@ -30,7 +32,7 @@ def ui(
     if database is not None and not database.parent.is_dir():
         raise RequestError(
             f"no store at {database.parent}",
-            remedy="--store FOLDER names one that bansweep run has written to",
+            remedy="--store STORE names one that bansweep run has written to",
         )
     # The consumers of MLflow's job queue, which nothing here uses, are ten processes.
     # In the environment, as a command line is everyone's to read (`ps`), and the URI may hold a password.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from bansweep.plan.generation import Generation
 from bansweep.spec.data import DataSpec
 from bansweep.spec.model import SpecModel
@@ -12,15 +10,15 @@ from bansweep.spec.model import SpecModel
 class GenerationJob(SpecModel):
     """All that a process anywhere in the cluster needs to train one generation, or one candidate of it.
 
-    It is published in `store`; its teacher is in `teachers`, where that is another one. A candidate is of no use any
-    more once the generation that it `decides` is published there.
+    It is published in the store at `store`; its teacher is in the one at `teachers`, where that is another. A candidate
+    is of no use any more once the generation that it `decides` is published there.
     """
 
     generation: Generation
     label: str
     data: DataSpec
-    store: Path
-    teachers: Path | None = None
+    store: str
+    teachers: str | None = None
     decides: str | None = None
     compiled: bool = False
     recompute: bool = False

@@ -168,7 +168,7 @@ def _teacher_record(job: GenerationJob, store: Store) -> GenerationRecord | None
     record = store.record(teacher_id)
     if record is None:
         raise StoreError(
-            f"the teacher {teacher_id} is not in the store {store.root}",
+            f"the teacher {teacher_id} is not in the store {store.location}",
             remedy="it was removed while the sweep ran; run the sweep again to train it anew",
         )
     return record

@@ -2,7 +2,7 @@
 
 The claims on a generation are numbered files, `claims/<id>/1.json`, `2.json` and so on, and the highest number counts.
 It is free to follow once its owner released it, is known to be dead, or lets its heartbeat rest; to acquire is to
-create the next number with O_EXCL. Why that is free of races, among any number of waiters:
+create the next number, which one process can. Why that is free of races, among any number of waiters:
 
 1. Numbers are only ever created, each by exactly one process, and a process creates `n + 1` only after it saw `n`
    free, or saw no number and creates 1. So whoever saw `n` free late, after another created `n + 1`, fails at
@@ -30,12 +30,11 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from bansweep.errors import StoreError
-from bansweep.store import files
+from bansweep.store.paths import StorePath
 from bansweep.store.processes import ProcessIdentity
 
 _log = logging.getLogger(__name__)
@@ -98,7 +97,12 @@ class Claim:
     """
 
     def __init__(
-        self, folder: Path, *, heartbeat_s: float = 5.0, stale_s: float = 30.0, finished: Callable[[], bool] = _never
+        self,
+        folder: StorePath,
+        *,
+        heartbeat_s: float = 5.0,
+        stale_s: float = 30.0,
+        finished: Callable[[], bool] = _never,
     ) -> None:
         self._folder = folder
         self._heartbeat_s = heartbeat_s
@@ -163,7 +167,7 @@ class Claim:
         if self._lost:
             return
         try:
-            files.replace(self._path(self._number), replace(lease, released=True).encode(), durable=False)
+            self._path(self._number).replace(replace(lease, released=True).encode(), durable=False)
             if self._finished():
                 self._forget()
         except (StoreError, FileNotFoundError) as error:
@@ -177,7 +181,7 @@ class Claim:
     ) -> None:
         self.release()
 
-    def _path(self, number: int) -> Path:
+    def _path(self, number: int) -> StorePath:
         return self._folder / f"{number}.json"
 
     def _try_to_acquire(self) -> bool:
@@ -185,7 +189,7 @@ class Claim:
         if number and not self._is_free(number):
             return False
         lease = _Lease(owner=uuid.uuid4().hex, process=ProcessIdentity.current())
-        if not files.create(self._path(number + 1), lease.encode()):
+        if not self._path(number + 1).create(lease.encode()):
             return False
         self._number, self._lease, self._lost = number + 1, lease, False
         self._stop = threading.Event()
@@ -194,12 +198,12 @@ class Claim:
         return True
 
     def _highest(self) -> int:
-        names = files.names_in(self._folder)
+        names = self._folder.names()
         return max((int(match[1]) for name in names if (match := _FILE_NAME.fullmatch(name))), default=0)
 
     def _is_free(self, number: int) -> bool:
         try:
-            content = files.read(self._path(number))
+            content = self._path(number).read()
         except FileNotFoundError:  # its owner finished the generation just now
             return False
         lease = _Lease.decode(content)
@@ -219,10 +223,10 @@ class Claim:
         stop, path = self._stop, self._path(self._number)
         while not stop.wait(self._heartbeat_s):
             try:
-                if files.exists(self._path(self._number + 1)) or not self._is_mine(files.read(path), lease):
+                if self._path(self._number + 1).exists() or not self._is_mine(path.read(), lease):
                     raise FileNotFoundError
                 lease = replace(lease, heartbeat=lease.heartbeat + 1)
-                files.replace(path, lease.encode(), durable=False)
+                path.replace(lease.encode(), durable=False)
             except FileNotFoundError:  # superseded, or somebody emptied the folder by hand
                 self._lost = True
                 _log.warning("lost claim %s: another process took it over", path)
@@ -238,5 +242,5 @@ class Claim:
     def _forget(self) -> None:
         """Removes the numbers up to this one: the generation is finished, and nobody has to wait for it again."""
         for number in range(1, self._number + 1):
-            files.remove(self._path(number))
-        files.remove_empty_folder(self._folder)
+            self._path(number).remove()
+        self._folder.remove_empty_folder()

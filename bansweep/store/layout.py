@@ -15,16 +15,17 @@
       candidates/               a store of its own, for the candidates of searches that are not decided
       sweeps/<name>/            reports and log of a sweep, what it spent (spent/), what MLflow was told (tracking.json)
 
-Names that begin with a dot are being written, or were set aside.
+Names that begin with a dot are being written, or were set aside. In an object store, where no folder can be moved to
+its place, the files beside generation.json lie one folder lower, which the record names.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from bansweep.errors import StoreError
+from bansweep.store.paths import StorePath
 
 RECORD_FILE = "generation.json"
 WEIGHTS_FILE = "weights.safetensors"
@@ -42,34 +43,34 @@ _SWEEP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+*_-]{0,79}")
 class Layout:
     """The folders of the store at `root`. Names that would lead out of it raise StoreError."""
 
-    root: Path
+    root: StorePath
 
     @property
-    def generations(self) -> Path:
+    def generations(self) -> StorePath:
         return self.root / "generations"
 
-    def generation(self, generation_id: str) -> Path:
+    def generation(self, generation_id: str) -> StorePath:
         return self.generations / _checked_id(generation_id)
 
-    def record(self, generation_id: str) -> Path:
+    def record(self, generation_id: str) -> StorePath:
         """The file whose presence means that the generation is finished."""
         return self.generation(generation_id) / RECORD_FILE
 
     @property
-    def progress_folders(self) -> Path:
+    def progress_folders(self) -> StorePath:
         return self.root / "progress"
 
-    def progress(self, generation_id: str) -> Path:
+    def progress(self, generation_id: str) -> StorePath:
         return self.progress_folders / _checked_id(generation_id)
 
-    def claims(self, generation_id: str) -> Path:
+    def claims(self, generation_id: str) -> StorePath:
         return self.root / "claims" / _checked_id(generation_id)
 
     @property
-    def candidates(self) -> Path:
+    def candidates(self) -> StorePath:
         return self.root / "candidates"
 
-    def sweep(self, name: str) -> Path:
+    def sweep(self, name: str) -> StorePath:
         if not _SWEEP_NAME.fullmatch(name):
             raise StoreError(
                 f"{name!r} cannot name a sweep's folder",

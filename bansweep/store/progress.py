@@ -16,11 +16,11 @@ import json
 import logging
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from bansweep.errors import DamagedError, StoreError
 from bansweep.plan.events import EpochReport
-from bansweep.store import files
+from bansweep.store.digests import sha256
+from bansweep.store.paths import StorePath
 
 _log = logging.getLogger(__name__)
 _FILE_NAME = re.compile(r"epoch-(\d{6,})\.progress")
@@ -37,7 +37,7 @@ class Progress:
     history: tuple[EpochReport, ...]
 
 
-def save_progress(folder: Path, progress: Progress) -> None:
+def save_progress(folder: StorePath, progress: Progress) -> None:
     """Saves an epoch durably and removes all but the last two. Raises StoreError where that cannot be written.
 
     Side effects: the folder and its files; removes old leftovers of crashed writers.
@@ -46,22 +46,22 @@ def save_progress(folder: Path, progress: Progress) -> None:
     manifest = {"epochs_done": progress.epochs_done, "history": [_plain(report) for report in progress.history]}
     # Python's JSON writes the shortest text that reads back as the same float64, and NaN and Infinity by name.
     line = json.dumps(manifest).encode() + b"\n"
-    digest = files.sha256(line, progress.tensors).encode() + b"\n"
+    digest = sha256(line, progress.tensors).encode() + b"\n"
     for _ in range(_ATTEMPTS):
-        files.make_folder(folder)
+        folder.make_folder()
         try:
-            files.replace(path, digest, line, progress.tensors)
+            path.replace(digest, line, progress.tensors)
             break
         except FileNotFoundError:  # another process published the generation and cleared its progress meanwhile
             continue
     else:
         raise StoreError(f"cannot write {path}: its folder keeps being removed")
     for epochs_done in _saved_epochs(folder)[:-_KEPT]:
-        files.remove(_path(folder, epochs_done))
-    files.remove_leftovers(folder, ".epoch-")
+        _path(folder, epochs_done).remove()
+    folder.remove_leftovers(".epoch-")
 
 
-def load_progress(folder: Path) -> Progress | None:
+def load_progress(folder: StorePath) -> Progress | None:
     """The newest progress that is undamaged; None where there is none.
 
     Side effects: renames what is damaged to `*.damaged`, with a warning in the log.
@@ -69,43 +69,43 @@ def load_progress(folder: Path) -> Progress | None:
     while saved := _saved_epochs(folder):
         path = _path(folder, saved[-1])
         try:
-            return _decode(files.read(path), path)
+            return _decode(path.read(), path)
         except FileNotFoundError:  # another process saved a newer one and removed this one: look again
             continue
         except DamagedError as error:
             going_on = f"epoch {saved[-2]}" if len(saved) > 1 else "the beginning"
             _log.warning("%s; set aside as %s.damaged, going on from %s", error.cause, path.name, going_on)
-            files.set_aside(path, f"{path.name}.damaged")
+            path.set_aside(f"{path.name}.damaged")
     return None
 
 
-def epochs_done(folder: Path) -> int:
+def epochs_done(folder: StorePath) -> int:
     """How many epochs the newest progress has done, going by its name; 0 where there is none."""
     return max(_saved_epochs(folder), default=0)
 
 
-def clear_progress(folder: Path) -> None:
+def clear_progress(folder: StorePath) -> None:
     """Removes all progress, damaged files as well; nothing where there is none."""
-    files.remove_folder(folder)
-    files.remove_leftovers(folder.parent, files.REMOVED)
+    folder.remove_folder()
+    folder.parent.remove_leftovers()
 
 
-def _path(folder: Path, epochs_done: int) -> Path:
+def _path(folder: StorePath, epochs_done: int) -> StorePath:
     return folder / f"epoch-{epochs_done:06d}.progress"
 
 
-def _saved_epochs(folder: Path) -> list[int]:
-    return sorted(int(match[1]) for name in files.names_in(folder) if (match := _FILE_NAME.fullmatch(name)))
+def _saved_epochs(folder: StorePath) -> list[int]:
+    return sorted(int(match[1]) for name in folder.names() if (match := _FILE_NAME.fullmatch(name)))
 
 
 def _plain(report: EpochReport) -> dict[str, object]:
     return {**vars(report), "metrics": {name: float(value) for name, value in report.metrics.items()}}
 
 
-def _decode(content: bytes, path: Path) -> Progress:
+def _decode(content: bytes, path: StorePath) -> Progress:
     digest, _, _ = content[:65].partition(b"\n")
     body = memoryview(content)[len(digest) + 1 :]
-    if digest != files.sha256(body).encode():
+    if digest != sha256(body).encode():
         raise DamagedError(f"{path} is damaged: its content does not match its SHA-256")
     try:
         end = content.index(b"\n", len(digest) + 1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, JsonValue, ValidationError
@@ -13,8 +12,9 @@ from bansweep.errors import DamagedError, StoreError
 from bansweep.plan.candidates import Candidate, candidate_of
 from bansweep.plan.generation import Generation
 from bansweep.spec.model import SpecModel
-from bansweep.store.files import sha256
+from bansweep.store.digests import sha256
 from bansweep.store.layout import RECORD_FILE
+from bansweep.store.paths import StorePath
 
 SCHEMA_VERSION = 2
 
@@ -52,7 +52,7 @@ class GenerationRecord(SpecModel):
     `selected_epoch` is the one whose weights these are; of a searched generation `candidates` has all that were tried,
     and `winner` the number of the one that it is; `parameters` to `metrics` and times are the winner's. `digests` maps
     file names to their SHA-256 and is filled in when the generation is published; the entry of generation.json is the
-    digest of the record without that entry.
+    digest of the record without that entry. `folder` is where the other files lie, below the record's own folder.
     """
 
     # A final loss that overflowed is a result too. Standard JSON has no such numbers, hence strings.
@@ -77,6 +77,7 @@ class GenerationRecord(SpecModel):
     candidates: tuple[CandidateRecord, ...] = ()
     winner: int | None = None
     digests: Mapping[str, str] = Field(default_factory=dict)
+    folder: str = Field(default="", pattern=r"[A-Za-z0-9-]{0,80}")
 
     @property
     def trained(self) -> Generation:
@@ -96,9 +97,9 @@ def candidate_in(record: GenerationRecord, recorded: CandidateRecord) -> Candida
     return candidate_of(record.generation, recorded.number - 1, recorded.setting)
 
 
-def sealed(record: GenerationRecord, digests: Mapping[str, str]) -> GenerationRecord:
-    """The record with the digests of its generation's files, and its own."""
-    unsealed = record.model_copy(update={"digests": dict(digests)})
+def sealed(record: GenerationRecord, digests: Mapping[str, str], folder: str = "") -> GenerationRecord:
+    """The record with the folder of its generation's files, their digests, and its own."""
+    unsealed = record.model_copy(update={"digests": dict(digests), "folder": folder})
     return unsealed.model_copy(update={"digests": {**digests, RECORD_FILE: _own_digest(_content(unsealed))}})
 
 
@@ -107,7 +108,7 @@ def encode_record(record: GenerationRecord) -> bytes:
     return (json.dumps(_content(record), indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def decode_record(text: bytes, path: Path) -> GenerationRecord:
+def decode_record(text: bytes, path: StorePath) -> GenerationRecord:
     """The record in the text of generation.json; `path` is named in errors.
 
     Raises DamagedError where it does not match its own digest, StoreError where another version of bansweep wrote it.

@@ -6,11 +6,10 @@ import json
 import logging
 import uuid
 from collections import Counter
-from pathlib import Path
 
 from bansweep.errors import StoreError
 from bansweep.plan.spending import hours_in
-from bansweep.store import files
+from bansweep.store.paths import StorePath
 from bansweep.store.store import Store
 
 _FOLDER = "spent"
@@ -28,14 +27,14 @@ class SpendingLedger:
         """The hours of all runs, by generation. Raises StoreError where a file cannot be used: a budget that forgot it
         would be spent twice."""
         hours: Counter[str] = Counter()
-        for name in files.names_in(self._folder):
+        for name in self._folder.names():
             if name.endswith(".json"):
                 hours.update(_read(self._folder / name))
         return dict(hours)
 
     def others(self) -> float:
         """The hours of all runs but this one. Raises StoreError likewise."""
-        names = [name for name in files.names_in(self._folder) if name.endswith(".json") and name != self._own]
+        names = [name for name in self._folder.names() if name.endswith(".json") and name != self._own]
         return sum(sum(_read(self._folder / name).values()) for name in names)
 
     def write(self, hours: dict[str, float]) -> None:
@@ -44,15 +43,15 @@ class SpendingLedger:
             return
         text = json.dumps({"device_hours": hours}) + "\n"
         try:
-            files.make_folder(self._folder)
-            files.replace(self._folder / self._own, text.encode())
+            self._folder.make_folder()
+            (self._folder / self._own).replace(text.encode())
         except (StoreError, OSError) as error:
             _log.warning("what was spent is not kept: %s", error)
 
 
-def _read(path: Path) -> dict[str, float]:
+def _read(path: StorePath) -> dict[str, float]:
     try:
-        return hours_in(json.loads(files.read(path)))
+        return hours_in(json.loads(path.read()))
     except FileNotFoundError:
         return {}
     except ValueError as error:

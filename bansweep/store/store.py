@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bansweep.errors import StoreError
 from bansweep.plan.events import EpochReport
-from bansweep.store import files, publishing
+from bansweep.store import published
 from bansweep.store.claims import Claim
 from bansweep.store.history import decode_candidates, decode_history, encode_candidates, encode_history
 from bansweep.store.layout import (
@@ -23,27 +23,45 @@ from bansweep.store.layout import (
     WEIGHTS_FILE,
     Layout,
 )
+from bansweep.store.local_path import LocalPath
+from bansweep.store.location import store_path
+from bansweep.store.paths import StorePath
 from bansweep.store.predictions import Predictions, TokenPredictions, decode_predictions, encode_predictions
 from bansweep.store.progress import Progress, clear_progress, epochs_done, load_progress, save_progress
+from bansweep.store.publishing import publish
 from bansweep.store.records import GenerationRecord
 
 _READERS = 8
 
 
 class Store:
-    """The store in the directory `root`, which is created when something is first written to it.
+    """The store at `location`, a folder or an object store's URL; it comes to be when something is first written to it.
 
-    Several processes and machines may use one store at once. Every method raises StoreError where the directory
-    cannot be read or written, or an id or name cannot be one.
+    Several processes and machines may use one store at once. Every method raises StoreError where it cannot be read or
+    written, or an id or name cannot be one.
     """
 
-    def __init__(self, root: Path) -> None:
-        # Absolute: Ray's workers change their directory.
-        self.root = Path(root).absolute()
-        self._layout = Layout(self.root)
+    def __init__(self, location: str | Path | StorePath) -> None:
+        self._root = location if isinstance(location, StorePath) else store_path(location)
+        self._layout = Layout(self._root)
 
     def __repr__(self) -> str:
-        return f"Store({str(self.root)!r})"
+        return f"Store({self.location!r})"
+
+    @property
+    def location(self) -> str:
+        """Its absolute folder or its URL, by which another process finds it."""
+        return str(self._root)
+
+    @property
+    def directory(self) -> Path | None:
+        """Its folder; None of an object store."""
+        return self._root.path if isinstance(self._root, LocalPath) else None
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything was ever written to it."""
+        return self._root.exists()
 
     @property
     def candidates(self) -> Store:
@@ -54,19 +72,23 @@ class Store:
     # Finished generations
 
     def finished(self, generation_ids: Iterable[str]) -> frozenset[str]:
-        """Those of the generations that are finished. One look at the directory each; nothing is read."""
-        return frozenset(
-            generation_id for generation_id in generation_ids if files.exists(self._layout.record(generation_id))
-        )
+        """Those of the generations that are finished. One look each; nothing is read."""
+        wanted = sorted(set(generation_ids))
+        records = map(self._layout.record, wanted)
+        return frozenset(one for one, there in zip(wanted, self._looked_at(records), strict=True) if there)
 
     def ids(self) -> tuple[str, ...]:
-        """The ids of all finished generations, sorted. One look at the directory each; nothing is read."""
-        generations = self._layout.generations
-        return tuple(
-            name
-            for name in files.names_in(generations)
-            if not name.startswith(".") and files.exists(generations / name / RECORD_FILE)
-        )
+        """The ids of all finished generations, sorted. One look each; nothing is read."""
+        names = [name for name in self._layout.generations.names() if not name.startswith(".")]
+        records = (self._layout.generations / name / RECORD_FILE for name in names)
+        return tuple(name for name, there in zip(names, self._looked_at(records), strict=True) if there)
+
+    def _looked_at(self, paths: Iterable[StorePath]) -> list[bool]:
+        """Whether each is there. Where a look takes its time, several at once."""
+        if not self._root.remote:
+            return [path.exists() for path in paths]
+        with ThreadPoolExecutor(_READERS) as readers:
+            return list(readers.map(lambda path: path.exists(), paths))
 
     def set_aside_damaged(self, generation_ids: Iterable[str]) -> dict[str, str]:
         """Reads all files of those that are finished. One that is damaged is finished no more: it is moved to
@@ -76,20 +98,20 @@ class Store:
         with ThreadPoolExecutor(_READERS) as readers:
             causes = dict(zip(finished, readers.map(self._damage, finished), strict=True))
         return {
-            one: f"{cause}; set aside as {publishing.set_aside(self._layout, one)}"
+            one: f"{cause}; set aside as {published.set_aside(self._layout, one)}"
             for one, cause in causes.items()
             if cause is not None
         }
 
     def _damage(self, generation_id: str) -> str | None:
-        return publishing.damage(self._layout, generation_id)
+        return published.damage(self._layout, generation_id)
 
     def record(self, generation_id: str) -> GenerationRecord | None:
         """The record of a finished generation; None where it is not finished.
 
         Raises DamagedError where generation.json is not what was published.
         """
-        return publishing.read_record(self._layout, generation_id)
+        return published.read_record(self._layout, generation_id)
 
     def publish(
         self,
@@ -116,33 +138,33 @@ class Store:
         }
         if candidates is not None:
             contents[CANDIDATES_FILE] = encode_candidates(candidates)
-        return publishing.publish(self._layout, record, contents)
+        return publish(self._layout, record, contents)
 
     def weights(self, generation_id: str) -> bytes:
         """The weights, in safetensors format. Raises DamagedError where they are not what was published."""
-        return publishing.read_file(self._layout, generation_id, WEIGHTS_FILE)
+        return published.read_file(self._layout, generation_id, WEIGHTS_FILE)
 
     def history(self, generation_id: str) -> tuple[EpochReport, ...]:
         """The report of each epoch. Raises DamagedError where they are not what was published."""
-        return decode_history(publishing.read_file(self._layout, generation_id, HISTORY_FILE))
+        return decode_history(published.read_file(self._layout, generation_id, HISTORY_FILE))
 
     def candidate_histories(self, generation_id: str) -> dict[int, tuple[EpochReport, ...]]:
         """The reports of each candidate of a searched generation, by number. Raises DamagedError likewise."""
-        return decode_candidates(publishing.read_file(self._layout, generation_id, CANDIDATES_FILE))
+        return decode_candidates(published.read_file(self._layout, generation_id, CANDIDATES_FILE))
 
     def remove(self, generation_id: str) -> None:
         """Removes a generation, its progress and the claims on it; nothing where there is none."""
-        files.remove_folder(self._layout.generation(generation_id))
+        self._layout.generation(generation_id).remove_folder()
         self.clear_progress(generation_id)
-        files.remove_folder(self._layout.claims(generation_id))
+        self._layout.claims(generation_id).remove_folder()
 
     def predictions(self, generation_id: str) -> Predictions | TokenPredictions:
         """What the generation answers to held-out splits. Raises DamagedError where it is not what was published."""
-        return decode_predictions(publishing.read_file(self._layout, generation_id, PREDICTIONS_FILE))
+        return decode_predictions(published.read_file(self._layout, generation_id, PREDICTIONS_FILE))
 
     def everything(self) -> set[str]:
         """The ids of all that lies here, finished or in progress."""
-        return {*self.ids(), *(name for name in files.names_in(self._layout.progress_folders) if name[0] != ".")}
+        return {*self.ids(), *(name for name in self._layout.progress_folders.names() if name[0] != ".")}
 
     # Running generations
 
@@ -152,7 +174,7 @@ class Store:
 
     def begun(self) -> frozenset[str]:
         """The generations of which there may be progress. One look at one directory."""
-        return frozenset(files.names_in(self._layout.progress_folders))
+        return frozenset(self._layout.progress_folders.names())
 
     def load_progress(self, generation_id: str) -> Progress | None:
         """The newest undamaged progress, or None. What is damaged is set aside, with a warning in the log."""
@@ -169,17 +191,17 @@ class Store:
     def ask_to_stop(self, generation_id: str) -> None:
         """Asks whoever trains the generation to stop after the epoch that is running."""
         folder = self._layout.progress(generation_id)
-        files.make_folder(folder)
+        folder.make_folder()
         # Where the folder is gone again, training has just come to its end.
         with suppress(FileNotFoundError):
-            files.replace(folder / STOP_FILE, b"")
+            (folder / STOP_FILE).replace(b"")
 
     def is_asked_to_stop(self, generation_id: str) -> bool:
-        return files.exists(self._layout.progress(generation_id) / STOP_FILE)
+        return (self._layout.progress(generation_id) / STOP_FILE).exists()
 
     def withdraw_stop(self, generation_id: str) -> None:
         """The generation may be trained on; nothing where nobody asked it to stop."""
-        files.remove(self._layout.progress(generation_id) / STOP_FILE)
+        (self._layout.progress(generation_id) / STOP_FILE).remove()
 
     def save_search_counts(self, generation_id: str, counts: Mapping[str, int]) -> None:
         """Says how far the search of a generation is: how many candidates have begun, and how many ended how.
@@ -188,13 +210,13 @@ class Store:
         """
         folder = self._layout.progress(generation_id)
         with suppress(StoreError, OSError):
-            files.make_folder(folder)
-            files.replace(folder / SEARCH_FILE, json.dumps(dict(counts)).encode(), durable=False)
+            folder.make_folder()
+            (folder / SEARCH_FILE).replace(json.dumps(dict(counts)).encode(), durable=False)
 
     def search_counts(self, generation_id: str) -> dict[str, int]:
         """What `save_search_counts` said last; empty where no search is under way, or what it said cannot be read."""
         try:
-            text = files.read(self._layout.progress(generation_id) / SEARCH_FILE)
+            text = (self._layout.progress(generation_id) / SEARCH_FILE).read()
             return {str(key): int(value) for key, value in json.loads(text).items()}
         except (FileNotFoundError, ValueError, AttributeError, TypeError):
             return {}
@@ -207,14 +229,10 @@ class Store:
 
     def write_sweep_file(self, sweep: str, name: str, text: str) -> None:
         """Writes `<root>/sweeps/<sweep>/<name>` whole: a reader sees the former text or this one."""
-        files.replace(self.sweep_folder(sweep) / name, text.encode())
+        folder = self._layout.sweep(sweep)
+        folder.make_folder()
+        (folder / name).replace(text.encode())
 
-    def sweep_path(self, sweep: str) -> Path:
+    def sweep_path(self, sweep: str) -> StorePath:
         """`<root>/sweeps/<name>`, whether it is there or not."""
         return self._layout.sweep(sweep)
-
-    def sweep_folder(self, sweep: str) -> Path:
-        """`<root>/sweeps/<name>`, for reports and logs; created where it is missing."""
-        folder = self._layout.sweep(sweep)
-        files.make_folder(folder)
-        return folder

@@ -49,21 +49,21 @@ def store(tmp_path: Path, plan: Plan, ids: dict[str, str]) -> Store:
 
 
 def damage_record(store: Store, generation_id: str) -> Path:
-    file = store.root / "generations" / generation_id / "generation.json"
+    file = store.directory / "generations" / generation_id / "generation.json"
     file.write_text(file.read_text().replace('"here"', '"there"'))
     return file
 
 
 def test_a_damaged_record_is_not_called_finished(sweep_file: Path, store: Store, ids: dict[str, str]) -> None:
     damage_record(store, ids["ban"])
-    document = json.loads(invoke("plan", sweep_file, "--store", store.root, "--json").stdout)
+    document = json.loads(invoke("plan", sweep_file, "--store", store.directory, "--json").stdout)
     states = {generation["columns"][0]: generation["state"] for generation in document["generations"]}
     assert states == {"teacher": "finished", "ban": "damaged", "cwtm": "waiting", "ban-2": "waiting"}
     assert document["cost"]["generations"] == 3
-    lines = invoke("status", sweep_file, "--store", store.root).stdout.splitlines()
+    lines = invoke("status", sweep_file, "--store", store.directory).stdout.splitlines()
     assert lines == [
         "demo: 1 finished, 0 started, 2 waiting, 1 damaged",
-        f"  wrn-10-1 / ban: damaged; bansweep show {ids['ban']} --store {store.root} says what is wrong",
+        f"  wrn-10-1 / ban: damaged; bansweep show {ids['ban']} --store {store.directory} says what is wrong",
     ]
 
 
@@ -73,7 +73,7 @@ def test_status_names_a_store_that_is_not_there(sweep_file: Path, tmp_path: Path
 
 
 def test_show_in_the_units_of_people(store: Store, ids: dict[str, str]) -> None:
-    lines = invoke("show", ids["ban"], "--store", store.root).stdout.splitlines()
+    lines = invoke("show", ids["ban"], "--store", store.directory).stdout.splitlines()
     assert "  recipe      4 epochs, batch size 32, learning rate 0.02" in lines
     assert "  test error  3.33 %" in lines
     assert "  test loss   0.5" in lines
@@ -101,7 +101,7 @@ def test_show_says_perplexities_and_tokens_of_language_models(tmp_path: Path) ->
         metrics={"test_loss": 4.3826, "test_perplexity": 80.0456, "validation_perplexity": 83.69, "learning_rate": 0.3},
         predictions=TokenPredictions(nothing_N, nothing_N),
     )
-    lines = invoke("show", generation_id, "--store", store.root).stdout.splitlines()
+    lines = invoke("show", generation_id, "--store", store.directory).stdout.splitlines()
     assert "  network     lstm, 51,000,000 parameters" in lines
     assert "  test perplexity 80.05" in lines
     assert "  validation perplexity 83.69" in lines
@@ -111,24 +111,24 @@ def test_show_says_perplexities_and_tokens_of_language_models(tmp_path: Path) ->
 
 
 def test_show_takes_what_an_id_begins_with(store: Store, ids: dict[str, str]) -> None:
-    assert json.loads(invoke("show", ids["ban"][:4], "--store", store.root, "--json").stdout)["id"] == ids["ban"]
-    twin = store.root / "generations" / (ids["ban"][:4] + "0" * 12)
+    assert json.loads(invoke("show", ids["ban"][:4], "--store", store.directory, "--json").stdout)["id"] == ids["ban"]
+    twin = store.directory / "generations" / (ids["ban"][:4] + "0" * 12)
     twin.mkdir()
     (twin / "generation.json").touch()
-    result = invoke("show", ids["ban"][:4], "--store", store.root)
+    result = invoke("show", ids["ban"][:4], "--store", store.directory)
     assert result.exit_code == 1
     assert "begins the ids of 2 generations" in str(result.exception)
-    assert invoke("show", ids["ban"][:8], "--store", store.root).exit_code == 0
+    assert invoke("show", ids["ban"][:8], "--store", store.directory).exit_code == 0
 
 
 @pytest.mark.parametrize("wrong", ["abc", "../../etc", "4e268e59506dc5ed0", "wrn-10-1"])
 def test_show_refuses_what_is_no_id(wrong: str, store: Store) -> None:
-    assert "is no generation's id" in str(invoke("show", wrong, "--store", store.root).exception)
+    assert "is no generation's id" in str(invoke("show", wrong, "--store", store.directory).exception)
 
 
 def test_a_report_goes_on_without_what_is_damaged(sweep_file: Path, store: Store, ids: dict[str, str]) -> None:
     file = damage_record(store, ids["ban"])
-    document = json.loads(invoke("report", sweep_file, "--store", store.root, "--json").stdout)
+    document = json.loads(invoke("report", sweep_file, "--store", store.directory, "--json").stdout)
     assert document["reused"] == [ids["teacher"]]
     assert {cell["column"]: cell["mean"] for cell in document["cells"]} == {
         "teacher": 10 / 3,
@@ -147,7 +147,7 @@ def test_sync_answers_programs_and_takes_a_part(
 ) -> None:
     # Nobody listens there: what is missing is told, too.
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    arguments = ("sync", sweep_file, "--store", store.root, "--timeout", 0.1, "--json", "--only", "teacher")
+    arguments = ("sync", sweep_file, "--store", store.directory, "--timeout", 0.1, "--json", "--only", "teacher")
     result = invoke(*arguments)
     document = json.loads(result.stdout)
     assert result.exit_code == 1

@@ -106,7 +106,7 @@ def test_plan_estimates_by_measured_times(sweep_file: Path, tmp_path: Path) -> N
     graph = plan_of(sweep_file)
     teacher = graph.generations[ids_of(graph)["teacher"]]
     record = publish_made_up(store, teacher, training_seconds=7200.0, device="x86_64 CPU") / "generation.json"
-    arguments = (sweep_file, "--store", store.root)
+    arguments = (sweep_file, "--store", store.directory)
     cost = cost_of(*arguments)
     assert cost["generations"] == cost["measured"] == 3
     assert cost["estimated"] == 0

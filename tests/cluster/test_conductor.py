@@ -37,7 +37,7 @@ def test_every_generation_is_the_best_candidate_of_its_search(store: Store) -> N
 
 def test_of_the_losers_nothing_but_their_history_is_kept(store: Store) -> None:
     Simulation(plan_of(), store, at_a_time=3, order=4).run()
-    left = [path for path in store.candidates.root.rglob("*") if path.is_file()]
+    left = [path for path in store.candidates.directory.rglob("*") if path.is_file()]
     assert left == []
 
 

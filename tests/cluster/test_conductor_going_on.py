@@ -79,7 +79,7 @@ def test_a_winner_whose_files_are_lost_is_trained_again(store: Store, tmp_path: 
 
     def damaging(task: Task, report: EpochReport) -> None:
         epoch(task, report)
-        other = store.candidates.root / "generations"
+        other = store.candidates.directory / "generations"
         if task.candidate is not None and task.candidate.number == 3 and other.exists():
             for weights in other.rglob("weights.safetensors"):
                 weights.write_bytes(b"damaged")

@@ -60,7 +60,7 @@ def test_a_sweep_trains_each_generation_once(undisturbed: Finished) -> None:
 
 
 def test_run_again_it_trains_nothing(undisturbed: Finished, start: Command) -> None:
-    out, err = ended(start("run", undisturbed.sweep_file, "--store", undisturbed.store.root, "--json"))
+    out, err = ended(start("run", undisturbed.sweep_file, "--store", undisturbed.store.directory, "--json"))
     again = json.loads(out)
     assert again["trained"] == []
     assert sorted(again["reused"]) == sorted(undisturbed.document["trained"])
@@ -69,12 +69,12 @@ def test_run_again_it_trains_nothing(undisturbed: Finished, start: Command) -> N
 
 
 def test_what_is_damaged_is_trained_again_and_never_used(undisturbed: Finished, start: Command, tmp_path: Path) -> None:
-    shutil.copytree(undisturbed.store.root, tmp_path / "store")
+    shutil.copytree(undisturbed.store.directory, tmp_path / "store")
     store, ids = Store(tmp_path / "store"), ids_of(plan_of(undisturbed.sweep_file))
-    weights = store.root / "generations" / ids["teacher"] / "weights.safetensors"
+    weights = store.directory / "generations" / ids["teacher"] / "weights.safetensors"
     whole = weights.read_bytes()
     weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    out, err = ended(start("run", undisturbed.sweep_file, "--store", store.root, "--json"))
+    out, err = ended(start("run", undisturbed.sweep_file, "--store", store.directory, "--json"))
     assert json.loads(out)["trained"] == [ids["teacher"]]
     assert "wrn-10-1 / teacher will be trained again" in err
     assert f"{weights} is damaged" in err
@@ -84,7 +84,7 @@ def test_what_is_damaged_is_trained_again_and_never_used(undisturbed: Finished, 
 def test_tracking_that_fails_stops_nothing_and_is_filled_in_afterwards(
     undisturbed: Finished, start: Command, tmp_path: Path
 ) -> None:
-    arguments = (undisturbed.sweep_file, "--store", undisturbed.store.root)
+    arguments = (undisturbed.sweep_file, "--store", undisturbed.store.directory)
     dead = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
     _, err = ended(start("run", *arguments, env=dead))
     assert "MLflow lacks 4 generations" in err
@@ -102,7 +102,7 @@ def test_another_sweep_on_the_store_trains_only_what_is_new(
 ) -> None:
     other = tmp_path / "other.yaml"
     other.write_text(SWEEP.replace("name: demo", "name: other").replace("loss: cwtm", "loss: dkpp"))
-    out, _ = ended(start("run", other, "--store", undisturbed.store.root, "--json"))
+    out, _ = ended(start("run", other, "--store", undisturbed.store.directory, "--json"))
     assert json.loads(out)["trained"] == [ids_of(plan_of(other))["cwtm"]]
 
 
@@ -111,21 +111,21 @@ def test_a_killed_driver_costs_at_most_an_epoch_and_no_bit(
 ) -> None:
     kept = Store(tmp_path / "store")
     ids = ids_of(plan_of(sweep_file))
-    driver = start("run", sweep_file, "--store", kept.root)
+    driver = start("run", sweep_file, "--store", kept.directory)
     wait_until(lambda: kept.epochs_done(ids["ban"]) >= 1, driver)
     os.kill(driver.pid, signal.SIGKILL)
     driver.communicate()
     finished = kept.finished(ids.values())
     assert ids["ban"] not in finished, "it was to be killed in the middle of this one"
-    records = {one: (kept.root / "generations" / one / "generation.json").stat().st_mtime_ns for one in finished}
+    records = {one: (kept.directory / "generations" / one / "generation.json").stat().st_mtime_ns for one in finished}
     saved = kept.epochs_done(ids["ban"])
     killed_at = time.time()
 
-    out, err = ended(start("run", sweep_file, "--store", kept.root, "--json"))
+    out, err = ended(start("run", sweep_file, "--store", kept.directory, "--json"))
     document = json.loads(out)
     assert not set(document["trained"]) & finished
     for one, written in records.items():
-        assert (kept.root / "generations" / one / "generation.json").stat().st_mtime_ns == written
+        assert (kept.directory / "generations" / one / "generation.json").stat().st_mtime_ns == written
     assert "wrn-10-1 / ban, goes on after epoch" in err
     # Nothing that was saved was trained again.
     assert all(report.finished_at <= killed_at for report in kept.history(ids["ban"])[:saved])
@@ -140,7 +140,7 @@ def test_an_interruption_has_its_status_and_the_same_command_goes_on(
 ) -> None:
     kept = Store(tmp_path / "store")
     teacher = ids_of(plan_of(sweep_file))["teacher"]
-    arguments = ("run", sweep_file, "--store", kept.root, "--only", "teacher")
+    arguments = ("run", sweep_file, "--store", kept.directory, "--only", "teacher")
     driver = start(*arguments)
     wait_until(lambda: kept.epochs_done(teacher) >= 1, driver)
     driver.send_signal(number)
@@ -157,9 +157,9 @@ def test_a_group_whose_trial_is_killed_starts_again(start: Command, sweep_file: 
     options = ("--only", "teacher", "--set", "recipe.epochs=40", "--set", "resources.workers=2")
     teacher = ids_of(plan_of(sweep_file, "recipe.epochs=40"))["teacher"]
     # All CPUs of a small machine: what the lost group leaves behind would keep the next one waiting for ever.
-    driver = start("run", sweep_file, "--store", kept.root, *options)
+    driver = start("run", sweep_file, "--store", kept.directory, *options)
     wait_until(lambda: kept.epochs_done(teacher) >= 1, driver)
-    claim = max((kept.root / "claims" / teacher).glob("*.json"))
+    claim = max((kept.directory / "claims" / teacher).glob("*.json"))
     os.kill(json.loads(claim.read_text())["process"]["pid"], signal.SIGKILL)
     _, err = ended(driver)
     assert "goes on after epoch" in err
@@ -168,7 +168,7 @@ def test_a_group_whose_trial_is_killed_starts_again(start: Command, sweep_file: 
 
 def test_messages_that_nobody_reads_stop_nothing(start: Command, sweep_file: Path, tmp_path: Path) -> None:
     kept = Store(tmp_path / "store")
-    with start("run", sweep_file, "--store", kept.root, "--only", "teacher", "--json") as driver:
+    with start("run", sweep_file, "--store", kept.directory, "--only", "teacher", "--json") as driver:
         assert driver.stderr is not None
         assert driver.stdout is not None
         driver.stderr.readline()
@@ -224,8 +224,8 @@ def test_a_group_of_two_workers_learns_what_one_process_learns(
     common = ["--only", "teacher", "--set", "recipe.epochs=1"]
     one_epoch = ids_of(plan_of(sweep_file, "recipe.epochs=1"))["teacher"]
     assert teacher != one_epoch
-    ended(start("run", sweep_file, "--store", kept.root, *common, "--set", "resources.workers=2"))
-    ended(start("run", sweep_file, "--store", alone.root, *common))
+    ended(start("run", sweep_file, "--store", kept.directory, *common, "--set", "resources.workers=2"))
+    ended(start("run", sweep_file, "--store", alone.directory, *common))
     (in_group,), (by_itself,) = kept.history(one_epoch), alone.history(one_epoch)
     for name, value in by_itself.metrics.items():
         assert in_group.metrics[name] == pytest.approx(value, abs=1e-4), name

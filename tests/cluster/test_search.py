@@ -99,7 +99,7 @@ def test_each_generation_is_the_best_candidate_and_teaches_the_next(undisturbed:
 
 def test_show_lists_the_candidates(undisturbed: Finished, start: Command) -> None:
     generation_id = ids_of(plan_of(undisturbed.sweep_file))["teacher"]
-    out, _ = ended(start("show", generation_id, "--store", undisturbed.store.root))
+    out, _ = ended(start("show", generation_id, "--store", undisturbed.store.directory))
     assert re.search(r"candidates  4 in \d+\.\d s, random search, chosen by validation error", out)
     assert out.count("learning_rate 0.") == 4
     assert out.count("   * ") == 1
@@ -112,19 +112,19 @@ def test_killed_in_the_second_generation_it_searches_the_first_one_no_more(
     plan = plan_of(sweep_file)
     ids = ids_of(plan)
     first = candidates_of(plan.generations[ids["ban"]])[0]
-    arguments = ("run", sweep_file, "--store", kept.root, "--json", "--set", "resources.concurrency=1")
+    arguments = ("run", sweep_file, "--store", kept.directory, "--json", "--set", "resources.concurrency=1")
     driver = start(*arguments)
     wait_until(lambda: first in kept.candidates.finished([first]), driver)
     os.kill(driver.pid, signal.SIGKILL)
     driver.communicate()
     assert kept.finished(ids.values()) == {ids["teacher"]}, "it was to be killed in the second generation"
-    searched = (kept.root / "generations" / ids["teacher"] / "generation.json").stat().st_mtime_ns
-    trained = (kept.candidates.root / "generations" / first / "generation.json").stat().st_mtime_ns
+    searched = (kept.directory / "generations" / ids["teacher"] / "generation.json").stat().st_mtime_ns
+    trained = (kept.candidates.directory / "generations" / first / "generation.json").stat().st_mtime_ns
 
     out, err = ended(start(*arguments))
     assert json.loads(out)["trained"] == [ids["ban"]]
-    assert (kept.root / "generations" / ids["teacher"] / "generation.json").stat().st_mtime_ns == searched
-    assert (kept.candidates.root / "generations" / first / "generation.json").stat().st_mtime_ns == trained
+    assert (kept.directory / "generations" / ids["teacher"] / "generation.json").stat().st_mtime_ns == searched
+    assert (kept.candidates.directory / "generations" / first / "generation.json").stat().st_mtime_ns == trained
     assert "candidate 1 of 3" not in err, "it had finished before"
     assert chosen(kept, sweep_file) == chosen(undisturbed.store, undisturbed.sweep_file)
 

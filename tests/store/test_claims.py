@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from bansweep.store.claims import Claim
+from bansweep.store.local_path import LocalPath
 from bansweep.store.processes import ProcessIdentity
 from bansweep.store.store import Store
 
@@ -32,7 +33,7 @@ def numbers(folder: Path) -> list[str]:
 
 
 def test_a_claim_excludes_others_until_it_is_released(folder: Path) -> None:
-    first, second = Claim(folder), Claim(folder)
+    first, second = Claim(LocalPath(folder)), Claim(LocalPath(folder))
     assert first.acquire()
     assert first.held
     assert first.acquire()
@@ -42,29 +43,29 @@ def test_a_claim_excludes_others_until_it_is_released(folder: Path) -> None:
     assert not first.held
     assert second.acquire(wait=False)
     first.release()
-    assert not Claim(folder).acquire(wait=False)
+    assert not Claim(LocalPath(folder)).acquire(wait=False)
     second.release()
     assert first.acquire(wait=False)
     first.release()
 
 
 def test_leaving_the_context_releases(folder: Path) -> None:
-    with Claim(folder) as claim:
+    with Claim(LocalPath(folder)) as claim:
         assert claim.acquire()
-    with suppress(KeyError), Claim(folder) as claim:
+    with suppress(KeyError), Claim(LocalPath(folder)) as claim:
         assert claim.acquire(wait=False)
         raise KeyError
-    with Claim(folder) as claim:
+    with Claim(LocalPath(folder)) as claim:
         assert not claim.held
         assert claim.acquire(wait=False)
 
 
 def test_a_live_owner_keeps_its_claim_however_long_others_wait(folder: Path) -> None:
-    owner = Claim(folder, heartbeat_s=0.02, stale_s=0.3)
+    owner = Claim(LocalPath(folder), heartbeat_s=0.02, stale_s=0.3)
     with owner:
         assert owner.acquire()
         deadline = time.monotonic() + 1.0
-        assert not Claim(folder, stale_s=0.3).acquire(poll_s=0.02, until=lambda: time.monotonic() > deadline)
+        assert not Claim(LocalPath(folder), stale_s=0.3).acquire(poll_s=0.02, until=lambda: time.monotonic() > deadline)
         assert owner.held
         heartbeat = json.loads((folder / "1.json").read_text())["heartbeat"]
         assert heartbeat >= 5
@@ -74,38 +75,38 @@ def test_a_clock_that_jumps_takes_no_claim_away(folder: Path, monkeypatch: pytes
     jumps = [0.0, 86_400.0, -86_400.0]
     right = time.time
     monkeypatch.setattr(time, "time", lambda: right() + jumps[int(right() * 50) % len(jumps)])
-    with Claim(folder, heartbeat_s=0.02, stale_s=0.3) as owner:
+    with Claim(LocalPath(folder), heartbeat_s=0.02, stale_s=0.3) as owner:
         assert owner.acquire()
         deadline = time.monotonic() + 0.6
-        assert not Claim(folder, stale_s=0.3).acquire(poll_s=0.02, until=lambda: time.monotonic() > deadline)
+        assert not Claim(LocalPath(folder), stale_s=0.3).acquire(poll_s=0.02, until=lambda: time.monotonic() > deadline)
         assert owner.held
 
 
 def test_waiting_ends_when_the_owner_releases(folder: Path) -> None:
-    owner, waits = Claim(folder), []
+    owner, waits = Claim(LocalPath(folder)), []
     assert owner.acquire()
     timer = threading.Timer(0.1, owner.release)
     timer.start()
-    with Claim(folder) as waiter:
+    with Claim(LocalPath(folder)) as waiter:
         assert waiter.acquire(poll_s=0.01, on_wait=lambda: waits.append("told"))
     timer.join()
     assert waits == ["told"]
 
 
 def test_waiting_ends_when_the_generation_is_finished(folder: Path) -> None:
-    with Claim(folder) as owner:
+    with Claim(LocalPath(folder)) as owner:
         assert owner.acquire()
         answers = iter([False, False, True])
-        assert not Claim(folder).acquire(poll_s=0.01, until=lambda: next(answers))
+        assert not Claim(LocalPath(folder)).acquire(poll_s=0.01, until=lambda: next(answers))
 
 
 def test_a_claim_that_came_too_late_is_not_kept(folder: Path) -> None:
     """The generation was finished, and its claim released, between the question and the claim."""
     answers = iter([False, True])
-    late = Claim(folder)
+    late = Claim(LocalPath(folder))
     assert not late.acquire(until=lambda: next(answers))
     assert not late.held
-    with Claim(folder) as other:
+    with Claim(LocalPath(folder)) as other:
         assert other.acquire(wait=False)
 
 
@@ -113,20 +114,21 @@ def test_claims_on_finished_generations_are_tidied_away(store: Store) -> None:
     for _ in range(2):
         with store.claim(ID) as claim:
             assert claim.acquire()
-    assert numbers(store.root / "claims" / ID) == ["1.json", "2.json"]
+    assert numbers(store.directory / "claims" / ID) == ["1.json", "2.json"]
     with store.claim(ID) as claim:
         assert claim.acquire()
-        (store.root / "generations" / ID).mkdir(parents=True)
-        (store.root / "generations" / ID / "generation.json").touch()
-    assert numbers(store.root / "claims") == []
+        (store.directory / "generations" / ID).mkdir(parents=True)
+        (store.directory / "generations" / ID / "generation.json").touch()
+    assert numbers(store.directory / "claims") == []
 
 
 OWNER = """
 import os, sys, time
 from pathlib import Path
 from bansweep.store.claims import Claim
+from bansweep.store.local_path import LocalPath
 
-claim = Claim(Path(sys.argv[1]), heartbeat_s=float(sys.argv[2]))
+claim = Claim(LocalPath(Path(sys.argv[1])), heartbeat_s=float(sys.argv[2]))
 assert claim.acquire(wait=False)
 print(os.getpid(), flush=True)
 while sys.stdin.readline():
@@ -161,11 +163,11 @@ def test_a_dead_owner_loses_its_claim_at_once(
     folder: Path, start_owner: Callable[[float], subprocess.Popen[str]]
 ) -> None:
     owner = start_owner(5.0)
-    assert not Claim(folder).acquire(wait=False)
+    assert not Claim(LocalPath(folder)).acquire(wait=False)
     owner.kill()
     # Not waited for: a zombie is dead as well.
     deadline = time.monotonic() + 5
-    with Claim(folder) as claim:
+    with Claim(LocalPath(folder)) as claim:
         assert claim.acquire(poll_s=0.01, until=lambda: time.monotonic() > deadline)
 
 
@@ -175,7 +177,7 @@ def test_a_silent_owner_loses_its_claim_and_notices(
     owner = start_owner(0.05)
     owner.send_signal(signal.SIGSTOP)
     started = time.monotonic()
-    with Claim(folder, heartbeat_s=0.05, stale_s=0.4) as claim:
+    with Claim(LocalPath(folder), heartbeat_s=0.05, stale_s=0.4) as claim:
         assert claim.acquire(poll_s=0.02)
         assert time.monotonic() - started >= 0.4
         owner.send_signal(signal.SIGCONT)
@@ -187,7 +189,7 @@ def test_a_silent_owner_loses_its_claim_and_notices(
         assert owner.stdout.readline() == "released\n"
         time.sleep(0.2)
         assert claim.held
-        assert not Claim(folder).acquire(wait=False)
+        assert not Claim(LocalPath(folder)).acquire(wait=False)
 
 
 def write_claim(folder: Path, content: str) -> None:
@@ -203,7 +205,7 @@ def foreign_claim(**changes: object) -> str:
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"owner": 1}', foreign_claim()])
 def test_what_cannot_be_judged_is_left_to_the_heartbeat(folder: Path, content: str) -> None:
     write_claim(folder, content)
-    claim = Claim(folder, stale_s=0.3)
+    claim = Claim(LocalPath(folder), stale_s=0.3)
     assert not claim.acquire(wait=False)
     started = time.monotonic()
     with claim:
@@ -216,13 +218,13 @@ def test_a_claim_of_an_earlier_process_of_the_same_number_is_dead(folder: Path) 
     current = ProcessIdentity.current()
     assert current.started is not None
     write_claim(folder, foreign_claim(host=current.host, pid=current.pid, started=current.started - 1))
-    with Claim(folder) as claim:
+    with Claim(LocalPath(folder)) as claim:
         assert claim.acquire(wait=False)
 
 
 def test_silence_is_noticed_across_calls_that_do_not_wait(folder: Path) -> None:
     write_claim(folder, foreign_claim())
-    claim = Claim(folder, stale_s=0.06)
+    claim = Claim(LocalPath(folder), stale_s=0.06)
     answers = []
     for _ in range(6):
         answers.append(claim.acquire(wait=False))
@@ -233,30 +235,31 @@ def test_silence_is_noticed_across_calls_that_do_not_wait(folder: Path) -> None:
 
 
 def test_emptying_the_folder_by_hand_is_losing_the_claim(folder: Path) -> None:
-    claim = Claim(folder, heartbeat_s=0.02)
+    claim = Claim(LocalPath(folder), heartbeat_s=0.02)
     assert claim.acquire()
     (folder / "1.json").unlink()
     deadline = time.monotonic() + 5
     while not claim.lost and time.monotonic() < deadline:
         time.sleep(0.01)
     assert claim.lost
-    with Claim(folder) as other:
+    with Claim(LocalPath(folder)) as other:
         assert other.acquire(wait=False)
         claim.release()
-        assert not Claim(folder).acquire(wait=False)
+        assert not Claim(LocalPath(folder)).acquire(wait=False)
 
 
 CONTENDER = """
 import os, random, sys, time
 from pathlib import Path
 from bansweep.store.claims import Claim
+from bansweep.store.local_path import LocalPath
 
 folder, journal, rounds, deadly = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "deadly"
 log = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 note = lambda word: os.write(log, f"{os.getpid()} {word}\\n".encode())
 sys.stdin.readline()
 for _ in range(rounds):
-    claim = Claim(folder)
+    claim = Claim(LocalPath(folder))
     assert claim.acquire(poll_s=0.0005)
     note("in")
     time.sleep(random.uniform(0, 0.001))
@@ -310,7 +313,7 @@ def test_one_of_many_waiters_takes_over(folder: Path) -> None:
     for round_number in range(30):
         place = folder / str(round_number)
         write_claim(place, dead)
-        claims = [Claim(place) for _ in range(8)]
+        claims = [Claim(LocalPath(place)) for _ in range(8)]
         barrier = threading.Barrier(len(claims))
 
         def contend(claim: Claim, barrier: threading.Barrier = barrier) -> None:

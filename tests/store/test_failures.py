@@ -21,6 +21,7 @@ CRASHES = """
 import os, sys
 from pathlib import Path
 from bansweep.store.layout import Layout
+from bansweep.store.local_path import LocalPath
 from bansweep.store.publishing import publish
 from bansweep.store.records import GenerationRecord
 
@@ -42,7 +43,7 @@ while status == 9:
     child = os.fork()
     if child == 0:
         crash_at(call)
-        publish(Layout(folder / str(call)), record, contents)
+        publish(Layout(LocalPath(folder / str(call))), record, contents)
         os._exit(0)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     print(call, status)
@@ -83,14 +84,14 @@ def test_a_crash_at_any_call_while_publishing_leaves_all_or_nothing(
 def test_what_crashed_publishers_left_goes_after_an_hour(
     store: Store, record: GenerationRecord, history: tuple[EpochReport, ...], predictions: Predictions
 ) -> None:
-    old, fresh = (store.root / "generations" / f".publishing-{record.id}-{name}" for name in ("old", "fresh"))
+    old, fresh = (store.directory / "generations" / f".publishing-{record.id}-{name}" for name in ("old", "fresh"))
     for folder in (old, fresh):
         folder.mkdir(parents=True)
         (folder / "weights.safetensors").write_bytes(b"half")
     two_hours_ago = old.stat().st_mtime - 7200
     os.utime(old, (two_hours_ago, two_hours_ago))
     store.publish(record, weights=b"w", history=history, predictions=predictions)
-    assert {path.name for path in (store.root / "generations").iterdir()} == {record.id, fresh.name}
+    assert {path.name for path in (store.directory / "generations").iterdir()} == {record.id, fresh.name}
 
 
 PUBLISH_AND_REPORT = """
@@ -98,6 +99,7 @@ import resource, sys
 from pathlib import Path
 from bansweep.errors import StoreError
 from bansweep.store.layout import Layout
+from bansweep.store.local_path import LocalPath
 from bansweep.store.progress import Progress
 from bansweep.store.publishing import publish
 from bansweep.store.records import GenerationRecord
@@ -108,7 +110,7 @@ if len(sys.argv) > 3:
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), int(sys.argv[3])))
 weights = {"weights.safetensors": bytes(1 << 20)}
 for write in (
-    lambda: publish(Layout(store.root), record, weights),
+    lambda: publish(Layout(LocalPath(store.directory)), record, weights),
     lambda: store.save_progress(record.id, Progress(1, bytes(1 << 20), ())),
 ):
     try:
@@ -118,7 +120,7 @@ for write in (
         print(error.cause, error.remedy, sep=" | ")
 print(sorted(store.finished([record.id])), store.epochs_done(record.id))
 for folder in ("generations", "progress/" + record.id):
-    path = store.root / folder
+    path = store.directory / folder
     print([entry.name for entry in path.iterdir()] if path.exists() else [])
 """
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from bansweep.plan.events import EpochReport
 from bansweep.store.history import decode_history, encode_history
+from bansweep.store.local_path import LocalPath
 from bansweep.store.progress import Progress, load_progress, save_progress
 
 REPORTS = st.builds(
@@ -55,8 +56,8 @@ def test_parquet_keeps_every_bit(history: tuple[EpochReport, ...]) -> None:
 @settings(deadline=None, max_examples=50)
 def test_progress_keeps_every_number(history: tuple[EpochReport, ...]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        save_progress(Path(folder) / "progress", Progress(3, b"tensors", history))
-        loaded = load_progress(Path(folder) / "progress")
+        save_progress(LocalPath(Path(folder) / "progress"), Progress(3, b"tensors", history))
+        loaded = load_progress(LocalPath(Path(folder) / "progress"))
     assert loaded is not None
     # JSON has one NaN, so its payload bits are not kept; everything else is.
     assert as_bits(loaded.history, any_nan=True) == as_bits(history, any_nan=True)

@@ -30,7 +30,7 @@ def after(epochs: int) -> Progress:
 
 
 def folder_of(store: Store) -> Path:
-    return store.root / "progress" / ID
+    return store.directory / "progress" / ID
 
 
 def test_the_newest_is_loaded_and_two_are_kept(store: Store) -> None:
@@ -85,7 +85,7 @@ def test_cleared_progress_is_gone_with_all_that_was_set_aside(store: Store) -> N
     (folder_of(store) / "epoch-000001.progress").write_bytes(b"damaged")
     store.load_progress(ID)
     store.clear_progress(ID)
-    assert names(store.root / "progress") == []
+    assert names(store.directory / "progress") == []
     assert store.load_progress(ID) is None
 
 
@@ -109,7 +109,7 @@ print("done")
 def test_two_writers_at_once_corrupt_nothing(
     store: Store, start_script: Callable[..., subprocess.Popen[str]], caplog: pytest.LogCaptureFixture
 ) -> None:
-    writers = [start_script(WRITER, store.root, name, ID) for name in "ab"]
+    writers = [start_script(WRITER, store.directory, name, ID) for name in "ab"]
     for writer in writers:
         assert writer.stdin is not None
         writer.stdin.write("go\n")

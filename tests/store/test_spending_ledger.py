@@ -24,7 +24,7 @@ def test_runs_add_up_also_side_by_side(store: Store) -> None:
 def test_a_damaged_one_is_named_rather_than_forgotten(store: Store) -> None:
     ledger = SpendingLedger(store, "sweep")
     ledger.write({"a": 1.0})
-    (file,) = (store.root / "sweeps" / "sweep" / "spent").iterdir()
+    (file,) = (store.directory / "sweeps" / "sweep" / "spent").iterdir()
     file.write_text("{}")
     with pytest.raises(StoreError, match=file.name):
         SpendingLedger(store, "sweep").others()
@@ -32,4 +32,4 @@ def test_a_damaged_one_is_named_rather_than_forgotten(store: Store) -> None:
 
 def test_nothing_is_written_of_nothing(store: Store) -> None:
     SpendingLedger(store, "sweep").write({})
-    assert not store.root.exists()
+    assert not store.directory.exists()

@@ -50,12 +50,12 @@ def test_nothing_is_created_before_something_is_written(store: Store) -> None:
     assert store.epochs_done("0" * 16) == 0
     store.clear_progress("0" * 16)
     store.claim("0" * 16)
-    assert not store.root.exists()
+    assert not store.directory.exists()
 
 
 def test_ids_are_those_of_finished_generations(store: Store, published: GenerationRecord) -> None:
-    assert Store(store.root / "none").ids() == ()
-    generations = store.root / "generations"
+    assert Store(store.directory / "none").ids() == ()
+    generations = store.directory / "generations"
     (generations / f".damaged-{published.id}-0").mkdir()
     (generations / f".damaged-{published.id}-0" / "generation.json").touch()
     (generations / ("0" * 16)).mkdir()
@@ -85,11 +85,11 @@ def test_what_is_published_can_be_read(
 
 
 def test_digests_are_those_of_the_files(store: Store, published: GenerationRecord) -> None:
-    folder = store.root / "generations" / published.id
+    folder = store.directory / "generations" / published.id
     assert names(folder) == sorted(FILES) == sorted(published.digests)
     for name in FILES[1:]:
         assert published.digests[name] == hashlib.sha256((folder / name).read_bytes()).hexdigest()
-    assert names(store.root / "generations") == [published.id]
+    assert names(store.directory / "generations") == [published.id]
 
 
 def test_the_record_is_standard_json_even_with_an_infinite_loss(
@@ -101,7 +101,7 @@ def test_the_record_is_standard_json_even_with_an_infinite_loss(
     def refuse(constant: str) -> None:
         raise AssertionError(f"{constant} is not JSON")
 
-    json.loads((store.root / "generations" / record.id / "generation.json").read_text(), parse_constant=refuse)
+    json.loads((store.directory / "generations" / record.id / "generation.json").read_text(), parse_constant=refuse)
     stored = store.record(record.id)
     assert stored is not None
     assert stored.metrics == diverged.metrics
@@ -112,7 +112,7 @@ def test_the_record_is_standard_json_even_with_an_infinite_loss(
 def test_a_flipped_byte_is_told_with_the_files_name(
     store: Store, published: GenerationRecord, name: str, place: float
 ) -> None:
-    path = store.root / "generations" / published.id / name
+    path = store.directory / "generations" / published.id / name
     content = bytearray(path.read_bytes())
     position = round(place * (len(content) - 2))
     while chr(content[position]).isspace():  # other white space would be the same record
@@ -126,20 +126,20 @@ def test_a_flipped_byte_is_told_with_the_files_name(
 
 
 def test_a_changed_figure_in_the_record_is_told(store: Store, published: GenerationRecord) -> None:
-    path = store.root / "generations" / published.id / "generation.json"
+    path = store.directory / "generations" / published.id / "generation.json"
     path.write_text(path.read_text().replace("3.3333333333333335", "2.3333333333333335"))
     with pytest.raises(DamagedError, match=r"generation\.json"):
         store.record(published.id)
 
 
 def test_a_missing_file_is_damage(store: Store, published: GenerationRecord) -> None:
-    (store.root / "generations" / published.id / "weights.safetensors").unlink()
+    (store.directory / "generations" / published.id / "weights.safetensors").unlink()
     with pytest.raises(DamagedError, match=r"weights\.safetensors is missing"):
         store.weights(published.id)
 
 
 def test_a_record_under_another_id_is_damage(store: Store, published: GenerationRecord) -> None:
-    shutil.copytree(store.root / "generations" / published.id, store.root / "generations" / ("0" * 16))
+    shutil.copytree(store.directory / "generations" / published.id, store.directory / "generations" / ("0" * 16))
     with pytest.raises(DamagedError, match=published.id):
         store.record("0" * 16)
 
@@ -161,7 +161,7 @@ def test_a_newer_record_is_not_called_damaged_nor_set_aside(
     assert not isinstance(raised.value, DamagedError)
     with pytest.raises(StoreError, match="another version"):
         store.publish(record, weights=b"older", history=history, predictions=predictions)
-    assert (store.root / "generations" / record.id / "weights.safetensors").read_bytes() == b"newer"
+    assert (store.directory / "generations" / record.id / "weights.safetensors").read_bytes() == b"newer"
 
 
 def test_publishing_twice_keeps_the_first(
@@ -175,7 +175,7 @@ def test_publishing_twice_keeps_the_first(
     other = record.model_copy(update={"host": "elsewhere"})
     assert store.publish(other, weights=b"other", history=history, predictions=predictions) == published
     assert store.weights(record.id) == weights
-    assert names(store.root / "generations") == [record.id]
+    assert names(store.directory / "generations") == [record.id]
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -188,11 +188,11 @@ def test_publishing_over_what_is_damaged_sets_it_aside(
     predictions: Predictions,
     name: str,
 ) -> None:
-    path = store.root / "generations" / published.id / name
+    path = store.directory / "generations" / published.id / name
     path.write_bytes(path.read_bytes()[:-3])
     assert store.publish(record, weights=weights, history=history, predictions=predictions) == published
     read_everything(store, record.id)
-    [aside] = set(names(store.root / "generations")) - {record.id}
+    [aside] = set(names(store.directory / "generations")) - {record.id}
     assert aside.startswith(f".damaged-{record.id}-")
 
 
@@ -200,15 +200,15 @@ def test_publishing_over_what_is_damaged_sets_it_aside(
 def test_what_is_damaged_is_finished_no_more_once_it_is_looked_at(
     store: Store, published: GenerationRecord, name: str
 ) -> None:
-    path = store.root / "generations" / published.id / name
+    path = store.directory / "generations" / published.id / name
     content = path.read_bytes()
     path.write_bytes(content[:-3] + bytes(3))
     [(damaged, cause)] = store.set_aside_damaged([published.id, "0" * 16]).items()
     assert damaged == published.id
     assert f"{path} is damaged" in cause
     assert not store.finished([published.id])
-    [aside] = names(store.root / "generations")
-    assert f"set aside as {store.root / 'generations' / aside}" in cause
+    [aside] = names(store.directory / "generations")
+    assert f"set aside as {store.directory / 'generations' / aside}" in cause
 
 
 def test_what_is_whole_stays_where_it_is(store: Store, published: GenerationRecord) -> None:
@@ -221,7 +221,7 @@ def test_a_record_that_names_another_generation_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=record.id):
         store.publish(record.model_copy(update={"id": "0" * 16}), weights=b"", history=history, predictions=predictions)
-    assert not store.root.exists()
+    assert not store.directory.exists()
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../outside", "a/b", ".hidden", "x\n", "a" * 300])
@@ -230,21 +230,21 @@ def test_names_that_lead_out_of_the_store_are_refused(store: Store, name: str) -
         with pytest.raises(StoreError, match="not a generation's id"):
             use(name)
     with pytest.raises(StoreError, match="cannot name a sweep's folder"):
-        store.sweep_folder(name)
-    assert not store.root.exists()
+        store.write_sweep_file(name, "report.md", "")
+    assert not store.directory.exists()
 
 
-def test_a_sweeps_folder_is_created_once(store: Store) -> None:
-    folder = store.sweep_folder("table2")
-    assert folder == store.root / "sweeps" / "table2"
-    assert folder.is_dir()
-    assert store.sweep_folder("table2") == folder
+def test_a_sweeps_files_are_written_whole(store: Store) -> None:
+    for text in ("first", "second"):
+        store.write_sweep_file("table2", "report.md", text)
+        folder = store.directory / "sweeps" / "table2"
+        assert {path.name: path.read_text() for path in folder.iterdir()} == {"report.md": text}
 
 
 def test_a_relative_root_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     store = Store(Path("here"))
-    assert store.root == tmp_path / "here"
+    assert store.directory == tmp_path / "here"
 
 
 def test_the_store_starts_without_heavy_packages(start_script: Callable[..., subprocess.Popen[str]]) -> None:

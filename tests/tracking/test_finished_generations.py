@@ -58,7 +58,7 @@ def test_what_was_published_is_what_is_tracked(store: Store, searched_sweep: Any
 
 
 def test_candidates_whose_histories_are_damaged_leave_their_generation_out(store: Store, searched_sweep: Any) -> None:
-    [file] = store.root.glob(f"generations/{searched_sweep.student_id}/candidates*")
+    [file] = store.directory.glob(f"generations/{searched_sweep.student_id}/candidates*")
     file.write_bytes(b"")
 
     assert tuple(finished_generations(searched_sweep.plan, store)) == searched_sweep.finished[:1]

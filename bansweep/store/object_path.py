@@ -1,0 +1,156 @@
+"""Stores in object stores (S3 and what speaks its language, Google's, Azure's), through fsspec.
+
+An object appears at once and whole, and can be created on the condition that there is none of its name; folders are no
+more than beginnings of names. So there is nothing to rename and nothing to leave half written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bansweep.errors import StoreError
+from bansweep.store.paths import StorePath
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+_CREDENTIALS = "see that the environment has credentials for it (for S3: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
+_REMEDIES = {
+    PermissionError: f"{_CREDENTIALS} that may read and write there, or choose another store with --store",
+    FileNotFoundError: "create its bucket, or choose another store with --store",
+}
+_OTHER_REMEDY = "check its address (for S3: AWS_ENDPOINT_URL) and the network, or choose another store with --store"
+
+# Known to refuse to create what there is already; whoever does not would give one claim to two.
+_exclusive: set[str] = set()
+
+
+@dataclass(frozen=True)
+class ObjectPath(StorePath):
+    """An object or the beginning of objects' names; `key` is as `filesystem`, which keeps no listings, names them."""
+
+    remote = True
+    filesystem: AbstractFileSystem
+    scheme: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.key.lstrip('/')}"
+
+    def __truediv__(self, name: str) -> ObjectPath:
+        return ObjectPath(self.filesystem, self.scheme, f"{self.key}/{name}")
+
+    @property
+    def name(self) -> str:
+        return self.key.rpartition("/")[2]
+
+    @property
+    def parent(self) -> ObjectPath:
+        return ObjectPath(self.filesystem, self.scheme, self.key.rpartition("/")[0])
+
+    def exists(self) -> bool:
+        with self._explained("look at"):
+            return bool(self.filesystem.exists(self.key))
+
+    def read(self) -> bytes:
+        with self._explained("read", FileNotFoundError):
+            content: bytes = self.filesystem.cat_file(self.key)
+            return content
+
+    def names(self) -> list[str]:
+        with self._explained("list"):
+            try:
+                keys: list[str] = self.filesystem.ls(self.key, detail=False)
+            except FileNotFoundError:
+                return []
+        names = {key.rstrip("/").rpartition("/")[2] for key in keys if key.strip("/") != self.key.strip("/")}
+        return sorted(names)
+
+    def make_folder(self) -> None:
+        pass
+
+    def create(self, content: bytes) -> bool:
+        with self._explained("write"):
+            if not self._is_created(content):
+                # An attempt whose answer was lost has created it all the same, and the next one found that.
+                return self.read() == content
+            self._check_exclusive(content)
+            return True
+
+    def _is_created(self, content: bytes) -> bool:
+        try:
+            self.filesystem.pipe_file(self.key, content, mode="create")
+        except OSError:
+            # What it answers for a name that is taken differs between servers.
+            if self.filesystem.exists(self.key):
+                return False
+            raise
+        return True
+
+    def _check_exclusive(self, content: bytes) -> None:
+        """Once for each bucket: what was just created cannot be created again."""
+        bucket = f"{self.scheme}://{self.key.partition('/')[0]}"
+        if bucket in _exclusive:
+            return
+        if self._is_created(content):
+            raise StoreError(
+                f"{bucket} cannot hold a store: it overwrites objects that are to be created only where there are none "
+                "(If-None-Match)",
+                remedy="use one that knows conditional writes, such as S3, or a directory that all nodes share",
+            )
+        _exclusive.add(bucket)
+
+    def replace(self, *parts: bytes, durable: bool = True) -> None:  # noqa: ARG002  # all that is there is durable
+        with self._explained("write"):
+            self.filesystem.pipe_file(self.key, b"".join(parts))
+
+    def set_aside(self, name: str) -> None:
+        with self._explained("set aside"):
+            target = self.with_name(name)
+            keys = self._keys()
+            for key in keys:
+                with suppress(FileNotFoundError):  # another process did so before
+                    self.filesystem.cp_file(key, target.key + key[len(self.key) :])
+            self._remove(keys)
+
+    def remove(self) -> None:
+        with self._explained("remove"):
+            self._remove([self.key])
+
+    def remove_folder(self) -> None:
+        with self._explained("remove"):
+            self._remove(self._keys())
+
+    def remove_empty_folder(self) -> None:
+        pass
+
+    def remove_leftovers(self, *prefixes: str) -> None:
+        pass
+
+    def _keys(self) -> list[str]:
+        """All objects that this is, or that lie below it: those nearest to it first, its record among them."""
+        keys: list[str] = self.filesystem.find(self.key)
+        return sorted(keys, key=lambda key: (key.count("/"), key))
+
+    def _remove(self, keys: list[str]) -> None:
+        for key in keys:
+            with suppress(FileNotFoundError):
+                self.filesystem.rm_file(key)
+
+    @contextmanager
+    def _explained(self, action: str, *passing: type[OSError]) -> Iterator[None]:
+        """Turns whatever the filesystem's libraries raise into StoreError, except errors of the types `passing`."""
+        try:
+            yield
+        except StoreError:
+            raise
+        except passing:
+            raise
+        except Exception as error:
+            kinds = [remedy for kind, remedy in _REMEDIES.items() if isinstance(error, kind)]
+            remedy = kinds[0] if kinds else _CREDENTIALS if "redential" in repr(error) else _OTHER_REMEDY
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise StoreError(f"cannot {action} {self}: {reason}", remedy=remedy) from error

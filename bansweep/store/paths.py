@@ -1,0 +1,89 @@
+"""What a store needs of a filesystem: files that appear at once and complete, and names that one caller can create.
+
+`LocalPath` is a file or folder of a filesystem that this machine has mounted, `ObjectPath` one of an object store such
+as S3. `tests/store/test_paths.py` holds both to what is said here.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Self
+
+
+class StorePath(ABC):
+    """The name of a file or folder in a store, whether it is there or not.
+
+    Methods raise StoreError where the filesystem does not do as asked, with the reason and a remedy; what they raise
+    besides, their docstrings say.
+    """
+
+    remote: ClassVar[bool]
+    """Whether each look takes a round trip through a network."""
+
+    @abstractmethod
+    def __str__(self) -> str:
+        """As a user would write it."""
+
+    @abstractmethod
+    def __truediv__(self, name: str) -> Self: ...
+
+    @property
+    @abstractmethod
+    def name(self) -> str: ...
+
+    @property
+    @abstractmethod
+    def parent(self) -> Self: ...
+
+    def with_name(self, name: str) -> Self:
+        """Another name in the same folder."""
+        return self.parent / name
+
+    @abstractmethod
+    def exists(self) -> bool: ...
+
+    @abstractmethod
+    def read(self) -> bytes:
+        """The whole file. Raises FileNotFoundError where there is none."""
+
+    @abstractmethod
+    def names(self) -> list[str]:
+        """The names in this folder, sorted; none where it does not exist."""
+
+    @abstractmethod
+    def make_folder(self) -> None:
+        """Creates this folder and its parents, durably, where folders are something of their own."""
+
+    @abstractmethod
+    def create(self, content: bytes) -> bool:
+        """Writes a file that does not exist; False where it does. Of several callers exactly one gets True.
+
+        Readers may see it empty for a moment, and for good where the writer dies just then.
+        """
+
+    @abstractmethod
+    def replace(self, *parts: bytes, durable: bool = True) -> None:
+        """Writes a file whole, over what may be there: readers see the former content or the new one.
+
+        Raises FileNotFoundError where its folder is missing and folders are something of their own.
+        """
+
+    @abstractmethod
+    def set_aside(self, name: str) -> None:
+        """Gives a file or folder another name beside it; nothing where another process did so before."""
+
+    @abstractmethod
+    def remove(self) -> None:
+        """Removes a file; nothing where there is none."""
+
+    @abstractmethod
+    def remove_folder(self) -> None:
+        """Removes a folder with all that is in it, its own files first; nothing where there is none."""
+
+    @abstractmethod
+    def remove_empty_folder(self) -> None:
+        """Removes a folder with nothing in it; leaves another alone."""
+
+    @abstractmethod
+    def remove_leftovers(self, *prefixes: str) -> None:
+        """Removes what writers that crashed more than an hour ago left in a folder under names that begin so."""

@@ -6,10 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from demo_sweep import SWEEP, Command
+from s3_server import KEYS, make_bucket, s3_server
 
 from bansweep.data.prepare import prepare
 from bansweep.spec.data import Digits
@@ -49,3 +52,20 @@ def sweep_file(tmp_path: Path) -> Path:
     path = tmp_path / "demo.yaml"
     path.write_text(SWEEP)
     return path
+
+
+@pytest.fixture(scope="session")
+def s3_settings() -> Iterator[dict[str, str]]:
+    """The environment in which an S3 server of the tests' own is found."""
+    with s3_server() as address:
+        yield {**KEYS, "AWS_ENDPOINT_URL": address}
+
+
+@pytest.fixture
+def bucket(s3_settings: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of an empty bucket, which this process and those that it starts can reach."""
+    for name, value in s3_settings.items():
+        monkeypatch.setenv(name, value)
+    name = f"bucket-{uuid.uuid4().hex[:12]}"
+    make_bucket(s3_settings["AWS_ENDPOINT_URL"], name)
+    return f"s3://{name}"

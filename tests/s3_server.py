@@ -17,10 +17,13 @@ KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS
 
 
 @contextlib.contextmanager
-def s3_server() -> Iterator[str]:
-    """Its address, `http://127.0.0.1:PORT`; it knows no buckets yet."""
+def s3_server(*, forgetful: bool = False) -> Iterator[str]:
+    """Its address, `http://127.0.0.1:PORT`; it knows no buckets yet.
+
+    A `forgetful` one ignores conditions on what is there already, as some servers do.
+    """
     server = subprocess.Popen(
-        [sys.executable, __file__],
+        [sys.executable, __file__, *["forgetful"] * forgetful],
         env={**os.environ, **KEYS},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -57,6 +60,8 @@ def main() -> None:
     turn = threading.Lock()
 
     def one_at_a_time(environment: dict[str, Any], start_response: Any) -> list[bytes]:
+        if "forgetful" in sys.argv:
+            environment.pop("HTTP_IF_NONE_MATCH", None)
         with turn:
             return list(application(environment, start_response))
 

@@ -17,7 +17,6 @@ def _as_shown(location: str) -> str:
     return location.rstrip("/") if is_url(location) else str(Path(location))
 
 
-
 SweepFile = Annotated[Path, typer.Argument(metavar="SWEEP", help="The sweep file (YAML).", show_default=False)]
 
 StoreLocation = Annotated[

@@ -73,9 +73,9 @@ def test_a_rehearsal_goes_all_the_way_and_stays_apart(dress: Path, tmp_path: Pat
 
 
 def test_a_real_report_does_not_see_a_rehearsal(dress: Path, tmp_path: Path) -> None:
-    real, rehearsal = (sweep_request(dress, tmp_path, None, rehearse=rehearse) for rehearse in (False, True))
+    real, rehearsal = (sweep_request(dress, str(tmp_path), None, rehearse=rehearse) for rehearse in (False, True))
     assert not real.plan.generations.keys() & rehearsal.plan.generations.keys()
-    assert (real.folder, rehearsal.folder) == (tmp_path, tmp_path / "rehearsals")
+    assert (real.location, rehearsal.location) == (f"{tmp_path}", f"{tmp_path}/rehearsals")
     assert (real.plan.sweep, rehearsal.plan.sweep) == ("dress", "dress-rehearsal")
 
 

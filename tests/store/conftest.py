@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from s3_server import KEYS, make_bucket, s3_server
 
 from bansweep.plan.events import EpochReport
 from bansweep.plan.generation import DataIdentity, Generation
@@ -28,22 +26,6 @@ StartScript = Callable[..., "subprocess.Popen[str]"]
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
-
-
-@pytest.fixture(scope="session")
-def s3_address() -> Iterator[str]:
-    with s3_server() as address:
-        yield address
-
-
-@pytest.fixture
-def bucket(s3_address: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The URL of an empty bucket, which this process and those that it starts can reach."""
-    for name, value in {**KEYS, "AWS_ENDPOINT_URL": s3_address}.items():
-        monkeypatch.setenv(name, value)
-    name = f"bucket-{uuid.uuid4().hex[:12]}"
-    make_bucket(s3_address, name)
-    return f"s3://{name}"
 
 
 @pytest.fixture

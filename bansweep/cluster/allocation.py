@@ -8,16 +8,21 @@ from dataclasses import dataclass
 from bansweep.errors import ResourcesError
 from bansweep.spec.resources import Resources
 
+_GROWING = "; of one that adds nodes by itself, BANSWEEP_CLUSTER_NODES says which (docs/clusters.md)"
+
 
 @dataclass(frozen=True)
 class Allocation:
-    """`workers` 0: in the trial's own process; N: a Ray Train group. CPUs and GPUs are per worker (or that process)."""
+    """`workers` 0: in the trial's own process; N: a Ray Train group. CPUs and GPUs are per worker (or that process).
+
+    `at_most` generations at a time, where there is a limit besides the cluster's.
+    """
 
     workers: int
     cpus: int
     gpus: float
-    concurrency: int
     compiled: bool
+    at_most: int | None = None
 
     @property
     def processes(self) -> int:
@@ -34,7 +39,7 @@ class Allocation:
 
 
 def allocate(wanted: Resources, nodes: Sequence[Mapping[str, float]]) -> Allocation:
-    """The allocation for a cluster of nodes with these resources, as `ray.nodes()` gives them.
+    """The allocation for a cluster of nodes with these resources, see `nodes.cluster_nodes`.
 
     A process has its CPUs and GPUs on one node, and a fraction of a GPU on one GPU. Raises ResourcesError when not even
     one generation would ever fit.
@@ -46,12 +51,12 @@ def allocate(wanted: Resources, nodes: Sequence[Mapping[str, float]]) -> Allocat
     if processes * wanted.cpus_per_worker > cpus:
         raise ResourcesError(
             f"a generation needs {processes * wanted.cpus_per_worker} CPUs, the cluster has {cpus:g}",
-            remedy="lower resources.workers or resources.cpus_per_worker, or run on a larger cluster",
+            remedy=f"lower resources.workers or resources.cpus_per_worker, or run on a larger cluster{_GROWING}",
         )
     if processes * gpus_each > gpus:
         raise ResourcesError(
             f"a generation needs {processes * gpus_each:g} GPUs, the cluster has {gpus:g}",
-            remedy="lower resources.workers or resources.gpus_per_worker (0 trains on CPUs)",
+            remedy=f"lower resources.workers or resources.gpus_per_worker (0 trains on CPUs){_GROWING}",
         )
     room = sum(_room(node, wanted.cpus_per_worker, gpus_each) for node in nodes)
     if room < processes:
@@ -60,14 +65,19 @@ def allocate(wanted: Resources, nodes: Sequence[Mapping[str, float]]) -> Allocat
             f"a generation needs {processes} times {each}, each on one node; {room} fit on the cluster's {len(nodes)}",
             remedy="lower resources.cpus_per_worker or resources.gpus_per_worker, or run on larger nodes",
         )
-    fitting = room // processes
     return Allocation(
         workers=workers,
         cpus=wanted.cpus_per_worker,
         gpus=gpus_each,
-        concurrency=min(fitting, wanted.concurrency or fitting),
         compiled=wanted.compile if wanted.compile is not None else gpus_each > 0 and not wanted.recompute,
+        at_most=wanted.concurrency,
     )
+
+
+def concurrency(allocation: Allocation, nodes: Sequence[Mapping[str, float]]) -> int:
+    """How many generations these nodes hold at a time."""
+    fitting = sum(_room(node, allocation.cpus, allocation.gpus) for node in nodes) // allocation.processes
+    return fitting if allocation.at_most is None else min(fitting, allocation.at_most)
 
 
 def _room(node: Mapping[str, float], cpus: int, gpus: float) -> int:

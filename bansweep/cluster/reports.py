@@ -8,6 +8,12 @@ from typing import Any
 
 from bansweep.plan.events import EpochReport
 
+LOST = (
+    "its process died again and again; the operating system may have run out of memory\n"
+    "  the same command tries again from the last saved epoch; resources.concurrency: 1 leaves each one more memory"
+)
+"""The reason of a failure that no process was left to tell."""
+
 
 def epoch_message(report: EpochReport) -> dict[str, str]:
     # As text: Tune flattens nested results before its search algorithm sees them.

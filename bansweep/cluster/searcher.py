@@ -13,30 +13,28 @@ from ray.tune.search import Searcher
 
 from bansweep.cluster.conductor import Conductor
 from bansweep.cluster.placement import remove_placement_group, told_placement_group
-from bansweep.cluster.reports import epoch_report
+from bansweep.cluster.reports import LOST, epoch_report
 from bansweep.plan.schedule import Task
-
-LOST = (
-    "its process died again and again; the operating system may have run out of memory\n"
-    "  the same command tries again from the last saved epoch; resources.concurrency: 1 leaves each one more memory"
-)
 
 
 class SweepSearcher(Searcher):
     """Hands the conductor's tasks to trials, and what trials report back to the conductor.
 
-    What a trial reports is described in `trial.generation_trial`. One that ends without an `outcome` lost its process.
+    `capacity` says how many trials may run at a time. What a trial reports is described in `trial.generation_trial`.
+    One that ends without an `outcome` lost its process.
     """
 
     def __init__(
         self,
         conductor: Conductor,
         configuration: Callable[[Task], dict[str, Any]],
+        capacity: Callable[[], int],
         remove: Callable[[str], None] = remove_placement_group,
     ) -> None:
         super().__init__()
         self._conductor = conductor
         self._configuration = configuration
+        self._capacity = capacity
         self._remove_placement_group = remove
         self._placement_group_of: dict[str, str] = {}
         self._task_of: dict[str, Task] = {}
@@ -44,6 +42,8 @@ class SweepSearcher(Searcher):
 
     def suggest(self, trial_id: str) -> Any:
         """A trial's configuration; None: ask again later; FINISHED: there will be no more."""
+        if len(self._task_of) >= self._capacity():
+            return None
         task = self._conductor.next()
         if task is not None:
             self._task_of[trial_id] = task

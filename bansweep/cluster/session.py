@@ -27,14 +27,16 @@ _ENVIRONMENT = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    # How many run at a time is the searcher's to say; Tune alone would start one, and wait for it to be placed.
+    "TUNE_MAX_PENDING_TRIALS_PG": "100000",
 }
 
 _KNOCK_S = 5.0
 
 
 @contextmanager
-def ray_session(address: str | None = None) -> Iterator[list[dict[str, float]]]:
-    """Connect to the cluster at `address` (or `RAY_ADDRESS`), or start one here; yields its nodes' resources.
+def ray_session(address: str | None = None) -> Iterator[None]:
+    """Connect to the cluster at `address` (or `RAY_ADDRESS`), or start one here.
 
     Side effects: environment variables of this process; on leaving, the connection and any cluster started here end.
     Raises ClusterError.
@@ -64,7 +66,7 @@ def ray_session(address: str | None = None) -> Iterator[list[dict[str, float]]]:
     # Ray has put a handler of its own in place, which ends the process before anyone can say goodbye.
     signal.signal(signal.SIGTERM, on_sigterm)
     try:
-        yield [dict(node["Resources"]) for node in ray.nodes() if node["Alive"]]
+        yield
     finally:
         ray.shutdown()
 

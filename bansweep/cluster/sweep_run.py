@@ -9,9 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 from bansweep.cluster.allocation import Allocation, allocate
+from bansweep.cluster.capacity import Capacity
 from bansweep.cluster.conductor import Conductor
 from bansweep.cluster.job import GenerationJob
 from bansweep.cluster.meter import Meter
+from bansweep.cluster.nodes import cluster_nodes
 from bansweep.cluster.session import ray_session
 from bansweep.errors import ClusterError, ResourcesError
 from bansweep.plan.candidates import variants
@@ -25,8 +27,9 @@ from bansweep.store.records import recorded_number
 from bansweep.store.spending_ledger import SpendingLedger
 from bansweep.store.store import Store
 
-# A trial's process that dies (killed, out of memory) is started again this often; it resumes from its progress.
-_PROCESS_RETRIES = 2
+# A trial's process that dies is started again this often, on whatever node, and resumes from its progress. Where it
+# does not get on, it is the trial that gives up; this ends what does not even come so far.
+_PROCESS_RETRIES = 100
 
 
 def run_sweep(
@@ -49,8 +52,8 @@ def run_sweep(
     ledger = SpendingLedger(store, sweep.name)
     if Meter(limit, ledger).exhausted or len(store.finished(plan.generations)) == len(plan.generations):
         return
-    with ray_session(address) as nodes:
-        allocation = allocate(sweep.resources, nodes)
+    with ray_session(address):
+        allocation = allocate(sweep.resources, cluster_nodes())
         smallest_batch = min(one.recipe.batch_size for whole in plan.generations.values() for one in variants(whole))
         if allocation.workers > smallest_batch:
             raise ResourcesError(
@@ -105,9 +108,8 @@ def _tune(sweep: SweepSpec, plan: Plan, store: Store, conductor: Conductor, allo
         tuner = tune.Tuner(
             tune.with_resources(generation_trial, _trial_resources(allocation)),
             tune_config=tune.TuneConfig(
-                search_alg=SweepSearcher(conductor, configuration),
+                search_alg=SweepSearcher(conductor, configuration, Capacity(allocation, cluster_nodes)),
                 num_samples=-1,
-                max_concurrent_trials=allocation.concurrency,
                 reuse_actors=True,
                 trial_name_creator=lambda trial: f"generation-{trial.trial_id}",
                 trial_dirname_creator=lambda trial: f"generation-{trial.trial_id}",

@@ -8,10 +8,13 @@ from ray import tune
 
 from bansweep.cluster.allocation import Allocation
 from bansweep.cluster.job import GenerationJob
-from bansweep.cluster.reports import epoch_message
+from bansweep.cluster.reports import LOST, epoch_message
 from bansweep.cluster.worker_group import train_in_worker_group
-from bansweep.errors import BansweepError, DivergedError
+from bansweep.errors import BansweepError, DivergedError, TrainingError
 from bansweep.store.store import Store
+
+# Nodes come and go, some every few minutes; but what dies in the same epoch each time will do so again.
+_ATTEMPTS_AN_EPOCH = 3
 
 
 def generation_trial(config: dict[str, Any]) -> None:
@@ -42,6 +45,8 @@ def generation_trial(config: dict[str, Any]) -> None:
             if not claim.acquire(until=is_of_no_use):
                 tune.report({"outcome": "reused"})
                 return
+            if store.begin_attempt(generation_id, tune.get_context().get_trial_id()) > _ATTEMPTS_AN_EPOCH:
+                raise TrainingError(LOST)
             if allocation.workers == 0:
                 report_start()
                 _train_here(job, allocation)

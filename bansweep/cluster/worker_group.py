@@ -18,6 +18,7 @@ from bansweep.cluster.placement import placement_message
 from bansweep.cluster.reports import epoch_message
 from bansweep.errors import BansweepError, ClusterError, DivergedError, TrainingError
 from bansweep.plan.events import EpochReport
+from bansweep.store.store import Store
 
 # The controller looks at its workers this often; each report waits for a look. Ray's 2 s would be 2 s an epoch.
 _HEALTH_CHECK_INTERVAL_S = "0.2"
@@ -28,21 +29,30 @@ _CONTROLLER_RETRIES = 1
 def train_in_worker_group(job: GenerationJob, allocation: Allocation, *, on_start: Callable[[], None]) -> None:
     """Train a generation with `allocation.workers` workers and wait for it. Raises BansweepError.
 
-    `on_start` is called before each group is started: the driver then frees what a lost one has left.
+    A group that is lost is followed by another as long as each one saves an epoch: nodes come and go. `on_start` is
+    called before each is started: the driver then frees what a lost one has left.
     """
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", _HEALTH_CHECK_INTERVAL_S)
     import ray.train
 
-    for attempts_left in reversed(range(_CONTROLLER_RETRIES + 1)):
+    store, retries_left = Store(job.store), _CONTROLLER_RETRIES
+    while True:
+        epochs_done = store.epochs_done(job.generation.id)
         on_start()
         try:
             failure = _fit(job, allocation)
             break
         except ray.train.WorkerGroupError as error:
-            raise _cause(error) from error
+            cause = _cause(error)
+            if not isinstance(cause, TrainingError) or store.epochs_done(job.generation.id) == epochs_done:
+                raise cause from error
         except (ray.train.TrainingFailedError, ray.exceptions.RayError) as error:
             # Ray retries workers, but not the controller that watches them. Another group goes on from the progress.
-            if not attempts_left:
+            if store.epochs_done(job.generation.id) > epochs_done:
+                retries_left = _CONTROLLER_RETRIES
+            elif retries_left:
+                retries_left -= 1
+            else:
                 raise ClusterError(f"Ray Train gave up: {' '.join(str(error).split())}") from error
     if failure is not None:
         raise failure

@@ -10,7 +10,7 @@
         candidates.parquet      of a searched generation: a row per candidate and epoch
         predictions.parquet     class probabilities of the test split, or log-probabilities of the held-out tokens
       progress/<id>/            what a running generation resumes from: epoch-NNNNNN.progress; `stop` asks it to end;
-                                search.json says how far a search is
+                                search.json says how far a search is, attempts.json how often training began
       claims/<id>/              who trains it: 1.json, 2.json, ...; the highest number counts
       candidates/               a store of its own, for the candidates of searches that are not decided
       sweeps/<name>/            reports and log of a sweep, what it spent (spent/), what MLflow was told (tracking.json)
@@ -34,6 +34,7 @@ PREDICTIONS_FILE = "predictions.parquet"
 CANDIDATES_FILE = "candidates.parquet"
 STOP_FILE = "stop"
 SEARCH_FILE = "search.json"
+ATTEMPTS_FILE = "attempts.json"
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 _SWEEP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+*_-]{0,79}")

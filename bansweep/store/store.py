@@ -14,6 +14,7 @@ from bansweep.store import published
 from bansweep.store.claims import Claim
 from bansweep.store.history import decode_candidates, decode_history, encode_candidates, encode_history
 from bansweep.store.layout import (
+    ATTEMPTS_FILE,
     CANDIDATES_FILE,
     HISTORY_FILE,
     PREDICTIONS_FILE,
@@ -187,6 +188,22 @@ class Store:
     def clear_progress(self, generation_id: str) -> None:
         """Removes the generation's progress; nothing where there is none."""
         clear_progress(self._layout.progress(generation_id))
+
+    def begin_attempt(self, generation_id: str, run: str) -> int:
+        """Notes that training begins or goes on, and says how often it has in this `run`, a name of the caller's,
+        without saving another epoch in between: 1 the first time."""
+        folder = self._layout.progress(generation_id)
+        place = {"run": run, "epochs_done": self.epochs_done(generation_id)}
+        attempts = 1
+        with suppress(FileNotFoundError, ValueError, TypeError, KeyError):
+            before = json.loads((folder / ATTEMPTS_FILE).read())
+            if before["place"] == place:
+                attempts += int(before["attempts"])
+        folder.make_folder()
+        with suppress(FileNotFoundError):  # it was published just now, and its progress removed
+            text = json.dumps({"place": place, "attempts": attempts})
+            (folder / ATTEMPTS_FILE).replace(text.encode(), durable=False)
+        return attempts
 
     def ask_to_stop(self, generation_id: str) -> None:
         """Asks whoever trains the generation to stop after the epoch that is running."""

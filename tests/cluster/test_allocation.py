@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bansweep.cluster.allocation import Allocation, allocate
+from bansweep.cluster.allocation import Allocation, allocate, concurrency
 from bansweep.errors import ResourcesError
 from bansweep.spec.resources import Resources
 
@@ -16,16 +16,20 @@ def allocated(*nodes: dict[str, float], **wanted: object) -> Allocation:
     return allocate(Resources.model_validate(wanted), nodes)
 
 
+def at_a_time(*nodes: dict[str, float], **wanted: object) -> int:
+    return concurrency(allocated(*nodes, **wanted), nodes)
+
+
 def test_on_a_cpu_a_generation_trains_in_its_trial() -> None:
-    assert allocated(LAPTOP) == Allocation(workers=0, cpus=1, gpus=0, concurrency=4, compiled=False)
+    assert allocated(LAPTOP) == Allocation(workers=0, cpus=1, gpus=0, compiled=False)
 
 
 def test_on_gpus_it_is_a_group_of_one_with_a_gpu() -> None:
-    assert allocated(GPU_BOX) == Allocation(workers=1, cpus=1, gpus=1, concurrency=4, compiled=True)
+    assert allocated(GPU_BOX) == Allocation(workers=1, cpus=1, gpus=1, compiled=True)
 
 
 @pytest.mark.parametrize(
-    ("cluster", "wanted", "concurrency"),
+    ("cluster", "wanted", "fitting"),
     [
         (LAPTOP, {"workers": 2}, 2),
         (LAPTOP, {"workers": 3}, 1),
@@ -42,8 +46,8 @@ def test_on_gpus_it_is_a_group_of_one_with_a_gpu() -> None:
         (GPU_BOX, {"cpus_per_worker": 8}, 2),
     ],
 )
-def test_how_many_fit(cluster: dict[str, float], wanted: dict[str, object], concurrency: int) -> None:
-    assert allocated(cluster, **wanted).concurrency == concurrency
+def test_how_many_fit(cluster: dict[str, float], wanted: dict[str, object], fitting: int) -> None:
+    assert at_a_time(cluster, **wanted) == fitting
 
 
 @pytest.mark.parametrize(
@@ -71,8 +75,8 @@ def test_networks_that_recompute_activations_are_not_compiled() -> None:
 
 
 def test_a_process_is_on_one_node() -> None:
-    assert allocated(LAPTOP, LAPTOP, workers=2, cpus_per_worker=3).concurrency == 1
-    assert allocated(LAPTOP, GPU_BOX).concurrency == 4
+    assert at_a_time(LAPTOP, LAPTOP, workers=2, cpus_per_worker=3) == 1
+    assert at_a_time(LAPTOP, GPU_BOX) == 4
     with pytest.raises(ResourcesError, match="needs 1 times 5 CPUs, each on one node; 0 fit on the cluster's 2"):
         allocated(LAPTOP, LAPTOP, cpus_per_worker=5)
     with pytest.raises(ResourcesError, match="8 GPUs, each on one node"):

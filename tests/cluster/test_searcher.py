@@ -43,7 +43,15 @@ def removed() -> list[str]:
 
 
 @pytest.fixture
-def searcher(sweep_file: Path, tmp_path: Path, events: list[SweepEvent], removed: list[str]) -> SweepSearcher:
+def room() -> list[int]:
+    """How many trials the cluster holds."""
+    return [100]
+
+
+@pytest.fixture
+def searcher(
+    sweep_file: Path, tmp_path: Path, events: list[SweepEvent], removed: list[str], room: list[int]
+) -> SweepSearcher:
     conductor = Conductor(
         plan_of(sweep_file),
         Store(tmp_path / "store"),
@@ -51,7 +59,24 @@ def searcher(sweep_file: Path, tmp_path: Path, events: list[SweepEvent], removed
         emit=events.append,
         meter=Meter(None, None),
     )
-    return SweepSearcher(conductor, lambda task: {"generation": task.generation_id}, removed.append)
+    return SweepSearcher(conductor, lambda task: {"generation": task.generation_id}, lambda: room[0], removed.append)
+
+
+def test_no_more_are_suggested_than_there_is_room_for(
+    searcher: SweepSearcher, ids: dict[str, str], room: list[int]
+) -> None:
+    assert searcher.suggest("t1") == {"generation": ids["teacher"]}
+    searcher.on_trial_complete("t1", {"outcome": "finished"})
+    room[0] = 1
+    assert searcher.suggest("t2") == {"generation": ids["ban"]}
+    assert searcher.suggest("t3") is None
+    room[0] = 2  # a node has joined
+    assert searcher.suggest("t4") == {"generation": ids["cwtm"]}
+    room[0] = 1  # and left: what runs there is Ray's to start again elsewhere
+    searcher.on_trial_complete("t2", {"outcome": "finished"})
+    assert searcher.suggest("t5") is None
+    searcher.on_trial_complete("t4", {"outcome": "finished"})
+    assert searcher.suggest("t6") == {"generation": ids["ban-2"]}
 
 
 def test_students_are_suggested_when_their_teacher_is_finished(searcher: SweepSearcher, ids: dict[str, str]) -> None:

@@ -126,3 +126,14 @@ def test_two_writers_at_once_corrupt_nothing(
     assert caplog.text == ""
     assert store.epochs_done(ID) == 41
     assert not [name for name in names(folder_of(store)) if not name.endswith(".progress")]
+
+
+def test_attempts_count_while_no_epoch_is_saved_in_between(store: Store) -> None:
+    assert [store.begin_attempt(ID, "run") for _ in range(3)] == [1, 2, 3]
+    assert store.begin_attempt(ID, "another run") == 1
+    assert [store.begin_attempt(ID, "run") for _ in range(2)] == [1, 2]
+    store.save_progress(ID, after(1))
+    assert [store.begin_attempt(ID, "run") for _ in range(2)] == [1, 2]
+    (folder_of(store) / "attempts.json").write_text("{}")
+    assert store.begin_attempt(ID, "run") == 1
+    assert store.load_progress(ID) == after(1)

@@ -1,0 +1,58 @@
+"""What a cluster says that it can have, and how many generations that is."""
+
+from __future__ import annotations
+
+import pytest
+
+from bansweep.cluster.allocation import allocate
+from bansweep.cluster.capacity import Capacity
+from bansweep.cluster.nodes import announced_nodes
+from bansweep.errors import ResourcesError
+from bansweep.spec.resources import Resources
+
+
+def test_groups_of_nodes_are_so_many_nodes() -> None:
+    gpu, cpu = {"CPU": 6.0, "GPU": 1.0}, {"CPU": 2.5}
+    assert announced_nodes("2*CPU:6,GPU:1  1*CPU:2.5\n") == [gpu, gpu, cpu]
+    assert announced_nodes("0*CPU:6") == []
+    assert announced_nodes("") == []
+
+
+@pytest.mark.parametrize(
+    "text", ["CPU:6", "2*", "2*CPU", "2*CPU:", "x*CPU:1", "2*CPU:-1", "2*CPU:1,", "1*CPU:1;1*CPU:1"]
+)
+def test_what_cannot_be_read_is_shown_with_an_example(text: str) -> None:
+    with pytest.raises(ResourcesError, match="BANSWEEP_CLUSTER_NODES: ") as refused:
+        announced_nodes(text)
+    assert "8*CPU:6,GPU:1" in refused.value.remedy
+
+
+def test_the_capacity_follows_the_cluster() -> None:
+    head, worker = {"CPU": 0.0}, {"CPU": 2.0}
+    nodes, now, looks = [head, worker], [0.0], []
+
+    def there() -> list[dict[str, float]]:
+        looks.append(now[0])
+        return nodes
+
+    capacity = Capacity(allocate(Resources(), nodes), there, clock=lambda: now[0])
+    assert capacity() == 2
+    nodes.append(worker)
+    assert capacity() == 2, "it does not ask Ray ten times a second"
+    now[0] = 5.0
+    assert capacity() == 4
+    nodes[:] = [head]
+    now[0] = 10.0
+    assert capacity() == 1, "something has to ask for a node"
+    assert looks == [0.0, 5.0, 10.0]
+
+
+def test_the_files_limit_holds_on_a_larger_cluster() -> None:
+    nodes = announced_nodes("9*CPU:2")
+    assert Capacity(allocate(Resources(concurrency=3), nodes), lambda: nodes)() == 3
+
+
+def test_a_cluster_of_a_head_alone_is_told_of_the_variable() -> None:
+    with pytest.raises(ResourcesError) as refused:
+        allocate(Resources(), [{"CPU": 0.0}])
+    assert "BANSWEEP_CLUSTER_NODES" in refused.value.remedy

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from bansweep.tracking.location import database_file, without_credentials, without_secrets
 from bansweep.tracking.new_database import make_database
+from bansweep.tracking.refusal import remedy_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -46,11 +47,22 @@ def _initialise(client: MlflowClient) -> None:
     client.search_experiments(max_results=1)
 
 
-def in_one_line(error: BaseException, uri: str) -> str:
-    """Why MLflow at `uri` could not be told something: the operating system's word where there is one."""
-    root = error
-    while (deeper := root.__cause__ or (None if root.__suppress_context__ else root.__context__)) is not None:
-        root = deeper
+def in_one_line(error: BaseException, uri: str, sweep: str = "") -> str:
+    """Why MLflow at `uri` could not be told of `sweep`: a remedy or the operating system's word, if there is one."""
+    root = _root_of(error)
     words = (root.strerror or str(root)) if isinstance(root, OSError) else str(error)
     line = next((line.strip() for line in words.splitlines() if line.strip()), type(error).__name__)
-    return f"MLflow at {without_credentials(uri)}: {without_secrets(line, uri)[:300]}"
+    said = without_secrets(line, uri)[:300]
+    remedy = remedy_of(error, root, sweep)
+    return f"MLflow at {without_credentials(uri)}: {f'{remedy}. It says: {said}' if remedy else said}"
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether somebody has to do something before it is any use to try again."""
+    return remedy_of(error, _root_of(error), "") is not None
+
+
+def _root_of(error: BaseException) -> BaseException:
+    while (deeper := error.__cause__ or (None if error.__suppress_context__ else error.__context__)) is not None:
+        error = deeper
+    return error

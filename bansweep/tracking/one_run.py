@@ -7,7 +7,7 @@ again, by the HTTP client itself, and leaves two; so do two sweeps in different 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bansweep.tracking import payload
@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 PARENT = "mlflow.parentRunId"
+Identity = tuple[str, str]
+"""Key and value of the tag that a run is found by."""
+
 _IDENTITIES = (payload.SWEEP, payload.GENERATION, payload.CANDIDATE)
 
 
 def find_or_create(
-    client: MlflowClient, experiment_id: str, identity: tuple[str, str], tags: Mapping[str, str], name: str, at: float
+    client: MlflowClient, experiment_id: str, identity: Identity, tags: Mapping[str, str], name: str, at: float
 ) -> str:
     """The id of the run that carries the tag `identity`. A new one begins at the Unix time `at`, with `tags`."""
     found = find(client, experiment_id, identity)
@@ -33,16 +36,29 @@ def find_or_create(
     return find(client, experiment_id, identity) or str(created.info.run_id)
 
 
-def find(client: MlflowClient, experiment_id: str, identity: tuple[str, str]) -> str | None:
+def find(client: MlflowClient, experiment_id: str, identity: Identity) -> str | None:
     """The id of the run that carries the tag `identity`; None where there is none yet."""
     key, value = identity
     runs = client.search_runs([experiment_id], f"tags.`{key}` = '{value}'")
-    return _merged(client, experiment_id, runs) if runs else None
+    return str(_merged(client, experiment_id, runs).info.run_id) if runs else None
 
 
-def merge_all(client: MlflowClient, experiment_id: str) -> set[tuple[str, str]]:
-    """Merge whatever stands twice in the experiment; the identities that have a run."""
-    held: dict[tuple[str, str], list[Run]] = defaultdict(list)
+def merge_all(client: MlflowClient, experiment_id: str) -> set[Identity]:
+    """Merge whatever stands twice in the experiment, and hang each run below its own; the identities of finished runs.
+
+    A run hangs below one that was merged away where another process created it just then.
+    """
+    held = _by_identity(client, experiment_id)
+    kept = {identity: _merged(client, experiment_id, runs) for identity, runs in held.items()}
+    for identity, run in kept.items():
+        above = kept.get(_above(identity, kept), run)
+        if above is not run and run.data.tags.get(PARENT) != above.info.run_id:
+            client.set_tag(run.info.run_id, PARENT, above.info.run_id)
+    return {identity for identity, run in kept.items() if run.info.status == "FINISHED"}
+
+
+def _by_identity(client: MlflowClient, experiment_id: str) -> dict[Identity, list[Run]]:
+    held: dict[Identity, list[Run]] = defaultdict(list)
     token = None
     while True:
         page = client.search_runs([experiment_id], page_token=token)
@@ -52,10 +68,15 @@ def merge_all(client: MlflowClient, experiment_id: str) -> set[tuple[str, str]]:
                     held[key, run.data.tags[key]].append(run)
         token = page.token
         if not token:
-            break
-    for runs in held.values():
-        _merged(client, experiment_id, runs)
-    return set(held)
+            return held
+
+
+def _above(identity: Identity, known: Iterable[Identity]) -> Identity:
+    """Which of the `known` identities the run of `identity` hangs below; itself where there is none."""
+    key, value = identity
+    if key == payload.CANDIDATE:
+        return payload.GENERATION, value.partition("/")[0]
+    return next((one for one in known if key == payload.GENERATION and one[0] == payload.SWEEP), identity)
 
 
 def rehang(client: MlflowClient, experiment_id: str, old_id: str, new_id: str) -> None:
@@ -64,13 +85,24 @@ def rehang(client: MlflowClient, experiment_id: str, old_id: str, new_id: str) -
         client.set_tag(below.info.run_id, PARENT, new_id)
 
 
-def _merged(client: MlflowClient, experiment_id: str, runs: Sequence[Run]) -> str:
+def _merged(client: MlflowClient, experiment_id: str, runs: Sequence[Run]) -> Run:
     """Keep the one that everybody would keep. What only the others held is filled in from the store."""
     kept, *others = sorted(runs, key=_precedence)
     for other in others:
         rehang(client, experiment_id, other.info.run_id, kept.info.run_id)
-        client.delete_run(other.info.run_id)
-    return str(kept.info.run_id)
+        _delete(client, other.info.run_id)
+    return kept
+
+
+def _delete(client: MlflowClient, run_id: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.delete_run(run_id)
+    except MlflowException:
+        # Another process may have merged the same runs just now.
+        if client.get_run(run_id).info.lifecycle_stage != "deleted":
+            raise
 
 
 def _precedence(run: Run) -> tuple[bool, bool, int, str]:

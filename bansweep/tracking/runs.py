@@ -103,7 +103,7 @@ class SweepRuns:
         return run
 
     def merge_duplicates(self) -> set[tuple[str, str]]:
-        """Look for runs that stand twice, in the whole experiment; the identities that have a run."""
+        """Look for runs that stand twice, in the whole experiment; the identities of finished ones."""
         with alone(self._lock):
             return merge_all(self._client, self.experiment_id)
 

@@ -62,6 +62,7 @@ class MlflowSession:
         self._marker = Marker(uri=without_credentials(uri))
         self._runs: SweepRuns | None = None
         self._has_answered = False
+        self._is_refused = False
         self._lock = lock_path(store_root, sweep)
         self._in_doubt = thorough
 
@@ -109,8 +110,9 @@ class MlflowSession:
                 return
             self.error = ""
             self._attempt(plan, items, ending, abandoned)
-            # A server that has never answered is down or wrong; one that has is probably coming back.
-            if not self.error or not self._has_answered:
+            # A server that has never answered is down or wrong; one that has is probably coming back, but for those
+            # that refuse.
+            if not self.error or not self._has_answered or self._is_refused:
                 return
 
     def _attempt(
@@ -206,4 +208,5 @@ class MlflowSession:
     def _note(self, error: Exception) -> None:
         self._runs = None
         self._in_doubt = True
-        self.error = client.in_one_line(error, self.uri)
+        self._is_refused = client.is_refusal(error)
+        self.error = client.in_one_line(error, self.uri, self._sweep)

@@ -203,11 +203,21 @@ def name_after(request: pytest.FixtureRequest) -> str:
     return "".join(letter if letter.isalnum() else "-" for letter in request.node.name)[:80]
 
 
-@pytest.fixture
-def sweep(request: pytest.FixtureRequest) -> Sweep:
-    plan = make_plan(name_after(request))
+def make_sweep(name: str) -> Sweep:
+    plan = make_plan(name)
     finished = tuple(make_finished(plan, generation_id) for generation_id in plan.generations)
     return Sweep(plan, finished, tuple(event for item in finished for event in live_events(item)))
+
+
+@pytest.fixture
+def sweep(request: pytest.FixtureRequest) -> Sweep:
+    return make_sweep(name_after(request))
+
+
+@pytest.fixture
+def sweep_named() -> Callable[[str], Sweep]:
+    """For tests of several."""
+    return make_sweep
 
 
 @pytest.fixture
@@ -285,6 +295,12 @@ def tracked(client: Any, run: Any) -> TrackedRun:
 @pytest.fixture
 def mlflow_holds(sweep: Sweep) -> Callable[[str], Held]:
     return lambda uri: read_mlflow(uri, sweep.plan.sweep)
+
+
+@pytest.fixture
+def mlflow_holds_of() -> Callable[[str, str], Held]:
+    """The same of any sweep, by its name."""
+    return read_mlflow
 
 
 @dataclass(frozen=True)

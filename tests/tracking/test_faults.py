@@ -169,6 +169,30 @@ def test_runs_that_stand_twice_are_merged_with_what_is_below_them(
     assert all(run.data.tags.get("mlflow.parentRunId") in {None, *(one.info.run_id for one in left)} for run in left)
 
 
+def test_runs_below_one_that_was_merged_away_are_hung_below_the_one_that_was_kept(
+    database: str, tmp_path: Path, searched_sweep: Any
+) -> None:
+    """Another process may create them there just before it hears of the merging; and may not have finished them."""
+    send(database, tmp_path, searched_sweep)
+    client = open_client(database)
+    experiment = client.get_experiment_by_name(searched_sweep.plan.sweep)
+    assert experiment is not None
+    right = {run.info.run_id: run.data.tags for run in client.search_runs([experiment.experiment_id])}
+    gone = client.create_run(experiment.experiment_id).info.run_id
+    client.delete_run(gone)
+    for run_id, tags in right.items():
+        if "mlflow.parentRunId" in tags:
+            client.set_tag(run_id, "mlflow.parentRunId", gone)
+            client.update_run(run_id, "RUNNING")
+
+    assert send(database, tmp_path, searched_sweep, thorough=True).sent == 2
+
+    found = {run.info.run_id: run for run in client.search_runs([experiment.experiment_id])}
+    assert {run_id: run.data.tags for run_id, run in found.items()} == right
+    generations = [run for run in found.values() if "bansweep.generation" in run.data.tags]
+    assert {run.info.status for run in generations} == {"FINISHED"}
+
+
 SENDER = """
 import pickle, sys
 from pathlib import Path

@@ -1,0 +1,1 @@
+"""Kubernetes objects that run a sweep on a Ray cluster there."""

@@ -1,0 +1,75 @@
+"""The Dockerfile, as far as it can be looked at without building it."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from fnmatch import fnmatch
+
+from manifest_checks.objects import pod_templates
+from manifest_checks.rendering import DEPLOY, PROJECT, rendered
+
+DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
+
+
+def instructions() -> list[tuple[str, str]]:
+    text = re.sub(r"^\s*#.*\n", "", DOCKERFILE, flags=re.MULTILINE).replace("\\\n", " ")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return [(word, rest.strip()) for word, _, rest in (line.partition(" ") for line in lines)]
+
+
+def arguments(word: str) -> list[str]:
+    return [rest for name, rest in instructions() if name == word]
+
+
+def test_base_is_pinned() -> None:
+    defaults = dict(one.split("=", 1) for one in arguments("ARG"))
+    (base,) = arguments("FROM")
+    assert base == "python:${PYTHON_VERSION}-slim-trixie"
+    assert re.fullmatch(r"\d+\.\d+\.\d+", defaults["PYTHON_VERSION"])
+
+
+def test_python_is_one_that_the_project_takes() -> None:
+    least = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["requires-python"].removeprefix(">=")
+    version = dict(one.split("=", 1) for one in arguments("ARG"))["PYTHON_VERSION"]
+    assert tuple(map(int, version.split("."))) >= tuple(map(int, least.split(".")))
+
+
+def test_user_is_a_number_that_the_pods_run_as() -> None:
+    user, group = arguments("USER")[-1].split(":")
+    assert user.isdecimal()
+    assert user != "0"
+    for template in pod_templates(rendered("gpu")):
+        if template.spec["containers"][0]["image"].startswith("registry.example.com/bansweep"):
+            security = template.spec["securityContext"]
+            assert (security["runAsUser"], security["runAsGroup"]) == (int(user), int(group))
+
+
+def test_what_is_copied_is_there_and_not_ignored() -> None:
+    lines = [
+        line for line in (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines() if line[:1] not in ("", "#")
+    ]
+    for source in (word for one in arguments("COPY") for word in one.split()[:-1]):
+        assert (PROJECT / source).exists()
+        verdicts = [not line.startswith("!") for line in lines if fnmatch(source, line.removeprefix("!"))]
+        assert verdicts[-1] is False, f"{source} is ignored"
+
+
+def test_code_comes_after_what_it_needs() -> None:
+    names = [f"{word} {rest}" for word, rest in instructions()]
+    code = names.index("COPY bansweep ./bansweep")
+    assert any("pip install" in one and ".[s3,server]" in one for one in names[:code])
+    assert not any("pip install" in one and "--no-deps" not in one for one in names[code:])
+
+
+def test_extras_exist() -> None:
+    extras = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    wanted = re.search(r"'\.\[([a-z0-9,]+)\]'", DOCKERFILE)
+    assert wanted is not None
+    assert set(wanted[1].split(",")) <= set(extras)
+
+
+def test_every_install_is_constrained() -> None:
+    installs = [one for run in arguments("RUN") for one in run.split("&&") if "pip install" in one]
+    assert len(installs) == 3
+    assert all("-c constraints.txt" in one or "--no-deps" in one for one in installs)

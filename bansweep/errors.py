@@ -13,6 +13,7 @@
     │   ├── DivergedError         its loss stopped being a number
     │   └── OutOfMemoryError      a step does not fit into memory
     └── ClusterError              Ray could not be reached, or gave up
+        └── NoSuchJobError        the cluster knows no job of this id
 """
 
 from __future__ import annotations
@@ -110,3 +111,7 @@ class OutOfMemoryError(TrainingError):
 
 class ClusterError(BansweepError):
     """Ray could not be started or reached, or gave up."""
+
+
+class NoSuchJobError(ClusterError):
+    """The cluster knows no job of this id: it never did, or its head was lost since."""

@@ -10,7 +10,22 @@ import sys
 import typer
 
 from bansweep import __version__
-from bansweep.cli import check, data, networks, plan, report, run, show, status, sync, ui
+from bansweep.cli import (
+    check,
+    data,
+    deploy,
+    logs,
+    networks,
+    plan,
+    report,
+    run,
+    show,
+    status,
+    stop,
+    submit,
+    sync,
+    ui,
+)
 from bansweep.cli.exit_status import ExitStatus
 from bansweep.errors import BansweepError, RequestError
 
@@ -37,6 +52,10 @@ for verb in (
     data.data,
     sync.sync,
     ui.ui,
+    submit.submit,
+    logs.logs,
+    stop.stop,
+    deploy.deploy,
 ):
     app.command()(verb)
 

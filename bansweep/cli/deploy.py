@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import typer
 
 from bansweep import __version__
 from bansweep.cli.options import Budget, Only, Overrides, Rehearse, SweepFile
-from bansweep.errors import RequestError
+from bansweep.cli.seen_by_cluster import check_seen_by_cluster
 from bansweep.spec.reading import read_sweep
-from bansweep.store.location import is_url
 
 
 def deploy(
@@ -47,10 +44,9 @@ def deploy(
     check_namespace(namespace)
     check_cluster(cluster)
     check_image(image)
-    if store is not None:
-        _check_store(store)
     limit = [] if budget is None else [f"budget.gpu_hours={budget}"]
     spec = read_sweep(sweep, [*(overrides or ()), *limit])
+    check_seen_by_cluster(spec.data, store)
     objects = manifests(
         Submission(
             text=sweep.read_bytes().decode("utf-8"),
@@ -71,19 +67,4 @@ def deploy(
             f"bansweep: {sweep} is too large for `kubectl apply` as it is\n"
             "  `kubectl apply --server-side -f -` takes it",
             err=True,
-        )
-
-
-def _check_store(store: str) -> None:
-    """Raises RequestError."""
-    if is_url(store):
-        if urlsplit(store).username or urlsplit(store).password:
-            raise RequestError(
-                "the store's URL holds credentials, which would be seen in the cluster",
-                remedy="leave them out; they belong into the cluster's Secret bansweep-s3",
-            )
-    elif not Path(store).is_absolute():
-        raise RequestError(
-            f"--store {store}: a relative folder is another one on each node",
-            remedy="name an object store, s3://BUCKET/FOLDER, or a folder that all nodes mount, from the root: /...",
         )

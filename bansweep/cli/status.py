@@ -4,27 +4,40 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import get_args
+from pathlib import Path
+from typing import Annotated, get_args
 
 import typer
 
 from bansweep.cli.generation_states import State, generation_states
-from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, Rehearse, StoreLocation, SweepFile
+from bansweep.cli.job_status import job_status
+from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, Rehearse, StoreLocation
 from bansweep.cli.planning import budget_text, sweep_request
 from bansweep.plan.generation import Generation
 from bansweep.store.store import Store
 
 
 def status(
-    sweep: SweepFile,
+    sweep: Annotated[
+        str, typer.Argument(metavar="SWEEP", help="The sweep file (YAML); with --address also a job's id.")
+    ],
     store: StoreLocation = DEFAULT_STORE,
     overrides: Overrides = None,
     only: Only = None,
     rehearse: Rehearse = False,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="Ask this cluster's job server for the sweep's jobs there.", metavar="URL", show_default=False
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """bansweep status sweeps/quickstart.yaml: what is finished, what has begun, what waits."""
-    request = sweep_request(sweep, store, overrides, only, rehearse=rehearse)
+    if address is not None:
+        job_status(sweep, address, as_json=as_json)
+        return
+    request = sweep_request(Path(sweep), store, overrides, only, rehearse=rehearse)
     graph, kept = request.plan, request.store
     states = generation_states(graph, kept).by_id
     if as_json:

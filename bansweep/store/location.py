@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from bansweep.errors import StoreError
+from bansweep.errors import RequestError
 from bansweep.store.local_path import LocalPath
 from bansweep.store.object_path import ObjectPath
 from bansweep.store.paths import StorePath
@@ -31,20 +31,20 @@ def is_url(location: str) -> bool:
 
 
 def store_path(location: str | Path) -> StorePath:
-    """The root of the store at `location`. Nothing is looked at. Raises StoreError where that cannot be a store's."""
+    """The root of the store at `location`. Nothing is looked at. Raises RequestError where that cannot be a store's."""
     text = str(location)
     if not is_url(text):
         # Absolute: Ray's workers change their directory.
         return LocalPath(Path(text.removeprefix("file://")).absolute())
     if urlsplit(text).username or urlsplit(text).password:
-        raise StoreError(
+        raise RequestError(
             "the store's URL holds credentials, which would be seen in logs and in lists of processes",
             remedy="leave them out and set them in the environment (for S3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)",
         )
     scheme, key = text.split("://", 1)
     parts = [part for part in key.split("/") if part]
     if not parts or {".", ".."} & set(parts) or re.search(r"[?#\x00-\x1f]", key):
-        raise StoreError(
+        raise RequestError(
             f"{text!r} cannot be a store", remedy="an object store is named with its bucket: s3://BUCKET/FOLDER"
         )
     filesystem = _filesystem(scheme)
@@ -59,9 +59,9 @@ def _filesystem(scheme: str) -> Any:
         return fsspec.filesystem(scheme, use_listings_cache=False, **_OPTIONS.get(scheme, {}))
     except ImportError as error:
         extra = "pip install 'bansweep[s3]'" if scheme == "s3" else f"install fsspec's package for it ({error})"
-        raise StoreError(f"stores at {scheme}:// need another package", remedy=extra) from error
+        raise RequestError(f"stores at {scheme}:// need another package", remedy=extra) from error
     except ValueError as error:
-        raise StoreError(
+        raise RequestError(
             f"{scheme}:// is no kind of store that is known",
             remedy="name a folder, or a URL such as s3://BUCKET/FOLDER",
         ) from error

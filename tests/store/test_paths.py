@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bansweep.errors import StoreError
+from bansweep.errors import RequestError
 from bansweep.store.location import store_path
 from bansweep.store.paths import StorePath
 
@@ -123,7 +123,7 @@ def test_one_folder_is_removed_and_not_its_namesakes(place: StorePath) -> None:
     ],
 )
 def test_a_url_that_cannot_be_a_stores_is_refused(location: str, said: str) -> None:
-    with pytest.raises(StoreError, match=said) as refused:
+    with pytest.raises(RequestError, match=said) as refused:
         store_path(location)
     assert "secret" not in str(refused.value)
     assert refused.value.remedy

@@ -1,0 +1,26 @@
+"""What a sweep names has to be there for a cluster's nodes, too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bansweep.errors import RequestError
+from bansweep.spec.data import DataSpec
+from bansweep.store.location import is_url, store_path
+
+
+def check_seen_by_cluster(data: DataSpec, store: str | None) -> None:
+    """Raises RequestError for what is no store's URL, and for folders that mean another one on each machine."""
+    if store is not None and is_url(store):
+        store_path(store)
+    elif store is not None and not Path(store).is_absolute():
+        raise RequestError(
+            f"--store {store}: a relative folder is another one on each node",
+            remedy="name an object store, s3://BUCKET/FOLDER, or from the root a folder that all nodes share",
+        )
+    for name, path in data:
+        if isinstance(path, Path) and not path.expanduser().is_absolute():
+            raise RequestError(
+                f"data.{name}: {path}: a relative folder is another one on each node",
+                remedy=f"name it from the root, as the cluster's nodes see it (--set data.{name}=/...)",
+            )

@@ -1,0 +1,166 @@
+"""Sweeps as jobs of Ray's: submitting one, finding it, following its log, stopping it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bansweep.cluster.job_server import connect, explained
+from bansweep.cluster.submission import SWEEP_FILE, SWEEP_NAME, entrypoint, runtime_environment
+from bansweep.errors import ClusterError, NoSuchJobError
+
+if TYPE_CHECKING:
+    from ray.job_submission import JobDetails
+
+# A connection that is lost is tried again for so long: a head that is replaced takes minutes.
+_PATIENCE_S = 300.0
+_PAUSE_S = 3.0
+
+_ENDED = ("SUCCEEDED", "FAILED", "STOPPED")
+_COUNTS = re.compile(r"\d+ of \d+ generations done.*")
+
+
+@dataclass(frozen=True)
+class SweepJob:
+    """A sweep on a cluster. `state` is Ray's: PENDING, RUNNING, SUCCEEDED, FAILED, STOPPED; times are Unix seconds."""
+
+    id: str
+    sweep: str
+    state: str
+    started_at: float | None
+    ended_at: float | None
+    message: str
+
+    @property
+    def ended(self) -> bool:
+        return self.state in _ENDED
+
+
+class Jobs:
+    """The sweeps on the cluster whose job server is at `address`. Every method raises ClusterError."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._client = connect(address)
+
+    def submit(self, text: str, *, sweep: str, job_id: str, options: Sequence[str], store: str | None) -> bool:
+        """Hands in a sweep file with options of `bansweep run`; False where there is a job of this id already."""
+        if self._has(job_id):
+            return False
+        with tempfile.TemporaryDirectory(prefix="bansweep-submit-") as folder, explained(self._address):
+            Path(folder, SWEEP_FILE).write_text(text, encoding="utf-8")
+            self._client.submit_job(
+                entrypoint=entrypoint(options, store),
+                submission_id=job_id,
+                runtime_env=runtime_environment(folder),
+                metadata={SWEEP_NAME: sweep},
+            )
+        return True
+
+    def of_sweep(self, sweep: str) -> list[SweepJob]:
+        """All jobs of a sweep, the newest first."""
+        with explained(self._address):
+            jobs = [_job(details) for details in self._client.list_jobs() if details.submission_id]
+        return sorted((job for job in jobs if job.sweep == sweep), key=lambda job: job.started_at or 0.0, reverse=True)
+
+    def newest(self, sweep: str) -> SweepJob:
+        """The newest job of a sweep. Raises NoSuchJobError where there is none."""
+        found = self.of_sweep(sweep)
+        if not found:
+            raise NoSuchJobError(
+                f"no job of the sweep {sweep!r} on the cluster at {self._address}",
+                remedy=f"bansweep submit SWEEP --address {self._address} runs it there",
+            )
+        return found[0]
+
+    def job(self, job_id: str) -> SweepJob:
+        with explained(self._address):
+            return _job(self._client.get_job_info(job_id))
+
+    def log(self, job_id: str) -> str:
+        """All that it has printed so far."""
+        with explained(self._address):
+            return self._client.get_job_logs(job_id)
+
+    def progress(self, job: SweepJob) -> str:
+        """How far it says it is: `3 of 6 generations done, 2 running`; nothing where it has not said."""
+        found = _COUNTS.findall(self.log(job.id))
+        return found[-1] if found else ""
+
+    def stop(self, job_id: str) -> bool:
+        """Asks it to end as Ctrl-C would; False where it has ended already."""
+        with explained(self._address):
+            return self._client.stop_job(job_id)
+
+    def follow(self, job_id: str, write: Callable[[str], None]) -> SweepJob:
+        """Hands `write` what the job prints, from the beginning, until it ends; returns how.
+
+        A connection that is lost is tried again, and goes on where it was. ClusterError: for minutes in vain.
+        """
+        log = _Log(write)
+        lost_at: float | None = None
+        while True:
+            try:
+                asyncio.run(self._read(job_id, log))
+                job = self.job(job_id)
+                if job.ended:
+                    return job
+                lost_at = None
+            except NoSuchJobError:
+                raise  # a new head, which knows of no job of the old one's
+            except ClusterError as error:
+                lost_at = lost_at or time.monotonic()
+                if time.monotonic() - lost_at > _PATIENCE_S:
+                    raise ClusterError(
+                        f"lost the connection to {self._address}: {error.cause}",
+                        remedy=f"the sweep goes on; bansweep logs {job_id} --follow shows it again",
+                    ) from error
+            time.sleep(_PAUSE_S)
+
+    async def _read(self, job_id: str, log: _Log) -> None:
+        log.begin()
+        with explained(self._address):
+            async for text in self._client.tail_job_logs(job_id):
+                log.add(text)
+
+    def _has(self, job_id: str) -> bool:
+        with explained(self._address):
+            return any(details.submission_id == job_id for details in self._client.list_jobs())
+
+
+class _Log:
+    """Writes a text that is read several times from its beginning, each time perhaps further: each part once."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+        self._written = 0
+        self._read = 0
+
+    def begin(self) -> None:
+        self._read = 0
+
+    def add(self, text: str) -> None:
+        self._read += len(text)
+        if self._read > self._written:
+            self._write(text[-(self._read - self._written) :])
+            self._written = self._read
+
+
+def _job(details: JobDetails) -> SweepJob:
+    def seconds(milliseconds: int | None) -> float | None:
+        return None if not milliseconds else milliseconds / 1000
+
+    return SweepJob(
+        id=details.submission_id or "",
+        sweep=(details.metadata or {}).get(SWEEP_NAME, ""),
+        state=str(details.status.value),
+        started_at=seconds(details.start_time),
+        ended_at=seconds(details.end_time),
+        message=" ".join((details.message or "").split()),
+    )

@@ -85,6 +85,6 @@ def _check_reachable(address: str) -> None:
 def _unreachable(address: str | None, reason: str) -> ClusterError:
     return ClusterError(
         f"cannot {f'reach Ray at {address}' if address else 'start Ray on this machine'}: {reason}",
-        remedy="check the address (--address, RAY_ADDRESS), or leave it out to start a cluster here; one that asks for a "
-        "token needs RAY_AUTH_MODE=token and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH",
+        remedy="check the address (--address, RAY_ADDRESS), or leave it out to start a cluster here; for one that asks "
+        "for a token set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH",
     )

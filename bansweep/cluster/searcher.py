@@ -5,6 +5,7 @@ Runs in the driver, in Tune's loop.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,9 @@ from bansweep.cluster.conductor import Conductor
 from bansweep.cluster.placement import remove_placement_group, told_placement_group
 from bansweep.cluster.reports import LOST, epoch_report
 from bansweep.plan.schedule import Task
+
+# Where nothing can start, so long passes, or something happens, before the conductor is asked again.
+_PAUSE_S = 1.0
 
 
 class SweepSearcher(Searcher):
@@ -30,28 +34,34 @@ class SweepSearcher(Searcher):
         configuration: Callable[[Task], dict[str, Any]],
         capacity: Callable[[], int],
         remove: Callable[[str], None] = remove_placement_group,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
         self._conductor = conductor
         self._configuration = configuration
         self._capacity = capacity
         self._remove_placement_group = remove
+        self._clock = clock
+        self._idle_until = float("-inf")
         self._placement_group_of: dict[str, str] = {}
         self._task_of: dict[str, Task] = {}
         self._last_report_of: dict[str, dict[str, Any]] = {}
 
     def suggest(self, trial_id: str) -> Any:
         """A trial's configuration; None: ask again later; FINISHED: there will be no more."""
-        if len(self._task_of) >= self._capacity():
+        if len(self._task_of) >= self._capacity() or self._clock() < self._idle_until:
             return None
         task = self._conductor.next()
         if task is not None:
             self._task_of[trial_id] = task
             return self._configuration(task)
+        # Each question costs looks at the store, and Tune has ten a second.
+        self._idle_until = self._clock() + _PAUSE_S
         # Tune asks again after None, for ever: it must not hear it when nothing runs that could change the answer.
         return Searcher.FINISHED if self._conductor.done else None
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        self._idle_until = float("-inf")
         task = self._task_of.get(trial_id)
         if task is None:
             return
@@ -66,6 +76,7 @@ class SweepSearcher(Searcher):
             self._last_report_of[trial_id] = result
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        self._idle_until = float("-inf")
         if result is not None and not error:
             # A trial's very last report arrives here alone.
             self.on_trial_result(trial_id, result)

@@ -49,8 +49,14 @@ def room() -> list[int]:
 
 
 @pytest.fixture
+def now() -> list[float]:
+    """The time, in seconds."""
+    return [0.0]
+
+
+@pytest.fixture
 def searcher(
-    sweep_file: Path, tmp_path: Path, events: list[SweepEvent], removed: list[str], room: list[int]
+    sweep_file: Path, tmp_path: Path, events: list[SweepEvent], removed: list[str], room: list[int], now: list[float]
 ) -> SweepSearcher:
     conductor = Conductor(
         plan_of(sweep_file),
@@ -59,7 +65,24 @@ def searcher(
         emit=events.append,
         meter=Meter(None, None),
     )
-    return SweepSearcher(conductor, lambda task: {"generation": task.generation_id}, lambda: room[0], removed.append)
+    return SweepSearcher(
+        conductor, lambda task: {"generation": task.generation_id}, lambda: room[0], removed.append, lambda: now[0]
+    )
+
+
+def test_the_store_is_not_asked_ten_times_a_second(
+    searcher: SweepSearcher, ids: dict[str, str], now: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    ask = Conductor.next
+    monkeypatch.setattr(Conductor, "next", lambda conductor: (asked.append(now[0]), ask(conductor))[1])
+    searcher.suggest("t1")
+    for step in range(25):
+        now[0] = step / 10
+        assert searcher.suggest("t2") is None
+    assert asked == [0.0, 0.0, 1.0, 2.0]
+    searcher.on_trial_complete("t1", {"outcome": "finished"})
+    assert searcher.suggest("t3") == {"generation": ids["ban"]}, "but at once where something has happened"
 
 
 def test_no_more_are_suggested_than_there_is_room_for(

@@ -42,7 +42,7 @@ def make_job(store: Path, *, memory_gb: float = 1.0, data: Digits | None = None,
         "teacher": None,
     }
     generation = Generation.model_validate({**fields, **changes})
-    return GenerationJob(generation=generation, label="one", data=data, store=store, teacher_memory_gb=memory_gb)
+    return GenerationJob(generation=generation, label="one", data=data, store=str(store), teacher_memory_gb=memory_gb)
 
 
 def run_of(job: GenerationJob) -> ImageRun:

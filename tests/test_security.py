@@ -86,9 +86,9 @@ def dangers(module: str, tree: ast.Module) -> Iterator[str]:
                 yield name
             if name.endswith("pickle.Unpickler") and module != UNPICKLER:
                 yield name
-        # But for addresses of this machine, and for what a user's own address begins with.
+        # But for addresses of this machine, what a user's own address begins with, and a cluster's own job server.
         text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
-        if re.search(r"http://(?!127\.0\.0\.1|localhost|\s|$)", text):
+        if re.search(r"http://(?!127\.0\.0\.1|localhost|HOST:|\$\(RAY_DASHBOARD_ADDRESS\)|\s|$)", text):
             yield text
     for name, call in calls(tree):
         if keyword(call, "shell") not in (None, False):

@@ -69,7 +69,7 @@ def explained(address: str, *, about_job: bool = True) -> Iterator[None]:
 
 def _explanation(address: str, error: Exception, *, about_job: bool) -> ClusterError:
     text = " ".join(str(error).split()) or type(error).__name__
-    if type(error).__name__ == "AuthenticationError" or "token" in text.lower():
+    if type(error).__name__ == "AuthenticationError" or "RAY_AUTH" in text:
         what = "refuses this token" if "Invalid" in text else "wants a token"
         return ClusterError(f"the cluster at {address} {what}", remedy=TOKEN_REMEDY)
     if about_job and ("status code 404" in text or getattr(error, "status", None) == 404):

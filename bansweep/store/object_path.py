@@ -24,6 +24,9 @@ _REMEDIES = {
 }
 _OTHER_REMEDY = "check its address (for S3: AWS_ENDPOINT_URL) and the network, or choose another store with --store"
 
+# HTTP's statuses where a name is taken: Precondition Failed, and Conflict with a write at the same moment.
+_TAKEN = (409, 412)
+
 # Known to refuse to create what there is already; whoever does not would give one claim to two.
 _exclusive: set[str] = set()
 
@@ -74,18 +77,21 @@ class ObjectPath(StorePath):
 
     def create(self, content: bytes) -> bool:
         with self._explained("write"):
-            if not self._is_created(content):
-                # An attempt whose answer was lost has created it all the same, and the next one found that.
+            if self._is_created(content):
+                self._check_exclusive(content)
+                return True
+            # An attempt whose answer was lost has created it all the same, and the next one found that.
+            try:
                 return self.read() == content
-            self._check_exclusive(content)
-            return True
+            except FileNotFoundError:  # whose it was, it is gone again
+                return False
 
     def _is_created(self, content: bytes) -> bool:
         try:
             self.filesystem.pipe_file(self.key, content, mode="create")
-        except OSError:
+        except OSError as error:
             # What it answers for a name that is taken differs between servers.
-            if self.filesystem.exists(self.key):
+            if isinstance(error, FileExistsError) or _status(error) in _TAKEN or self.filesystem.exists(self.key):
                 return False
             raise
         return True
@@ -154,3 +160,12 @@ class ObjectPath(StorePath):
             remedy = kinds[0] if kinds else _CREDENTIALS if "redential" in repr(error) else _OTHER_REMEDY
             reason = " ".join(str(error).split()) or type(error).__name__
             raise StoreError(f"cannot {action} {self}: {reason}", remedy=remedy) from error
+
+
+def _status(error: BaseException) -> int | None:
+    """The HTTP status that an S3 library's error comes from, where it has one."""
+    cause = error.__cause__ or error
+    response = getattr(cause, "response", None)
+    metadata = response.get("ResponseMetadata", {}) if isinstance(response, dict) else {}
+    status = metadata.get("HTTPStatusCode")
+    return status if isinstance(status, int) else None

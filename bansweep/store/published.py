@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 
 from bansweep.errors import DamagedError, StoreError
 from bansweep.store.digests import sha256
@@ -40,23 +41,23 @@ def read_file(layout: Layout, generation_id: str, name: str) -> bytes:
     return _recorded_file(layout, record, name)
 
 
-def read_all(layout: Layout, generation_id: str) -> GenerationRecord | None:
-    """The record of a generation, all of whose files are read; None where it is not finished.
+def read_all(layout: Layout, generation_id: str, *, but: Collection[str] = ()) -> GenerationRecord | None:
+    """The record of a generation, all of whose files `but` some are read; None where it is not finished.
 
     Raises DamagedError for the first file that does not match its digest.
     """
     record = read_record(layout, generation_id)
     if record is not None:
-        for name in sorted(record.digests.keys() - {RECORD_FILE}):
+        for name in sorted(record.digests.keys() - {RECORD_FILE, *but}):
             _recorded_file(layout, record, name)
     return record
 
 
-def damage(layout: Layout, generation_id: str) -> str | None:
-    """What is wrong with a finished generation, all of whose files are read; None where they match their digests, or it
-    is not finished. Raises StoreError where they cannot be read."""
+def damage(layout: Layout, generation_id: str, *, but: Collection[str] = ()) -> str | None:
+    """What is wrong with a finished generation, all of whose files `but` some are read; None where they match their
+    digests, or it is not finished. Raises StoreError where they cannot be read."""
     try:
-        read_all(layout, generation_id)
+        read_all(layout, generation_id, but=but)
     except DamagedError as error:
         return error.cause
     return None

@@ -69,19 +69,28 @@ def _move_there(target: LocalPath, record: GenerationRecord, contents: Mapping[s
 def _name_there(target: StorePath, record: GenerationRecord, contents: Mapping[str, bytes]) -> bool:
     """Whether the record could be created; if not, nothing of the files stays."""
     folder = target / record.folder
-    done = False
     try:
         for name, content in contents.items():
             (folder / name).replace(content)
-        done = (target / RECORD_FILE).create(encode_record(record))
-    finally:
-        if not done:
-            _discard(folder)
-    # Whatever else is there was left by publishers that died, or come too late.
-    for name in target.names() if done else ():
-        if name not in (record.folder, RECORD_FILE):
-            _discard(target / name)
-    return done
+    except BaseException:
+        _discard(folder)
+        raise
+    # An interruption from here on leaves them: the record may have come to be, though nobody heard.
+    if not (target / RECORD_FILE).create(encode_record(record)):
+        _discard(folder)
+        return False
+    _discard_others(target, record)
+    return True
+
+
+def _discard_others(target: StorePath, record: GenerationRecord) -> None:
+    """Whatever else is there was left by publishers that died, or come too late."""
+    try:
+        for name in target.names():
+            if name not in (record.folder, RECORD_FILE):
+                _discard(target / name)
+    except StoreError as error:  # the generation is published all the same
+        _log.warning("%s may hold more than it needs: %s", target, error.cause)
 
 
 def _undamaged(layout: Layout, generation_id: str) -> GenerationRecord | None:

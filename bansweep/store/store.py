@@ -10,9 +10,11 @@ from pathlib import Path
 
 from bansweep.errors import StoreError
 from bansweep.plan.events import EpochReport
+from bansweep.plan.generation import Generation
 from bansweep.store import published
 from bansweep.store.claims import Claim
 from bansweep.store.history import decode_candidates, decode_history, encode_candidates, encode_history
+from bansweep.store.inspection import READERS, set_aside_damaged
 from bansweep.store.layout import (
     ATTEMPTS_FILE,
     CANDIDATES_FILE,
@@ -31,8 +33,6 @@ from bansweep.store.predictions import Predictions, TokenPredictions, decode_pre
 from bansweep.store.progress import Progress, clear_progress, epochs_done, load_progress, save_progress
 from bansweep.store.publishing import publish
 from bansweep.store.records import GenerationRecord
-
-_READERS = 8
 
 
 class Store:
@@ -88,24 +88,16 @@ class Store:
         """Whether each is there. Where a look takes its time, several at once."""
         if not self._root.remote:
             return [path.exists() for path in paths]
-        with ThreadPoolExecutor(_READERS) as readers:
+        with ThreadPoolExecutor(READERS) as readers:
             return list(readers.map(lambda path: path.exists(), paths))
 
-    def set_aside_damaged(self, generation_ids: Iterable[str]) -> dict[str, str]:
-        """Reads all files of those that are finished. One that is damaged is finished no more: it is moved to
-        `generations/.damaged-<id>-*`. Returns what is wrong with each, and where it is now."""
-        finished = sorted(self.finished(generation_ids))
-        # Hashing leaves Python's lock alone.
-        with ThreadPoolExecutor(_READERS) as readers:
-            causes = dict(zip(finished, readers.map(self._damage, finished), strict=True))
-        return {
-            one: f"{cause}; set aside as {published.set_aside(self._layout, one)}"
-            for one, cause in causes.items()
-            if cause is not None
-        }
+    def set_aside_damaged(self, generations: Mapping[str, Generation]) -> dict[str, str]:
+        """Reads the files of those that are finished; in an object store weights only where another of them needs them.
 
-    def _damage(self, generation_id: str) -> str | None:
-        return published.damage(self._layout, generation_id)
+        One that is damaged is finished no more: it is moved to `generations/.damaged-<id>-*`. Returns what is wrong
+        with each, and where it is now.
+        """
+        return set_aside_damaged(self._layout, generations, finished=self.finished, claim=self.claim)
 
     def record(self, generation_id: str) -> GenerationRecord | None:
         """The record of a finished generation; None where it is not finished.

@@ -12,6 +12,7 @@ from s3_server import make_bucket, s3_server
 
 from bansweep.errors import DamagedError
 from bansweep.plan.events import EpochReport
+from bansweep.plan.generation import Generation
 from bansweep.store.predictions import Predictions
 from bansweep.store.progress import Progress
 from bansweep.store.records import GenerationRecord
@@ -91,7 +92,9 @@ def test_a_damaged_generation_is_told_set_aside_and_published_anew(
     filesystem.pipe_file(f"{store.location}/{key}", b"damaged")
     with pytest.raises(DamagedError, match=r"weights\.safetensors is damaged"):
         store.weights(published.id)
-    (said,) = store.set_aside_damaged([published.id]).values()
+    student = Generation.model_validate({**published.generation.model_dump(), "teacher": published.id})
+    generations = {published.id: published.generation, student.id: student}
+    (said,) = store.set_aside_damaged(generations).values()
     assert "set aside as s3://" in said
     assert store.finished([published.id]) == frozenset()
     assert store.ids() == ()

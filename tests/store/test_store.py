@@ -203,7 +203,7 @@ def test_what_is_damaged_is_finished_no_more_once_it_is_looked_at(
     path = store.directory / "generations" / published.id / name
     content = path.read_bytes()
     path.write_bytes(content[:-3] + bytes(3))
-    [(damaged, cause)] = store.set_aside_damaged([published.id, "0" * 16]).items()
+    [(damaged, cause)] = store.set_aside_damaged({published.id: published.generation}).items()
     assert damaged == published.id
     assert f"{path} is damaged" in cause
     assert not store.finished([published.id])
@@ -212,7 +212,7 @@ def test_what_is_damaged_is_finished_no_more_once_it_is_looked_at(
 
 
 def test_what_is_whole_stays_where_it_is(store: Store, published: GenerationRecord) -> None:
-    assert store.set_aside_damaged([published.id]) == {}
+    assert store.set_aside_damaged({published.id: published.generation}) == {}
     assert store.finished([published.id]) == {published.id}
 
 

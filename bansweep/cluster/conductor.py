@@ -10,6 +10,7 @@ from typing import Literal
 
 from bansweep.cluster.candidate_files import CandidateFiles, readable_record
 from bansweep.cluster.decision import publish_winner
+from bansweep.cluster.elsewhere import Elsewhere
 from bansweep.cluster.meter import Meter
 from bansweep.errors import BansweepError, StoreError
 from bansweep.plan.candidates import Candidate, Sampler
@@ -70,6 +71,7 @@ class Conductor:
         self._retries: Counter[str] = Counter()
         self._announced: set[str] = set()
         self._published: set[str] = set()
+        self._elsewhere = Elsewhere(lambda task: self._store_of(task).claim(task.id))
         finished = store.finished(plan.generations)
         with _logged():
             self._candidate_files.remove_leftovers(filter(self._is_searched, finished))
@@ -88,7 +90,7 @@ class Conductor:
         for generation_id in self._schedule.searches.keys() & self._store.finished(self._schedule.searches):
             self._adopt(generation_id)
         while True:
-            task = self._schedule.take()
+            task = self._take()
             if task is not None and task.candidate is not None and self._store.finished([task.generation_id]):
                 self._adopt(task.generation_id)
             elif not self._publish_decided() or task is not None:
@@ -99,10 +101,19 @@ class Conductor:
             self._running[task.key] = task
         return task
 
+    def _take(self) -> Task | None:
+        """What can be trained now, and is not trained elsewhere."""
+        if (task := self._elsewhere.take()) is not None:
+            return task
+        while (task := self._schedule.take()) is not None and self._elsewhere.add_if_claimed(task):
+            pass
+        return task
+
     @property
     def done(self) -> bool:
         """Whether nothing runs and nothing more will start."""
-        return not self._running and (self._schedule.exhausted or self._meter.exhausted)
+        nothing_left = self._schedule.exhausted and not self._elsewhere
+        return not self._running and (nothing_left or self._meter.exhausted)
 
     def tick(self) -> None:
         """Look at the clock; to be called often, whether anything happens or not."""
@@ -114,9 +125,16 @@ class Conductor:
 
     # What happened
 
-    def started(self, task: Task, epochs_done: int) -> None:
-        """A training begins, or goes on."""
+    def placed(self, task: Task) -> None:
+        """A training has its devices."""
         self._meter.begin(task.key, task.generation_id)
+
+    def displaced(self, task: Task) -> None:
+        """A training has lost its devices, with its processes, and waits for others."""
+        self._meter.end(task.key)
+
+    def started(self, task: Task, epochs_done: int) -> None:
+        """A training begins, or goes on, as soon as it is placed."""
         self._training.add(task.key)
         if task.candidate is None:
             self._emit(GenerationStarted(task.generation_id, epochs_done))
@@ -149,7 +167,8 @@ class Conductor:
             self._stop_given_up(search)
 
     def ended(self, task: Task, outcome: str, reason: str = "", *, diverged: bool = False) -> None:
-        """A training runs no longer: `finished`, `reused`, `stopped`, or `failed` for a `reason`."""
+        """A training runs no longer: `finished`, `reused`, `stopped`, `claimed` by somebody else before it could begin,
+        or `failed` for a `reason`."""
         self._running.pop(task.key, None)
         self._training.discard(task.key)
         stopping = task.key in self._stopping
@@ -177,12 +196,12 @@ class Conductor:
     def _generation_ended(self, task: Task, outcome: str, reason: str, *, stopping: bool) -> None:
         if outcome == "failed":
             self._fail(task.generation_id, reason)
-        elif outcome != "stopped":
+        elif outcome not in ("stopped", "claimed"):
             self._finish(task.generation_id, reused=outcome == "reused")
         elif stopping:
             self._emit(GenerationStopped(task.generation_id))
         else:
-            # Whoever asked for that was another sweep, at the end of its own budget.
+            # Whoever asked for that was another sweep, at the end of its own budget; or it trains it now.
             self._schedule.again(task)
 
     def _candidate_ended(
@@ -204,12 +223,12 @@ class Conductor:
             told = "pruned"
         elif outcome == "failed":
             told = "failed"
-        elif outcome != "stopped":
+        elif outcome not in ("stopped", "claimed"):
             told = "finished"
         elif stopping:
             told = "stopped"
         else:
-            # Another sweep that has this candidate gave it up; this one does not.
+            # Another sweep that has this candidate gave it up, and this one does not; or that one trains it now.
             self._schedule.again(task)
             return
         self._emit(CandidateEnded(task.generation_id, candidate, told, reason))
@@ -291,8 +310,7 @@ class Conductor:
 
     def _adopt(self, generation_id: str) -> None:
         """Another sweep has published a generation that is searched here."""
-        record = readable_record(self._store, generation_id)
-        if record is not None:
+        if (record := readable_record(self._store, generation_id)) is not None:
             self._candidate_files.keep(record)
         self._finish(generation_id, reused=True)
         self._stop_all_of(generation_id)
@@ -303,11 +321,13 @@ class Conductor:
             with _logged():
                 self._store.clear_progress(generation_id)
         self._emit(GenerationFinished(generation_id, reused=reused, choice=choice))
+        self._elsewhere.drop(generation_id)
         for other, cause in self._schedule.finish(generation_id).items():
             self._emit(GenerationNotNeeded(other, cause))
 
     def _fail(self, generation_id: str, reason: str) -> None:
         blocked = self._schedule.fail(generation_id)
+        self._elsewhere.drop(generation_id)
         self._stop_all_of(generation_id)
         self._emit(GenerationFailed(generation_id, reason))
         for student_id in blocked:

@@ -1,4 +1,4 @@
-"""The nodes of a cluster: those that are there, or those that it has said it can have.
+"""The nodes of a cluster: those that are there, and those that it has said it can have.
 
 A cluster with an autoscaler begins with a head and adds nodes when work waits for them. Ray does not say which; whoever
 sets such a cluster up does, in BANSWEEP_CLUSTER_NODES, as the manifests in deploy/ do.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 from bansweep.errors import ResourcesError
 
@@ -15,18 +17,26 @@ NODES_VARIABLE = "BANSWEEP_CLUSTER_NODES"
 
 Node = dict[str, float]
 
-_HEAD = "node:__internal_head__"
 _GROUP = re.compile(r"(\d{1,5})\*([A-Za-z_]\w*:\d+(?:\.\d+)?(?:,[A-Za-z_]\w*:\d+(?:\.\d+)?)*)")
+_KINDS = ("CPU", "GPU")
 
 
-def cluster_nodes() -> list[Node]:
-    """The resources of each node of the cluster that Ray is connected to: of the heads and those that were announced,
-    or of all that are there. Raises ResourcesError where the announcement cannot be read."""
+def cluster_nodes(announced: Iterable[Mapping[str, float]] = ()) -> list[Node]:
+    """The CPUs and GPUs of each node of the cluster that Ray is connected to, with those `announced` that it lacks."""
     import ray
 
-    there = [dict(node["Resources"]) for node in ray.nodes() if node["Alive"]]
-    announced = announced_nodes(os.environ.get(NODES_VARIABLE, ""))
-    return [node for node in there if _HEAD in node] + announced if announced else there
+    return with_announced((node["Resources"] for node in ray.nodes() if node["Alive"]), announced)
+
+
+def with_announced(there: Iterable[Mapping[str, float]], announced: Iterable[Mapping[str, float]]) -> list[Node]:
+    """Of each size of node as many as are there, or as were announced where that is more."""
+    sizes = Counter(map(_size, there)) | Counter(map(_size, announced))
+    return [dict(zip(_KINDS, size, strict=True)) for size in sizes.elements()]
+
+
+def nodes_of_environment() -> list[Node]:
+    """What BANSWEEP_CLUSTER_NODES announces. Raises ResourcesError where it cannot be read."""
+    return announced_nodes(os.environ.get(NODES_VARIABLE, ""))
 
 
 def announced_nodes(text: str) -> list[Node]:
@@ -43,3 +53,7 @@ def announced_nodes(text: str) -> list[Node]:
         node = {kind: float(amount) for kind, amount in amounts}
         nodes += [dict(node) for _ in range(int(match[1]))]
     return nodes
+
+
+def _size(node: Mapping[str, float]) -> tuple[float, ...]:
+    return tuple(node.get(kind, 0.0) for kind in _KINDS)

@@ -7,22 +7,13 @@ So workers tell which group they are in, and the driver removes it before the ne
 
 from __future__ import annotations
 
-from typing import Any
 
-_KEY = "placement_group"
-
-
-def placement_message() -> dict[str, str]:
-    """The message in which a worker tells the driver its placement group."""
+def current_placement_group() -> str:
+    """The placement group of this process, in hexadecimal; empty where it has none."""
     from ray.util import get_current_placement_group
 
     group = get_current_placement_group()
-    return {_KEY: group.id.hex()} if group is not None else {}
-
-
-def told_placement_group(message: dict[str, Any]) -> str | None:
-    """The placement group that a message tells of, if it does."""
-    return message.get(_KEY)
+    return "" if group is None else group.id.hex()
 
 
 def remove_placement_group(group: str) -> None:

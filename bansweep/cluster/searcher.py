@@ -13,7 +13,7 @@ from ray.tune import Callback
 from ray.tune.search import Searcher
 
 from bansweep.cluster.conductor import Conductor
-from bansweep.cluster.placement import remove_placement_group, told_placement_group
+from bansweep.cluster.placement import remove_placement_group
 from bansweep.cluster.reports import LOST, epoch_report
 from bansweep.plan.schedule import Task
 
@@ -65,11 +65,14 @@ class SweepSearcher(Searcher):
         task = self._task_of.get(trial_id)
         if task is None:
             return
-        if (group := told_placement_group(result)) is not None:
-            self._placement_group_of[trial_id] = group
         if "started" in result:
-            self._remove_leftovers(trial_id)
+            self._displaced(trial_id, task)
             self._conductor.started(task, epochs_done=result["started"])
+        if "displaced" in result:
+            self._conductor.displaced(task)
+        if "placed" in result:
+            self._placement_group_of[trial_id] = result["placed"]
+            self._conductor.placed(task)
         if (report := epoch_report(result)) is not None:
             self._conductor.epoch(task, report)
         if "outcome" in result:
@@ -84,14 +87,23 @@ class SweepSearcher(Searcher):
         if task is None:
             return  # Tune calls twice where something went wrong in between
         if error:
-            self._remove_leftovers(trial_id)
+            self._displaced(trial_id, task)
         last = self._last_report_of.pop(trial_id, {"outcome": "failed", "reason": LOST})
         self._conductor.ended(task, last["outcome"], last.get("reason", ""), diverged=last.get("diverged", False))
 
-    def _remove_leftovers(self, trial_id: str) -> None:
+    def on_trial_lost(self, trial_id: str) -> None:
+        """A trial's process is gone; Tune will start another, once there is room."""
+        if (task := self._task_of.get(trial_id)) is not None:
+            self._displaced(trial_id, task)
+
+    def on_step(self) -> None:
+        """To be called in every turn of Tune's loop, also while all trials are busy."""
+        self._conductor.tick()
+
+    def _displaced(self, trial_id: str, task: Task) -> None:
         """Free what a former attempt of a trial may have left when its processes died."""
-        group = self._placement_group_of.pop(trial_id, None)
-        if group is not None:
+        self._conductor.displaced(task)
+        if group := self._placement_group_of.pop(trial_id, ""):
             self._remove_placement_group(group)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -105,14 +117,17 @@ class SweepSearcher(Searcher):
         raise NotImplementedError("a sweep resumes from the store, with a new searcher")
 
 
-class Clock(Callback):
-    """Lets the conductor look at the clock in every turn of Tune's loop, also while all trials are busy."""
+class TuneLoop(Callback):
+    """What Tune tells its callbacks, and not its searcher."""
 
-    def __init__(self, conductor: Conductor) -> None:
-        self._conductor = conductor
+    def __init__(self, searcher: SweepSearcher) -> None:
+        self._searcher = searcher
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:  # noqa: ARG002
-        self._conductor.tick()
+        self._searcher.on_step()
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:  # noqa: ARG002
+        self._searcher.on_trial_lost(trial.trial_id)
 
     def __getstate__(self) -> dict[str, Any]:
         # See `SweepSearcher.__getstate__`.

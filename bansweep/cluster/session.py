@@ -35,8 +35,8 @@ _KNOCK_S = 5.0
 
 
 @contextmanager
-def ray_session(address: str | None = None) -> Iterator[None]:
-    """Connect to the cluster at `address` (or `RAY_ADDRESS`), or start one here.
+def ray_session(address: str | None = None) -> Iterator[bool]:
+    """Connect to the cluster at `address` (or `RAY_ADDRESS`), or start one here; gives whether it was started.
 
     Side effects: environment variables of this process; on leaving, the connection and any cluster started here end.
     Raises ClusterError.
@@ -66,7 +66,7 @@ def ray_session(address: str | None = None) -> Iterator[None]:
     # Ray has put a handler of its own in place, which ends the process before anyone can say goodbye.
     signal.signal(signal.SIGTERM, on_sigterm)
     try:
-        yield
+        yield not address
     finally:
         ray.shutdown()
 

@@ -13,7 +13,7 @@ from bansweep.cluster.capacity import Capacity
 from bansweep.cluster.conductor import Conductor
 from bansweep.cluster.job import GenerationJob
 from bansweep.cluster.meter import Meter
-from bansweep.cluster.nodes import cluster_nodes
+from bansweep.cluster.nodes import Node, cluster_nodes, nodes_of_environment
 from bansweep.cluster.session import ray_session
 from bansweep.errors import ClusterError, ResourcesError
 from bansweep.plan.candidates import variants
@@ -52,8 +52,10 @@ def run_sweep(
     ledger = SpendingLedger(store, sweep.name)
     if Meter(limit, ledger).exhausted or len(store.finished(plan.generations)) == len(plan.generations):
         return
-    with ray_session(address):
-        allocation = allocate(sweep.resources, cluster_nodes())
+    with ray_session(address) as started_here:
+        # A cluster that begins and ends with this command never grows, whatever the environment says of another.
+        announced = [] if started_here else nodes_of_environment()
+        allocation = allocate(sweep.resources, cluster_nodes(announced))
         smallest_batch = min(one.recipe.batch_size for whole in plan.generations.values() for one in variants(whole))
         if allocation.workers > smallest_batch:
             raise ResourcesError(
@@ -72,17 +74,19 @@ def run_sweep(
             stop_at_limit=sweep.budget is not None and sweep.budget.at_limit == "stop",
         )
         try:
-            _tune(sweep, plan, store, conductor, allocation)
+            _tune(sweep, plan, store, conductor, allocation, announced)
         finally:
             meter.tick()
             meter.save()
 
 
-def _tune(sweep: SweepSpec, plan: Plan, store: Store, conductor: Conductor, allocation: Allocation) -> None:
+def _tune(
+    sweep: SweepSpec, plan: Plan, store: Store, conductor: Conductor, allocation: Allocation, announced: list[Node]
+) -> None:
     from ray import tune
     from ray.exceptions import RayError
 
-    from bansweep.cluster.searcher import Clock, SweepSearcher
+    from bansweep.cluster.searcher import SweepSearcher, TuneLoop
     from bansweep.cluster.trial import generation_trial
 
     def configuration(task: Task) -> dict[str, Any]:
@@ -103,12 +107,14 @@ def _tune(sweep: SweepSpec, plan: Plan, store: Store, conductor: Conductor, allo
         )
         return {"job": job.model_dump_json(), "allocation": dataclasses.asdict(allocation)}
 
+    capacity = Capacity(allocation, lambda: cluster_nodes(announced))
+    searcher = SweepSearcher(conductor, configuration, capacity)
     with tempfile.TemporaryDirectory(prefix="bansweep-tune-") as scratch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tuner = tune.Tuner(
             tune.with_resources(generation_trial, _trial_resources(allocation)),
             tune_config=tune.TuneConfig(
-                search_alg=SweepSearcher(conductor, configuration, Capacity(allocation, cluster_nodes)),
+                search_alg=searcher,
                 num_samples=-1,
                 reuse_actors=True,
                 trial_name_creator=lambda trial: f"generation-{trial.trial_id}",
@@ -118,7 +124,7 @@ def _tune(sweep: SweepSpec, plan: Plan, store: Store, conductor: Conductor, allo
                 name=sweep.name,
                 storage_path=scratch,
                 verbose=0,
-                callbacks=[Clock(conductor)],
+                callbacks=[TuneLoop(searcher)],
                 failure_config=tune.FailureConfig(max_failures=_PROCESS_RETRIES),
             ),
         )

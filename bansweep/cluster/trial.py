@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from ray import tune
@@ -16,13 +17,18 @@ from bansweep.store.store import Store
 # Nodes come and go, some every few minutes; but what dies in the same epoch each time will do so again.
 _ATTEMPTS_AN_EPOCH = 3
 
+# Long enough to see that a claim's owner is silent.
+_PATIENCE_S = 60.0
+
 
 def generation_trial(config: dict[str, Any]) -> None:
     """Train the generation of `config`, or use another process's result, and report how it ended.
 
-    Reports `started` with the number of epochs done before, an `epoch_report` for each epoch, and last an `outcome`:
-    `finished`, `reused`, `stopped` where it was asked to, or `failed` with a `reason`; `diverged` tells that it would
-    fail again. Exceptions would be retried by Tune as if the process had died, so failures are results here.
+    Reports `started` with the number of epochs done before; `placed` with the placement group that it has to give back
+    when it has its devices, `displaced` when they are gone; an `epoch_report` for each epoch; and last an `outcome`:
+    `finished`, `reused`, `stopped` where it was asked to, `claimed` where another process trains it, or `failed` with a
+    `reason`; `diverged` tells that it would fail again. Exceptions would be retried by Tune as if the process had died,
+    so failures are results here.
     """
     job = GenerationJob.model_validate_json(config["job"])
     allocation = Allocation(**config["allocation"])
@@ -36,19 +42,24 @@ def generation_trial(config: dict[str, Any]) -> None:
         decided = job.decides is not None and job.teachers is not None and Store(job.teachers).finished([job.decides])
         return is_finished() or bool(decided)
 
-    def report_start() -> None:
-        tune.report({"started": store.epochs_done(generation_id)})
+    def report_start(**placed: str) -> None:
+        tune.report({"started": store.epochs_done(generation_id), **placed})
+
+    waited_since = time.monotonic()
+
+    def has_waited() -> bool:
+        return time.monotonic() - waited_since > _PATIENCE_S
 
     try:
         with store.claim(generation_id) as claim:
-            # Whoever trained it meanwhile, it is finished.
-            if not claim.acquire(until=is_of_no_use):
-                tune.report({"outcome": "reused"})
+            if not claim.acquire(until=lambda: has_waited() or is_of_no_use()):
+                # Whoever trained it meanwhile, it is finished; or it is not, and this process holds what he may need.
+                tune.report({"outcome": "reused" if is_of_no_use() else "claimed"})
                 return
             if store.begin_attempt(generation_id, tune.get_context().get_trial_id()) > _ATTEMPTS_AN_EPOCH:
                 raise TrainingError(LOST)
             if allocation.workers == 0:
-                report_start()
+                report_start(placed="")
                 _train_here(job, allocation)
             else:
                 train_in_worker_group(job, allocation, on_start=report_start)

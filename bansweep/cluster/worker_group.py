@@ -14,7 +14,7 @@ from typing import Any
 
 from bansweep.cluster.allocation import Allocation
 from bansweep.cluster.job import GenerationJob
-from bansweep.cluster.placement import placement_message
+from bansweep.cluster.placement import current_placement_group
 from bansweep.cluster.reports import epoch_message
 from bansweep.errors import BansweepError, ClusterError, DivergedError, TrainingError
 from bansweep.plan.events import EpochReport
@@ -62,7 +62,6 @@ def _fit(job: GenerationJob, allocation: Allocation) -> DivergedError | None:
     """One Ray Train run; returns what `_worker` returns."""
     import ray.train
     from ray.train.torch import TorchConfig, TorchTrainer
-    from ray.tune.integration.ray_train import TuneReportCallback
 
     on_gpu = allocation.gpus > 0
     with tempfile.TemporaryDirectory(prefix="bansweep-train-") as scratch, warnings.catch_warnings():
@@ -79,11 +78,22 @@ def _fit(job: GenerationJob, allocation: Allocation) -> DivergedError | None:
                 name=f"{job.generation.id}-{uuid.uuid4().hex[:8]}",
                 storage_path=scratch,
                 failure_config=ray.train.FailureConfig(max_failures=_WORKER_RETRIES),
-                callbacks=[TuneReportCallback()],  # type: ignore[list-item]  # typed for Train V1
+                callbacks=[_reports_to_tune()],
             ),
         )
         failure: DivergedError | None = trainer.fit().return_value  # type: ignore[attr-defined]  # Train V2's result
     return failure
+
+
+def _reports_to_tune() -> Any:
+    """The callback that tells Tune what worker 0 reports, and that a worker is lost, and with it the group's place."""
+    from ray.tune.integration.ray_train import TuneReportCallback
+
+    class ReportsToTune(TuneReportCallback):
+        def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:  # noqa: ARG002
+            self._training_actor_item_queue.put({"displaced": True})
+
+    return ReportsToTune()  # type: ignore[no-untyped-call]
 
 
 def _worker(config: dict[str, Any]) -> DivergedError | None:
@@ -101,7 +111,7 @@ def _worker(config: dict[str, Any]) -> DivergedError | None:
     def report_epoch(report: EpochReport) -> None:
         ray.train.report(epoch_message(report))
 
-    ray.train.report(placement_message())
+    ray.train.report({"placed": current_placement_group()})
     try:
         train_and_publish(job, workers=workers, device=default_device(gpu=config["on_gpu"]), on_epoch=report_epoch)
     except DivergedError as error:

@@ -156,6 +156,11 @@ class Claim:
             time.sleep(poll_s)
         return False
 
+    def is_taken(self) -> bool:
+        """Whether somebody else has it, for whoever asks again and again: that also shows an owner's silence."""
+        number = self._highest()
+        return bool(number) and not self.held and not self._is_free(number)
+
     def release(self) -> None:
         """Gives the claim up, if this object holds it; never raises: what cannot be released goes stale."""
         lease, self._lease = self._lease, None

@@ -132,6 +132,7 @@ class Simulation:
                 return
             progress = store.load_progress(task.id)
             self.conductor.started(task, 0 if progress is None else progress.epochs_done)
+            self.conductor.placed(task)
             return
         if (reason := self.fails(task)) is not None:
             del self.running[task.key]

@@ -6,7 +6,7 @@ import pytest
 
 from bansweep.cluster.allocation import allocate
 from bansweep.cluster.capacity import Capacity
-from bansweep.cluster.nodes import announced_nodes
+from bansweep.cluster.nodes import announced_nodes, nodes_of_environment, with_announced
 from bansweep.errors import ResourcesError
 from bansweep.spec.resources import Resources
 
@@ -56,3 +56,26 @@ def test_a_cluster_of_a_head_alone_is_told_of_the_variable() -> None:
     with pytest.raises(ResourcesError) as refused:
         allocate(Resources(), [{"CPU": 0.0}])
     assert "BANSWEEP_CLUSTER_NODES" in refused.value.remedy
+
+
+def test_of_each_size_there_are_as_many_as_announced_or_more() -> None:
+    head, small, large = {"CPU": 0.0, "GPU": 0.0}, {"CPU": 4.0, "GPU": 0.0}, {"CPU": 6.0, "GPU": 1.0}
+    ray_head = {"node:__internal_head__": 1.0, "memory": 1e9}
+    ray_large = {**large, "accelerator_type:T4": 1.0}
+
+    def counts(*nodes: dict[str, float]) -> list[int]:
+        merged = with_announced(nodes, announced_nodes("2*CPU:6,GPU:1"))
+        assert len(merged) == sum(map(merged.count, (head, small, large)))
+        return [merged.count(head), merged.count(small), merged.count(large)]
+
+    assert counts(ray_head) == [1, 0, 2], "nothing but the head is there yet"
+    assert counts(ray_head, ray_large) == [1, 0, 2], "one of the two that can be has come"
+    assert counts(ray_head, ray_large, ray_large, ray_large) == [1, 0, 3], "somebody has allowed it more"
+    assert counts(ray_head, small) == [1, 1, 2], "a node that nobody announced can be used, too"
+
+
+def test_the_environment_announces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BANSWEEP_CLUSTER_NODES", raising=False)
+    assert nodes_of_environment() == []
+    monkeypatch.setenv("BANSWEEP_CLUSTER_NODES", "1*CPU:3")
+    assert nodes_of_environment() == [{"CPU": 3.0}]

@@ -55,15 +55,26 @@ def now() -> list[float]:
 
 
 @pytest.fixture
+def meter(now: list[float]) -> Meter:
+    return Meter(None, None, clock=lambda: now[0])
+
+
+@pytest.fixture
 def searcher(
-    sweep_file: Path, tmp_path: Path, events: list[SweepEvent], removed: list[str], room: list[int], now: list[float]
+    sweep_file: Path,
+    tmp_path: Path,
+    events: list[SweepEvent],
+    removed: list[str],
+    room: list[int],
+    now: list[float],
+    meter: Meter,
 ) -> SweepSearcher:
     conductor = Conductor(
         plan_of(sweep_file),
         Store(tmp_path / "store"),
         sampler_of=sampler_of,
         emit=events.append,
-        meter=Meter(None, None),
+        meter=meter,
     )
     return SweepSearcher(
         conductor, lambda task: {"generation": task.generation_id}, lambda: room[0], removed.append, lambda: now[0]
@@ -179,11 +190,11 @@ def test_what_a_lost_group_held_is_given_back_before_the_next_attempt(
 ) -> None:
     searcher.suggest("t1")
     searcher.on_trial_result("t1", {"started": 0})
-    searcher.on_trial_result("t1", {"placement_group": "g1"})
+    searcher.on_trial_result("t1", {"placed": "g1"})
     assert removed == []
     searcher.on_trial_result("t1", {"started": 2})
     assert removed == ["g1"]
-    searcher.on_trial_result("t1", {"placement_group": "g2"})
+    searcher.on_trial_result("t1", {"placed": "g2"})
     searcher.on_trial_complete("t1", None, error=True)
     assert removed == ["g1", "g2"]
 
@@ -194,3 +205,58 @@ def test_a_trial_that_ends_twice_ends_once(searcher: SweepSearcher, events: list
     searcher.on_trial_complete("t1", {"outcome": "failed", "reason": "x"})
     searcher.on_trial_result("t1", {"started": 0})
     assert len(events) == 1
+
+
+def test_a_budget_counts_what_is_held_and_no_waiting(
+    searcher: SweepSearcher, meter: Meter, now: list[float], removed: list[str]
+) -> None:
+    def seconds_at(time: float) -> float:
+        now[0] = time
+        searcher.on_step()
+        return round(3600 * meter.hours, 6)
+
+    searcher.suggest("t1")
+    searcher.on_trial_result("t1", {"started": 0})
+    assert seconds_at(100) == 0, "its workers wait for a node"
+    searcher.on_trial_result("t1", {"placed": "g1"})
+    assert seconds_at(110) == 10
+    searcher.on_trial_result("t1", {"displaced": True})
+    assert seconds_at(200) == 10, "its node is gone, and Ray Train waits for another"
+    searcher.on_trial_result("t1", {"placed": "g2"})
+    assert seconds_at(205) == 15
+    searcher.on_trial_lost("t1")
+    assert removed == ["g2"], "nobody else gives it back"
+    assert seconds_at(300) == 15, "the trial itself waits"
+    searcher.on_trial_result("t1", {"started": 3, "placed": ""})
+    assert seconds_at(301) == 16
+    searcher.on_trial_complete("t1", {"outcome": "finished"})
+    assert seconds_at(400) == 16
+    searcher.on_trial_lost("t1")
+    assert removed == ["g2"]
+
+
+def test_what_another_process_trains_is_waited_for_without_a_trial(
+    searcher: SweepSearcher, ids: dict[str, str], now: list[float], tmp_path: Path
+) -> None:
+    elsewhere = Store(tmp_path / "store").claim(ids["teacher"])
+    assert elsewhere.acquire()
+    for now[0] in (1.0, 2.0, 3.0):
+        assert searcher.suggest("t1") is None
+    elsewhere.release()
+    now[0] = 4.0
+    assert searcher.suggest("t1") == {"generation": ids["teacher"]}
+
+
+def test_a_trial_that_came_too_late_is_begun_again_once_the_other_one_is_through(
+    searcher: SweepSearcher, ids: dict[str, str], now: list[float], tmp_path: Path, events: list[SweepEvent]
+) -> None:
+    searcher.suggest("t1")
+    elsewhere = Store(tmp_path / "store").claim(ids["teacher"])
+    assert elsewhere.acquire()
+    searcher.on_trial_complete("t1", {"outcome": "claimed"})
+    assert searcher.suggest("t2") is None
+    elsewhere.release()
+    now[0] = 1.0
+    assert searcher.suggest("t2") == {"generation": ids["teacher"]}
+    searcher.on_trial_complete("t2", {"outcome": "reused"})
+    assert events == [GenerationFinished(ids["teacher"], reused=True)]

@@ -25,9 +25,14 @@ ALLOWED = {
     "tracking": {"errors", "spec", "plan"},
     "cluster": {"errors", "spec", "plan", "data", "training", "store"},
     "report": {"errors", "spec", "plan", "store"},
+    "compare": {"errors", "spec", "plan", "store", "report"},
+    "export": {"errors", "spec", "plan", "networks", "data", "training", "store"},
     "deployment": {"errors"},
     "__main__": {"cli"},
-    "cli": {"errors", "spec", "plan", "networks", "data", "store", "tracking", "cluster", "report", "deployment"},
+    "cli": {
+        *("errors", "spec", "plan", "networks", "data", "store", "tracking", "cluster", "report", "compare", "export"),
+        "deployment",
+    },
 }
 ONLY_IN = {"ray": {"cluster"}, "mlflow": {"tracking"}, "yaml": {"spec", "deployment"}, "typer": {"cli"}}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -11,7 +10,7 @@ import typer
 
 from bansweep.cli.hyperparameters import setting_text
 from bansweep.cli.options import DEFAULT_STORE, AsJson, StoreLocation
-from bansweep.errors import RequestError
+from bansweep.cli.stored_generation import found_record, lineage_of
 from bansweep.plan.comparison import comparable
 from bansweep.plan.generation import Generation
 from bansweep.spec.networks import is_language_model
@@ -28,8 +27,8 @@ def show(
 ) -> None:
     """bansweep show 4e268e59506dc5ed: what a finished generation is, how good, and who taught it."""
     kept = Store(store)
-    record = _found(kept, generation_id, store)
-    lineage = _lineage(kept, record)
+    record = found_record(kept, generation_id, store)
+    lineage = lineage_of(kept, record)
     if as_json:
         document = {**record.model_dump(mode="json"), "lineage": [ancestor.id for ancestor in lineage]}
         typer.echo(json.dumps(document, indent=2))
@@ -84,30 +83,6 @@ def _figure_text(name: str, value: float) -> str:
     return f"{value:.2f}" if name.endswith("_perplexity") else f"{value:.6g}"
 
 
-def _found(store: Store, beginning: str, location: str) -> GenerationRecord:
-    """The one record whose id begins so. Raises RequestError for none, for several, and for what cannot be an id."""
-    if not re.fullmatch(r"[0-9a-f]{4,16}", beginning):
-        raise RequestError(
-            f"{beginning!r} is no generation's id: ids are 16 hexadecimal digits, of which the first 4 may do",
-            remedy="bansweep plan SWEEP lists the ids of a sweep",
-        )
-    if not store.exists:
-        raise RequestError(f"no store at {location}", remedy="--store STORE names one that bansweep run has written to")
-    ids = [beginning] if len(beginning) == 16 else [one for one in store.ids() if one.startswith(beginning)]
-    if len(ids) > 1:
-        raise RequestError(
-            f"{beginning!r} begins the ids of {len(ids)} generations: {', '.join(ids[:5])}{', ...' * (len(ids) > 5)}",
-            remedy="give more digits",
-        )
-    record = store.record(ids[0]) if ids else None
-    if record is None:
-        raise RequestError(
-            f"no finished generation {beginning!r} in {location}",
-            remedy="bansweep plan SWEEP lists the ids of a sweep; --store names another store",
-        )
-    return record
-
-
 def _data_text(generation: Generation) -> str:
     """`digits (9e6302438ed11c94), first 256 training images, first 100 test images`: the set, and what was used."""
     data, of_text = generation.data, is_language_model(generation.network)
@@ -120,14 +95,3 @@ def _data_text(generation: Generation) -> str:
     if data.validation:
         parts.append(f"{data.validation:,} images for validation")
     return ", ".join(parts)
-
-
-def _lineage(store: Store, record: GenerationRecord) -> list[GenerationRecord]:
-    """From the label-trained ancestor down to the record itself, as far as the store has them."""
-    lineage = [record]
-    while lineage[0].generation.teacher is not None:
-        teacher = store.record(lineage[0].generation.teacher)
-        if teacher is None:
-            break
-        lineage.insert(0, teacher)
-    return lineage

@@ -1,0 +1,95 @@
+"""Why two generations have different ids: what differs in what they learn, or in what their teachers learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from bansweep.compare.differences import Difference, KeyPath, differences
+from bansweep.plan.generation import Generation
+from bansweep.plan.plan import Cell, Plan
+
+Known = Mapping[str, Generation]
+"""Generations by their ids, among which teachers are looked for."""
+
+
+@dataclass(frozen=True)
+class CellPair:
+    """A cell that both plans have. `own` differs in its two generations themselves, and `taught_differently` says that
+    both have a teacher and these are two. Where neither is so, it is the same generation."""
+
+    left: Cell
+    right: Cell
+    own: tuple[Difference, ...]
+    taught_differently: bool
+
+    @property
+    def same(self) -> bool:
+        return self.left.generation_id == self.right.generation_id
+
+
+@dataclass(frozen=True)
+class PlanComparison:
+    """The cells of two plans, matched by the names of row and column and by the replica's seed."""
+
+    pairs: tuple[CellPair, ...]
+    only_left: tuple[Cell, ...]
+    only_right: tuple[Cell, ...]
+
+    @property
+    def same(self) -> tuple[CellPair, ...]:
+        return tuple(pair for pair in self.pairs if pair.same)
+
+    @property
+    def different(self) -> tuple[CellPair, ...]:
+        return tuple(pair for pair in self.pairs if not pair.same)
+
+
+def compare_plans(left: Plan, right: Plan) -> PlanComparison:
+    """Which cells hold the same generations, and why the others do not."""
+    lefts = {(cell.row, cell.column, cell.replica_seed): cell for cell in left.cells}
+    rights = {(cell.row, cell.column, cell.replica_seed): cell for cell in right.cells}
+    return PlanComparison(
+        pairs=tuple(_pair(left, right, lefts[key], rights[key]) for key in lefts if key in rights),
+        only_left=tuple(cell for key, cell in lefts.items() if key not in rights),
+        only_right=tuple(cell for key, cell in rights.items() if key not in lefts),
+    )
+
+
+def generation_differences(
+    left: Generation, right: Generation, left_known: Known, right_known: Known
+) -> Iterator[Difference]:
+    """What gives two generations different ids: in themselves, in their teachers (`teacher.recipe.epochs`), in theirs.
+
+    A teacher that is not known is told by its id. Equal ones end it: they have the same ancestors.
+    """
+    path: KeyPath = ()
+    while True:
+        yield from own_differences(left, right, path)
+        path = (*path, "teacher")
+        if left.teacher == right.teacher or left.teacher is None or right.teacher is None:
+            return
+        left_teacher, right_teacher = left_known.get(left.teacher), right_known.get(right.teacher)
+        if left_teacher is None or right_teacher is None:
+            yield Difference(path, left.teacher, right.teacher)
+            return
+        left, right = left_teacher, right_teacher
+
+
+def own_differences(left: Generation, right: Generation, path: KeyPath = ()) -> Iterator[Difference]:
+    """What differs in two generations but for who teaches them; that only one of them has a teacher is a difference."""
+    # The index acts through the seed alone, and is no part of an id.
+    dumps = [one.model_dump(mode="json", exclude={"generation_index", "teacher"}) for one in (left, right)]
+    yield from differences(dumps[0], dumps[1], path)
+    if (left.teacher is None) != (right.teacher is None):
+        yield Difference((*path, "teacher"), left.teacher, right.teacher)
+
+
+def _pair(left: Plan, right: Plan, left_cell: Cell, right_cell: Cell) -> CellPair:
+    first, second = left.generations[left_cell.generation_id], right.generations[right_cell.generation_id]
+    return CellPair(
+        left_cell,
+        right_cell,
+        own=tuple(own_differences(first, second)),
+        taught_differently=first.teacher != second.teacher and None not in (first.teacher, second.teacher),
+    )

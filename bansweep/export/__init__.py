@@ -1,0 +1,1 @@
+"""Finished generations as files that others use: weights, a description, a loader, ONNX."""

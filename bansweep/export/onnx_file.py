@@ -1,0 +1,93 @@
+"""A network as an ONNX file, for runtimes that know neither PyTorch nor bansweep."""
+
+from __future__ import annotations
+
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim
+
+from bansweep.errors import RequestError
+from bansweep.export.forms import PixelClassifier, StatefulLanguageModel
+from bansweep.export.inputs import ImageInput, TextInput
+from bansweep.networks.language_model import LanguageModel
+
+ONNX_FILE = "model.onnx"
+_PACKAGES = ("onnx", "onnxscript")
+# A protobuf cannot be larger.
+_LARGEST_BYTES = 2_000_000_000
+
+
+def check_onnx_installed() -> None:
+    """Raises RequestError where the packages that PyTorch's exporter needs are not installed."""
+    missing = [name for name in _PACKAGES if find_spec(name) is None]
+    if missing:
+        raise RequestError(
+            f"ONNX needs {' and '.join(missing)}, which {'are' if len(missing) > 1 else 'is'} not installed",
+            remedy="pip install 'bansweep[onnx]', or export with --format torch",
+        )
+
+
+def write_onnx(path: Path, network: nn.Module, inputs: ImageInput | TextInput) -> None:
+    """Write a network, in evaluation mode and on the CPU, to `path`.
+
+    An image network takes `pixels`, float32 in [0, 1] (not normalised: that is in the file), (B, channels, height,
+    width), and gives `logits` (B, classes). A language model takes `tokens`, int64 (T, B), and the state before them,
+    `hidden` and `cell`, float32 (layers, B, units), zeros at a text's beginning; it gives `logits` (T, B, words) and
+    the state after them, `hidden_after` and `cell_after`. B and T are free. Raises RequestError where the packages are
+    missing or the network is too large, OSError where the file cannot be written.
+    """
+    check_onnx_installed()
+    # Two of everything: the exporter takes a size of 1 for one that can be no other.
+    if isinstance(inputs, ImageInput):
+        _write(
+            path,
+            PixelClassifier(network, inputs.mean, inputs.std),
+            (torch.zeros(2, *inputs.shape),),
+            names=(["pixels"], ["logits"]),
+            free=({0: Dim("batch")},),
+        )
+        return
+    assert isinstance(network, LanguageModel)
+    hidden_LBU, cell_LBU = network.initial_state(2)
+    streams = Dim("streams")
+    _write(
+        path,
+        StatefulLanguageModel(network),
+        (torch.zeros(3, 2, dtype=torch.int64), hidden_LBU, cell_LBU),
+        names=(["tokens", "hidden", "cell"], ["logits", "hidden_after", "cell_after"]),
+        free=({0: Dim("steps"), 1: streams}, {1: streams}, {1: streams}),
+    )
+
+
+def _write(
+    path: Path,
+    module: nn.Module,
+    example: tuple[Tensor, ...],
+    *,
+    names: tuple[list[str], list[str]],
+    free: tuple[dict[int, Dim], ...],
+) -> None:
+    size = sum(tensor.numel() * tensor.element_size() for tensor in module.state_dict().values())
+    if size > _LARGEST_BYTES:
+        raise RequestError(
+            f"the network's weights are {size / 1e9:.1f} GB; one ONNX file holds {_LARGEST_BYTES / 1e9:.0f} GB",
+            remedy="export with --format torch",
+        )
+    with torch.no_grad(), warnings.catch_warnings():
+        # Of how PyTorch's own LSTM keeps its weights, and of what it will remove from its own exporter one day.
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            module.eval(),
+            example,
+            input_names=names[0],
+            output_names=names[1],
+            dynamic_shapes=free,
+            dynamo=True,
+            verbose=False,
+        )
+        assert program is not None, "what is exported to no file is returned"
+        program.save(path, external_data=False)

@@ -24,13 +24,15 @@ REHEARSALS = "rehearsals"
 
 @dataclass(frozen=True)
 class SweepRequest:
-    """What a verb works on. `location` is the store's, as the user would write it."""
+    """What a verb works on. `location` is the store's, as the user would write it; so are `file` and `overrides`."""
 
     spec: SweepSpec
     plan: Plan
     store: Store
     location: str
     rehearsal: bool
+    file: Path
+    overrides: tuple[str, ...] = ()
 
 
 def sweep_request(
@@ -56,7 +58,7 @@ def sweep_request(
         data = data_identity(sweep.data)
         location = f"{location}/{REHEARSALS}"
     plan = select(expand(sweep, data), only or ())
-    return SweepRequest(sweep, plan, Store(location), location, rehearse)
+    return SweepRequest(sweep, plan, Store(location), location, rehearse, path, changes)
 
 
 def budget_text(request: SweepRequest) -> str:

@@ -4,36 +4,83 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from bansweep.cli.planning import SweepRequest
+from bansweep.cli.planning import REHEARSALS, SweepRequest
+from bansweep.errors import StoreError
 from bansweep.plan.chains import ChainEnd, without_ended
+from bansweep.plan.plan import Plan
 from bansweep.report.chain_ends import chain_remarks, chains_document
 from bansweep.report.diagnostics_plot import diagnostics_svg
 from bansweep.report.document import Outcome, report_document
 from bansweep.report.files import report_files
+from bansweep.report.page.commands import Commands
+from bansweep.report.page.page import report_page
+from bansweep.report.page.source import PageSource
 from bansweep.report.recorded_diagnostics import recorded_diagnostics
 from bansweep.report.table import ReportTable, report_table
+from bansweep.store.spending_ledger import SpendingLedger
 
 
 @dataclass(frozen=True)
 class SweepReport:
-    """`document` is what `--json` prints; `files` maps names to texts."""
+    """`document` is what `--json` prints. The page and the files take longer, and are made when they are asked for."""
 
     table: ReportTable
     document: dict[str, Any]
-    files: dict[str, str]
+    _plan: Plan
+    _request: SweepRequest
+
+    @cached_property
+    def page(self) -> str:
+        """The HTML page."""
+        return report_page(self._source)
+
+    @cached_property
+    def files(self) -> dict[str, str]:
+        """File name -> text: what is kept in the store, and what the tracker is given."""
+        diagnostics = None
+        if self._request.spec.diagnostics:
+            histories = recorded_diagnostics(self._plan, self._request.store)
+            diagnostics = diagnostics_svg(self._plan, histories, rehearsal=self._request.rehearsal)
+        return report_files(self._source, self.document, diagnostics)
+
+    @cached_property
+    def _source(self) -> PageSource:
+        return PageSource(
+            table=self.table,
+            plan=self._plan,
+            store=self._request.store,
+            commands=_commands(self._request),
+            device_hours=_device_hours(self._request),
+        )
 
 
 def sweep_report(request: SweepRequest, ends: Sequence[ChainEnd], outcome: Outcome) -> SweepReport:
     """The report of a plan as it stands, of which `ends` ended early. Raises what `report_table` raises."""
-    store = request.store
     plan = without_ended(request.plan, ends)
     remarks = chain_remarks(ends, several_seeds=len(request.spec.seeds) > 1)
-    table = report_table(plan, store, paper=request.spec.paper, rehearsal=request.rehearsal, remarks=remarks)
+    table = report_table(plan, request.store, paper=request.spec.paper, rehearsal=request.rehearsal, remarks=remarks)
     document = report_document(plan, table.cells, outcome, table.damaged, rehearsal=request.rehearsal)
     document["chains"] = chains_document(ends)
-    diagnostics = None
-    if request.spec.diagnostics:
-        diagnostics = diagnostics_svg(plan, recorded_diagnostics(plan, store), rehearsal=request.rehearsal)
-    return SweepReport(table, document, report_files(table, document, diagnostics))
+    return SweepReport(table, document, plan, request)
+
+
+def _commands(request: SweepRequest) -> Commands:
+    changes = [part for override in request.overrides for part in ("--set", override)]
+    store = request.location.removesuffix(f"/{REHEARSALS}") if request.rehearsal else request.location
+    return Commands(
+        sweep_file=str(request.file),
+        store=store,
+        holding=request.location,
+        changes=[*changes, "--rehearse"] if request.rehearsal else changes,
+    )
+
+
+def _device_hours(request: SweepRequest) -> dict[str, float]:
+    """What the sweep has spent. A file that cannot be read costs the page a figure, and no more."""
+    try:
+        return SpendingLedger(request.store, request.spec.name).total()
+    except StoreError:
+        return {}

@@ -7,6 +7,7 @@ from typing import Any
 
 from bansweep.plan.chains import ChainEnd
 from bansweep.plan.comparison import comparable
+from bansweep.plan.metric_text import figure_text, name_text
 from bansweep.report.document import json_figure
 
 
@@ -36,15 +37,15 @@ def _remark(end: ChainEnd, several_seeds: bool) -> str:
     chain, stop = end.chain, end.chain.stop
     assert stop is not None
     where = f"{chain.row}, {chain.name}" + (f" (seed {chain.replica_seed})" if several_seeds else "")
-    unit = " %" if chain.metric.endswith("_error") else ""
-    course = f"{end.values[0]:.2f} of its teacher, then {', '.join(f'{value:.2f}' for value in end.values[1:])}"
+    first, *others = (figure_text(chain.metric, value) for value in end.values)
+    course = f"its teacher {first}, then {', '.join(others)}"
     by = f" by more than {stop.min_delta:g}" if stop.min_delta else ""
     since = "the last generation" if stop.patience == 1 else f"the last {stop.patience} generations"
     were = "was" if stop.patience == 1 else "were"
     ensemble = f"; {chain.ensemble} is the mean of {', '.join(chain.columns[: end.length])}" if chain.ensemble else ""
     return (
         f"{where}: ended with {chain.columns[end.length - 1]} of {len(chain.columns)}, because {since} {were} not "
-        f"better{by} than {_name(end, end.length - stop.patience, best=True)}: {chain.metric.replace('_', ' ')}{unit} "
+        f"better{by} than {_name(end, end.length - stop.patience, best=True)}: {name_text(chain.metric)} of "
         f"{course}{ensemble}"
     )
 

@@ -104,7 +104,7 @@ def _student(
     recorded = [histories[one] for one in replicas if one in histories and has_diagnostics(histories[one])]
     if teacher_id is None or not recorded:
         return None
-    curves = {name: _mean_curve(name, recorded) for name in DIAGNOSTICS}
+    curves = {name: mean_curve(name, recorded) for name in DIAGNOSTICS}
     return StudentDiagnostics(
         row=row,
         column=column,
@@ -120,7 +120,7 @@ def _column_of(plan: Plan, row: str, generation_id: str) -> str:
     return next(cell.column for cell in plan.cells_of[generation_id] if cell.row == row)
 
 
-def _mean_curve(name: str, histories: Iterable[Sequence[EpochReport]]) -> Curve:
+def mean_curve(name: str, histories: Iterable[Sequence[EpochReport]]) -> Curve:
     """Epoch by epoch the mean over those that recorded a finite value."""
     values: dict[int, list[float]] = {}
     for history in histories:

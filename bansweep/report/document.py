@@ -11,7 +11,8 @@ from typing import Any
 from bansweep.plan.plan import Plan
 from bansweep.report.cells import ReportCell, replica_seeds
 from bansweep.report.metrics import metric_of
-from bansweep.report.summary import StudentDifference, baseline_differences, student_differences
+from bansweep.report.paper_difference import paper_difference
+from bansweep.report.summary import StudentDifference, baseline_differences, ensemble_differences, student_differences
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,14 @@ def report_document(
     """Plain data that `json.dumps` takes: ids of `trained` and `reused`, objects elsewhere, figures in full.
 
     `damaged` and `rehearsal` are the table's. A cell's `values` are in the order of `seeds`; its `difference` is the
-    mean minus the paper's figure. `differences` are students minus teachers, `baseline_differences` students minus the
-    first teacher in their chain; a rehearsal has none. Infinite figures are strings, as in records: standard JSON has
-    no such numbers.
+    mean minus the paper's figure, `within_noise` whether seeds alone may explain it (see `PaperDifference`).
+    `differences` are students minus teachers; `baseline_differences` and, over several seeds, `ensemble_differences`
+    are students and ensembles minus the first teacher in their chain; a rehearsal has none. Infinite figures are
+    strings, as in records: standard JSON has no such numbers.
     """
     from_teachers = () if rehearsal else student_differences(plan, cells)
     from_baselines = () if rehearsal else baseline_differences(plan, cells)
+    of_ensembles = () if rehearsal else ensemble_differences(plan, cells)
     return {
         "sweep": plan.sweep,
         "rehearsal": rehearsal,
@@ -60,21 +63,25 @@ def report_document(
             {"id": generation_id, "label": plan.label(generation_id), "cause": cause}
             for generation_id, cause in outcome.blocked.items()
         ],
-        "cells": [
-            {
-                "row": cell.row,
-                "column": cell.column,
-                "values": [json_figure(value) for value in cell.values],
-                "mean": json_figure(cell.mean),
-                "sd": json_figure(cell.sd),
-                "paper": json_figure(cell.paper),
-                "difference": json_figure(cell.difference),
-            }
-            for cell in cells
-        ],
+        "cells": [_cell(cell) for cell in cells],
         "differences": [_difference(one, "teacher") for one in from_teachers],
         "baseline_differences": [_difference(one, "baseline") for one in from_baselines],
+        "ensemble_differences": [_difference(one, "baseline") for one in of_ensembles],
         "damaged": list(damaged),
+    }
+
+
+def _cell(cell: ReportCell) -> dict[str, Any]:
+    from_paper = paper_difference(cell)
+    return {
+        "row": cell.row,
+        "column": cell.column,
+        "values": [json_figure(value) for value in cell.values],
+        "mean": json_figure(cell.mean),
+        "sd": json_figure(cell.sd),
+        "paper": json_figure(cell.paper),
+        "difference": json_figure(cell.difference),
+        "within_noise": None if from_paper is None else from_paper.within_noise,
     }
 
 

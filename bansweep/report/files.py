@@ -7,18 +7,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from bansweep.report.comma_separated import comma_separated
+from bansweep.report.latex import latex
 from bansweep.report.markdown import markdown
-from bansweep.report.table import ReportTable
+from bansweep.report.page.page import report_page
+from bansweep.report.page.source import PageSource
 
 
-def report_files(table: ReportTable, document: Mapping[str, Any], diagnostics: str | None = None) -> dict[str, str]:
+def report_files(source: PageSource, document: Mapping[str, Any], diagnostics: str | None = None) -> dict[str, str]:
     """File name -> text, for the store and the tracker.
 
-    `document` is `report_document`'s, `diagnostics` `diagnostics_svg`'s; where that is None, there is no such file.
+    `source` has the table, and what the page shows beside it; `document` is `report_document`'s, `diagnostics`
+    `diagnostics_svg`'s; where that is None, there is no such file.
     """
+    table = source.table
     files = {
         "report.md": markdown(table),
         "report.csv": comma_separated(table),
+        "report.tex": latex(table),
         "report.json": json.dumps(document, indent=2) + "\n",
+        "report.html": report_page(source),
     }
     return files if diagnostics is None else {**files, "diagnostics.svg": diagnostics}

@@ -7,13 +7,15 @@ from collections.abc import Iterable, Iterator
 from bansweep.report.cells import ReportCell
 from bansweep.report.metrics import Metric
 from bansweep.report.paired_difference import CONFIDENCE, PairedDifference
+from bansweep.report.paper_difference import PaperDifference
 from bansweep.report.paper_figures import paper_table
 from bansweep.report.summary import StudentDifference
 from bansweep.report.table import ReportTable
 
 UNFINISHED = "–"
 
-INTERVAL = f"{CONFIDENCE:.0%} interval".replace("%", " %")
+CONFIDENCE_PERCENT = f"{CONFIDENCE:.0%}".replace("%", " %")
+INTERVAL = f"{CONFIDENCE_PERCENT} interval"
 
 REHEARSAL = "REHEARSAL: very little data for one epoch; these figures say nothing about the networks"
 
@@ -66,6 +68,15 @@ def verdict(paired: PairedDifference) -> str:
     return "within seed noise" if paired.within_noise else "beyond seed noise"
 
 
+def paper_verdict(from_paper: PaperDifference) -> str:
+    """What seeds say of a difference from the paper: `better, beyond seed noise`; nothing where they say nothing."""
+    if from_paper.within_noise is None:
+        return ""
+    if from_paper.within_noise:
+        return "within seed noise"
+    return f"{'better' if from_paper.mean < 0 else 'worse'}, beyond seed noise"
+
+
 def difference_notes(table: ReportTable) -> Iterator[str]:
     """A line for each difference that is there: from teachers, then from baselines; none in a table of one seed.
 
@@ -87,12 +98,17 @@ def difference_notes(table: ReportTable) -> Iterator[str]:
 
 def headline(table: ReportTable) -> str:
     """What the figures are: the metric and its unit, over how many seeds, and what the brackets hold."""
-    text = f"{table.metric.heading}: {_over_seeds(table)}"
+    text = figures_text(table)
     if any(cell.paper is not None for cell in table.cells):
         text += f"; in brackets the paper's ({paper_name(table)})"
     if any(cell.difference is not None for cell in table.cells):
         text += f" and ours minus the paper's, in {table.metric.difference_unit}"
     return text
+
+
+def figures_text(table: ReportTable) -> str:
+    """What the figures are, without the paper's: the metric and its unit, over how many seeds."""
+    return f"{table.metric.heading}: {_over_seeds(table)}"
 
 
 def paper_name(table: ReportTable) -> str:

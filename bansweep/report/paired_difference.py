@@ -53,10 +53,7 @@ class PairedDifference:
         """
         if self.mean is None or self.sd is None:
             return None
-        # Imported here: a report of one seed needs no scipy.
-        from scipy.special import stdtrit
-
-        half_width = float(stdtrit(self.n - 1, (1 + CONFIDENCE) / 2)) * self.sd / math.sqrt(self.n)
+        half_width = two_sided_t(self.n) * self.sd / math.sqrt(self.n)
         return self.mean - half_width, self.mean + half_width
 
     @property
@@ -70,6 +67,14 @@ class PairedDifference:
     @property
     def _known(self) -> tuple[float, ...]:
         return tuple(value for value in self.values if value is not None)
+
+
+def two_sided_t(n: int) -> float:
+    """The quantile of Student's t for CONFIDENCE and `n` draws (n - 1 degrees of freedom): 4.303 for three."""
+    # Imported here: a report of one seed needs no scipy.
+    from scipy.special import stdtrit
+
+    return float(stdtrit(n - 1, (1 + CONFIDENCE) / 2))
 
 
 def paired_difference(figures: Sequence[float | None], others: Sequence[float | None]) -> PairedDifference:

@@ -75,11 +75,11 @@ def test_the_sentence_names_the_end_the_cause_and_the_course() -> None:
     remarks = chain_remarks(chain_ends(plan, metrics_of(plan)), several_seeds=True)
     assert remarks == (
         "wrn-10-1, ban (seed 0): ended with ban-1 of 3, because the last generation was not better than its teacher: "
-        "validation error % 50.00 of its teacher, then 60.00",
+        "validation error of its teacher 50.00 %, then 60.00 %",
         "wrn-10-1, ban (seed 1): ended with ban-2 of 3, because the last generation was not better than ban-1: "
-        "validation error % 50.00 of its teacher, then 40.00, 45.00",
+        "validation error of its teacher 50.00 %, then 40.00 %, 45.00 %",
         "wrn-10-1, ban (seed 2): ended with ban-2 of 3, because the last generation was not better than ban-1: "
-        "validation error % 52.00 of its teacher, then 44.00, 44.00",
+        "validation error of its teacher 52.00 %, then 44.00 %, 44.00 %",
     )
 
 
@@ -94,8 +94,8 @@ def test_patience_a_bound_and_the_ensemble_are_said() -> None:
     (remark,) = chain_remarks(chain_ends(plan, {one: {"validation_error": error} for one, error in errors.items()}))
     assert remark == (
         "wrn-10-1, ban: ended with ban-3 of 5, because the last 2 generations were not better by more than 0.5 than "
-        "ban-1: validation error % 50.00 of its teacher, then 40.00, 39.80, 39.70; ban-ens is the mean of ban-1, "
-        "ban-2, ban-3"
+        "ban-1: validation error of its teacher 50.00 %, then 40.00 %, 39.80 %, 39.70 %; ban-ens is the mean of "
+        "ban-1, ban-2, ban-3"
     )
 
 

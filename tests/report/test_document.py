@@ -46,6 +46,7 @@ def test_document_exactly(plan: Plan, memory: Any) -> None:
                 "sd": 0.0,
                 "paper": 15.46,
                 "difference": 50.0 - 15.46,
+                "within_noise": False,
             },
             {
                 "row": "densenet-80-120",
@@ -55,10 +56,12 @@ def test_document_exactly(plan: Plan, memory: Any) -> None:
                 "sd": None,
                 "paper": 16.87,
                 "difference": 16.875 - 16.87,
+                "within_noise": None,
             },
         ],
         "differences": [],
         "baseline_differences": [],
+        "ensemble_differences": [],
         "damaged": ["a file is damaged"],
     }
     assert json.loads(json.dumps(document, allow_nan=False)) == document
@@ -70,7 +73,7 @@ def test_a_rehearsal_says_so_and_has_no_differences(plan: Plan, memory: Any) -> 
     assert document["rehearsal"] is True
     assert {cell["difference"] for cell in document["cells"]} == {None}
     assert document["cells"][0]["paper"] == 17.16
-    assert document["differences"] == document["baseline_differences"] == []
+    assert document["differences"] == document["baseline_differences"] == document["ensemble_differences"] == []
 
 
 def test_differences_with_their_intervals(plan: Plan, memory: Any) -> None:
@@ -107,6 +110,15 @@ def test_differences_with_their_intervals(plan: Plan, memory: Any) -> None:
     assert from_baseline["mean"] == pytest.approx(-1.3)
 
 
+def test_ensembles_are_compared_with_the_network_that_their_chains_began_with(plan: Plan, memory: Any) -> None:
+    document = report_document(plan, cells(plan, memory, paper=None), Outcome())
+    finished, unfinished = document["ensemble_differences"]
+    assert (finished["row"], finished["column"], finished["baseline"]) == ("densenet-80-80", "ens*2", "teacher")
+    assert finished["values"] == [50.0 - 18.0, 50.0 - 17.5, None]
+    assert (finished["n"], finished["within_noise"]) == (2, False)
+    assert (unfinished["row"], unfinished["n"]) == ("densenet-80-120", 0)
+
+
 def test_nothing_happened(plan: Plan) -> None:
     assert report_document(plan, (), Outcome()) == {
         "sweep": "example",
@@ -120,5 +132,6 @@ def test_nothing_happened(plan: Plan) -> None:
         "cells": [],
         "differences": [],
         "baseline_differences": [],
+        "ensemble_differences": [],
         "damaged": [],
     }

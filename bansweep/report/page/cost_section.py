@@ -1,0 +1,94 @@
+"""What the sweep cost, and what it saved to train each distinct generation once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from bansweep.report.page.durations import duration_text
+from bansweep.report.page.limits import COMMANDS, left_out
+from bansweep.report.page.source import PageSource
+from bansweep.store.records import GenerationRecord
+
+_SECONDS_AN_HOUR = 3600.0
+
+
+@dataclass(frozen=True)
+class CostSection:
+    """Times as text. `by_device` and `by_row` hold (name, generations, time); `held` is empty where it is not kept.
+
+    `alone` is what the same places of the table would have taken had each trained its own teachers, and each ensemble
+    its own members; `saved` the share of it, in percent, that was not spent.
+    """
+
+    finished: int
+    planned: int
+    trained: str
+    held: str
+    by_device: tuple[tuple[str, int, str], ...]
+    by_row: tuple[tuple[str, int, str], ...]
+    places: int
+    alone: str
+    saved: str
+    remark: str
+
+
+def cost_section(source: PageSource) -> CostSection:
+    """By what the records say; generations that are not finished count for nothing."""
+    seconds = {one: training_seconds(record) for one, record in source.records.items()}
+    places, alone = _alone(source, seconds)
+    by_device: dict[str, list[float]] = {}
+    for generation_id, record in source.records.items():
+        by_device.setdefault(record.device, []).append(seconds[generation_id])
+    by_row: dict[str, set[str]] = {row: set() for row in source.plan.rows}
+    for cell in source.plan.cells:
+        if cell.generation_id in seconds:
+            by_row[cell.row].add(cell.generation_id)
+    total = sum(seconds.values())
+    held = sum(hours for one, hours in source.device_hours.items() if one in source.plan.generations)
+    rows = [(row, len(ids), duration_text(sum(seconds[one] for one in ids))) for row, ids in by_row.items()]
+    return CostSection(
+        finished=len(seconds),
+        planned=len(source.plan.generations),
+        trained=duration_text(total),
+        held=duration_text(held * _SECONDS_AN_HOUR) if held else "",
+        by_device=tuple((device, len(times), duration_text(sum(times))) for device, times in by_device.items()),
+        by_row=tuple(rows[:COMMANDS]),
+        places=places,
+        alone=duration_text(alone),
+        saved=f"{100 * (1 - total / alone):.0f} %" if alone > total else "",
+        remark=left_out(COMMANDS, len(rows), "networks", "the records have the others' times"),
+    )
+
+
+def training_seconds(record: GenerationRecord) -> float:
+    """With all candidates, where it was searched."""
+    return sum(one.seconds for one in record.candidates) or record.training_seconds
+
+
+def _alone(source: PageSource, seconds: dict[str, float]) -> tuple[int, float]:
+    """How many finished places the table has, and the seconds had each of them trained all that it rests on."""
+    with_teachers: dict[str, float] = {}
+    for generation_id, generation in source.plan.generations.items():  # teachers come first
+        if generation_id in seconds:
+            above = 0.0 if generation.teacher is None else with_teachers.get(generation.teacher, 0.0)
+            with_teachers[generation_id] = seconds[generation_id] + above
+    shown = Counter(cell.generation_id for cell in source.plan.cells if cell.generation_id in seconds)
+    alone = sum(with_teachers[one] * count for one, count in shown.items())
+    places = shown.total()
+    for ensemble in source.plan.ensembles:
+        if all(member in seconds for member in ensemble.members):
+            alone += sum(seconds.get(one, 0.0) for one in _ancestry(source, ensemble.members))
+            places += 1
+    return places, alone
+
+
+def _ancestry(source: PageSource, members: tuple[str, ...]) -> set[str]:
+    """The members and all that taught them: an ensemble alone would share these within itself."""
+    found: set[str] = set()
+    for member in members:
+        one: str | None = member
+        while one is not None and one not in found:
+            found.add(one)
+            one = source.plan.generations[one].teacher
+    return found

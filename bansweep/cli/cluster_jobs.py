@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -35,6 +35,7 @@ JobOrSweep = Annotated[
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on showing it until it ends.")]
 
 _STATUS_OF = {"SUCCEEDED": ExitStatus.DONE, "STOPPED": ExitStatus.TERMINATED}
+_CAN_GO_ON = (ExitStatus.TERMINATED, ExitStatus.INTERRUPTED)
 
 
 def is_sweep_file(job: str) -> bool:
@@ -47,18 +48,29 @@ def job_of(jobs: Jobs, job: str) -> SweepJob:
     return jobs.newest(read_sweep(Path(job)).name) if is_sweep_file(job) else jobs.job(job)
 
 
-def follow(jobs: Jobs, job_id: str, address: str) -> None:
+def follow(jobs: Jobs, job_id: str, address: str) -> NoReturn:
     """Print the job's log until it ends, and end with the status of its sweep."""
     with _leaving_it_running(job_id, address):
         ended = jobs.follow(job_id, _print)
     typer.echo(f"{job_id}: {state_text(ended)}", err=True)
-    raise typer.Exit(_STATUS_OF.get(ended.state, ExitStatus.FAILED))
+    raise typer.Exit(status_of(ended))
+
+
+def status_of(ended: SweepJob) -> ExitStatus:
+    """What `bansweep run` said on the cluster; FAILED where its end was another's doing, as for want of memory."""
+    if ended.exit_status in set(ExitStatus):
+        return ExitStatus(ended.exit_status)
+    return _STATUS_OF.get(ended.state, ExitStatus.FAILED)
 
 
 def state_text(job: SweepJob) -> str:
     """`failed: ...`, without the log that Ray adds; what it has to say of success is nothing."""
+    if job.state != "FAILED":
+        return job.state.lower()
+    if job.exit_status in _CAN_GO_ON:
+        return "ended early; submitted again, the sweep goes on"
     reason = job.message.partition(", last available logs")[0]
-    return job.state.lower() + (f": {reason}" if job.state == "FAILED" and reason else "")
+    return f"failed: {reason}" if reason else "failed"
 
 
 def next_commands(job_id: str, address: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from bansweep import __version__
-from bansweep.cli.options import Budget, Only, Overrides, Rehearse, SweepFile
+from bansweep.cli.options import Budget, ClusterStore, Only, Overrides, Rehearse, SweepFile
 from bansweep.cli.seen_by_cluster import check_seen_by_cluster
 from bansweep.spec.reading import read_sweep
 
@@ -19,14 +19,7 @@ def deploy(
     image: Annotated[
         str, typer.Option(envvar="BANSWEEP_IMAGE", help="What submits it: the cluster's own image.")
     ] = f"bansweep:{__version__}-cpu",
-    store: Annotated[
-        str | None,
-        typer.Option(
-            help="Where finished generations are kept, as the cluster sees it; else where it keeps them anyway.",
-            metavar="STORE",
-            show_default=False,
-        ),
-    ] = None,
+    store: ClusterStore = None,
     overrides: Overrides = None,
     only: Only = None,
     rehearse: Rehearse = False,
@@ -35,6 +28,8 @@ def deploy(
     """bansweep deploy sweeps/table2.yaml | kubectl apply -f -: run a sweep on a Ray cluster on Kubernetes.
 
     Prints a ConfigMap with the file and a RayJob, and changes nothing. The same again is the same objects.
+
+    Example: bansweep deploy sweeps/table2.yaml --namespace research --store s3://networks/store
     """
     from bansweep.deployment.manifest_yaml import is_too_large_to_apply, manifest_yaml
     from bansweep.deployment.manifests import manifests

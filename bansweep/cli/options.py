@@ -7,15 +7,9 @@ from typing import Annotated
 
 import typer
 
-from bansweep.store.location import is_url
+from bansweep.store.location import store_location
 
 DEFAULT_STORE = "bansweep-store"
-
-
-def _as_shown(location: str) -> str:
-    """A folder or URL as messages name it, without slashes at its end."""
-    return location.rstrip("/") if is_url(location) else str(Path(location))
-
 
 SweepFile = Annotated[Path, typer.Argument(metavar="SWEEP", help="The sweep file (YAML).", show_default=False)]
 
@@ -26,7 +20,7 @@ StoreLocation = Annotated[
         envvar="BANSWEEP_STORE",
         help="Where finished generations are kept: a folder, or an object store's URL such as s3://BUCKET/FOLDER.",
         metavar="STORE",
-        parser=_as_shown,
+        parser=store_location,
     ),
 ]
 
@@ -64,6 +58,18 @@ Budget = Annotated[
         "--budget",
         help="Device hours (of GPUs, else of processes) that the sweep may spend in all; its file's budget otherwise.",
         metavar="HOURS",
+        show_default=False,
+    ),
+]
+
+ClusterStore = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        help="Where finished generations are kept, as the cluster sees it: a URL, or a folder that all of its nodes "
+        "share; else its own BANSWEEP_STORE.",
+        metavar="STORE",
+        parser=store_location,
         show_default=False,
     ),
 ]

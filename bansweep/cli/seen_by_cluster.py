@@ -6,14 +6,12 @@ from pathlib import Path
 
 from bansweep.errors import RequestError
 from bansweep.spec.data import DataSpec
-from bansweep.store.location import is_url, store_path
+from bansweep.store.location import is_url
 
 
 def check_seen_by_cluster(data: DataSpec, store: str | None) -> None:
-    """Raises RequestError for what is no store's URL, and for folders that mean another one on each machine."""
-    if store is not None and is_url(store):
-        store_path(store)
-    elif store is not None and not Path(store).is_absolute():
+    """Raises RequestError for folders that mean another one on each machine. Opens no store."""
+    if store is not None and not is_url(store) and not Path(store).is_absolute():
         raise RequestError(
             f"--store {store}: a relative folder is another one on each node",
             remedy="name an object store, s3://BUCKET/FOLDER, or from the root a folder that all nodes share",

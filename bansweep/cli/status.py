@@ -33,7 +33,10 @@ def status(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """bansweep status sweeps/quickstart.yaml: what is finished, what has begun, what waits."""
+    """bansweep status sweeps/quickstart.yaml: what is finished, what has begun, what waits.
+
+    Example: bansweep status sweeps/table2.yaml --store ~/networks --json
+    """
     if address is not None:
         job_status(sweep, address, as_json=as_json)
         return

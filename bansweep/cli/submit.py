@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from bansweep.cli.cluster_jobs import Address, Follow, follow, next_commands
-from bansweep.cli.options import AsJson, Budget, Only, Overrides, Rehearse, SweepFile
+from bansweep.cli.options import AsJson, Budget, ClusterStore, Only, Overrides, Rehearse, SweepFile
 from bansweep.cli.seen_by_cluster import check_seen_by_cluster
 from bansweep.errors import RequestError
 from bansweep.spec.reading import read_sweep
@@ -22,15 +22,7 @@ _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 def submit(
     sweep: SweepFile,
     address: Address,
-    store: Annotated[
-        str | None,
-        typer.Option(
-            help="Where finished generations are kept, as the cluster sees it: a URL, or a folder that all of its "
-            "nodes share; else its own BANSWEEP_STORE.",
-            metavar="STORE",
-            show_default=False,
-        ),
-    ] = None,
+    store: ClusterStore = None,
     overrides: Overrides = None,
     only: Only = None,
     rehearse: Rehearse = False,
@@ -46,7 +38,14 @@ def submit(
 
     Of this machine it needs the sweep file only, and not for long: a lost connection, or a laptop that is closed, does
     not stop it. A cluster that asks for a token is given the one in RAY_AUTH_TOKEN, with RAY_AUTH_MODE=token.
+
+    Example: bansweep submit sweeps/table2.yaml --store s3://networks/store --budget 20 --follow
     """
+    if as_json and follow_it:
+        raise RequestError(
+            "--json prints one document and ends, while --follow shows the sweep's own text until that ends",
+            remedy="submit with --json, and follow the job that it names: bansweep logs JOB --follow",
+        )
     limit = [] if budget is None else [f"budget.gpu_hours={budget}"]
     spec = read_sweep(sweep, [*(overrides or ()), *limit])
     check_seen_by_cluster(spec.data, store)
@@ -62,7 +61,7 @@ def submit(
     jobs = Jobs(address)
     text = sweep.read_text(encoding="utf-8")
     submitted = jobs.submit(text, sweep=spec.name, job_id=name, options=options, store=store)
-    if as_json and not follow_it:
+    if as_json:
         typer.echo(json.dumps({"job": name, "sweep": spec.name, "submitted": submitted}))
         return
     typer.echo(f"{name} {'submitted' if submitted else 'is there already'}", err=follow_it)

@@ -7,13 +7,14 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from bansweep.errors import ClusterError, NoSuchJobError, RequestError
 
 if TYPE_CHECKING:
-    from ray.job_submission import JobSubmissionClient
+    from bansweep.cluster.job_client import JobClient
 
 _KNOCK_S = 5.0
 _TALKATIVE = (
@@ -22,11 +23,13 @@ _TALKATIVE = (
     "ray._private.runtime_env.packaging",
 )
 _PORTS = {"http": 80, "https": 443}
+_LONGEST_TEXT = 300
 
 TOKEN_REMEDY = "set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH, to the cluster's token"
+_ADDRESS_REMEDY = "check the address, that of Ray's dashboard (--address, RAY_API_SERVER_ADDRESS), and the tunnel to it"
 
 
-def connect(address: str) -> JobSubmissionClient:
+def connect(address: str) -> JobClient:
     """A client of the job server at an http:// or https:// address.
 
     Raises RequestError where that is none, ClusterError where there is no job server, or it wants another token.
@@ -44,16 +47,16 @@ def connect(address: str) -> JobSubmissionClient:
         raise RequestError(
             "the address holds credentials, which would be seen in lists of processes", remedy=TOKEN_REMEDY
         )
-    # Ray's client would wait for minutes.
+    # Nobody there is told before Ray is imported, and in fewer words than its libraries have for it.
     with explained(address, about_job=False):
         socket.create_connection((parts.hostname, port), timeout=_KNOCK_S).close()
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     with explained(address, about_job=False):
-        from ray.job_submission import JobSubmissionClient
+        from bansweep.cluster.job_client import JobClient
 
         for module in _TALKATIVE:
             logging.getLogger(module).setLevel(logging.ERROR)
-        return JobSubmissionClient(address.rstrip("/"))
+        return JobClient(address.rstrip("/"))
 
 
 @contextmanager
@@ -67,17 +70,27 @@ def explained(address: str, *, about_job: bool = True) -> Iterator[None]:
         raise _explanation(address, error, about_job=about_job) from error
 
 
+def answered_status(error: BaseException | None) -> int | None:
+    """The HTTP status that an error stands for, one of Ray's client or its websocket's; None where none was sent."""
+    status = getattr(error, "status", None)
+    return status if isinstance(status, int) else None
+
+
 def _explanation(address: str, error: Exception, *, about_job: bool) -> ClusterError:
-    text = " ".join(str(error).split()) or type(error).__name__
-    if type(error).__name__ == "AuthenticationError" or "RAY_AUTH" in text:
-        what = "refuses this token" if "Invalid" in text else "wants a token"
-        return ClusterError(f"the cluster at {address} {what}", remedy=TOKEN_REMEDY)
-    if about_job and ("status code 404" in text or getattr(error, "status", None) == 404):
+    status = answered_status(error)
+    said = getattr(error, "text", None) or getattr(error, "message", None) or str(error)
+    text = " ".join(str(said).split())[:_LONGEST_TEXT]
+    if status == HTTPStatus.NOT_FOUND and about_job:
         return NoSuchJobError(
             f"the cluster at {address} knows no such job",
             remedy=f"bansweep status SWEEP --address {address} lists those of a sweep",
         )
-    return ClusterError(
-        f"cannot reach a job server at {address}: {text[:300]}",
-        remedy="check the address, that of Ray's dashboard (--address, RAY_API_SERVER_ADDRESS), and the tunnel to it",
-    )
+    if status == HTTPStatus.NOT_FOUND:
+        return ClusterError(f"what answers at {address} is not Ray's dashboard", remedy=_ADDRESS_REMEDY)
+    if status == HTTPStatus.FORBIDDEN:
+        return ClusterError(f"the cluster at {address} refuses this token", remedy=TOKEN_REMEDY)
+    # Without a status it is Ray's client that finds no token here, where RAY_AUTH_MODE says that there should be one.
+    if status == HTTPStatus.UNAUTHORIZED or type(error).__name__ == "AuthenticationError":
+        return ClusterError(f"the cluster at {address} wants a token", remedy=TOKEN_REMEDY)
+    answer = f"it answers {status}{text and f', {text}'}" if status else text or type(error).__name__
+    return ClusterError(f"cannot reach a job server at {address}: {answer}", remedy=_ADDRESS_REMEDY)

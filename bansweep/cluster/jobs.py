@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bansweep.cluster.job_server import connect, explained
+from bansweep.cluster.job_log import LogStream, OnceWritten
+from bansweep.cluster.job_server import answered_status, connect, explained
 from bansweep.cluster.submission import SWEEP_FILE, SWEEP_NAME, entrypoint, runtime_environment
 from bansweep.errors import ClusterError, NoSuchJobError
 
@@ -22,13 +24,19 @@ if TYPE_CHECKING:
 _PATIENCE_S = 300.0
 _PAUSE_S = 3.0
 
+# Nothing printed for so long: the job has nothing to say, or the connection is dead and nobody said so.
+_SILENCE_S = 30.0
+
 _ENDED = ("SUCCEEDED", "FAILED", "STOPPED")
 _COUNTS = re.compile(r"\d+ of \d+ generations done.*")
 
 
 @dataclass(frozen=True)
 class SweepJob:
-    """A sweep on a cluster. `state` is Ray's: PENDING, RUNNING, SUCCEEDED, FAILED, STOPPED; times are Unix seconds."""
+    """A sweep on a cluster. `state` is Ray's: PENDING, RUNNING, SUCCEEDED, FAILED, STOPPED; times are Unix seconds.
+
+    `exit_status` is that of its command; None before it ends, and where it was not left to end by itself.
+    """
 
     id: str
     sweep: str
@@ -36,6 +44,7 @@ class SweepJob:
     started_at: float | None
     ended_at: float | None
     message: str
+    exit_status: int | None = None
 
     @property
     def ended(self) -> bool:
@@ -53,15 +62,33 @@ class Jobs:
         """Hands in a sweep file with options of `bansweep run`; False where there is a job of this id already."""
         if self._has(job_id):
             return False
-        with tempfile.TemporaryDirectory(prefix="bansweep-submit-") as folder, explained(self._address):
-            Path(folder, SWEEP_FILE).write_text(text, encoding="utf-8")
-            self._client.submit_job(
-                entrypoint=entrypoint(options, store),
-                submission_id=job_id,
-                runtime_env=runtime_environment(folder),
-                metadata={SWEEP_NAME: sweep},
-            )
+        try:
+            with tempfile.TemporaryDirectory(prefix="bansweep-submit-") as folder, explained(self._address):
+                Path(folder, SWEEP_FILE).write_text(text, encoding="utf-8")
+                self._client.submit_job(
+                    entrypoint=entrypoint(options, store),
+                    submission_id=job_id,
+                    runtime_env=runtime_environment(folder),
+                    metadata={SWEEP_NAME: sweep},
+                )
+        except ClusterError as error:
+            if not self._has_arrived(job_id, error):
+                raise
         return True
+
+    def _has_arrived(self, job_id: str, error: ClusterError) -> bool:
+        """Whether a job was handed in whose submission ended in `error`: an answer that is lost says neither."""
+        status = answered_status(error.__cause__)
+        if status is not None and status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            return False
+        time.sleep(_PAUSE_S)
+        try:
+            return self._has(job_id)
+        except ClusterError as again:
+            raise ClusterError(
+                f"whether {job_id} was submitted is not known: {again.cause}",
+                remedy=f"submit it again with --job {job_id}, which is not submitted twice",
+            ) from error
 
     def of_sweep(self, sweep: str) -> list[SweepJob]:
         """All jobs of a sweep, the newest first."""
@@ -101,15 +128,22 @@ class Jobs:
     def follow(self, job_id: str, write: Callable[[str], None]) -> SweepJob:
         """Hands `write` what the job prints, from the beginning, until it ends; returns how.
 
-        A connection that is lost is tried again, and goes on where it was. ClusterError: for minutes in vain.
+        A connection that is lost, or dead without a word, is tried again, and goes on where it was. ClusterError: for
+        minutes in vain. What `write` raises ends it.
         """
-        log = _Log(write)
+        log = OnceWritten(write)
         lost_at: float | None = None
         while True:
             try:
-                asyncio.run(self._read(job_id, log))
+                with closing(self._parts(job_id)) as parts:
+                    for begin, text in parts:
+                        lost_at = None
+                        log.add(begin, text)
                 job = self.job(job_id)
                 if job.ended:
+                    # A proxy that goes ends a connection as if all had been said.
+                    with suppress(ClusterError):
+                        log.add(0, self.log(job_id))
                     return job
                 lost_at = None
             except NoSuchJobError:
@@ -123,33 +157,36 @@ class Jobs:
                     ) from error
             time.sleep(_PAUSE_S)
 
-    async def _read(self, job_id: str, log: _Log) -> None:
-        log.begin()
-        with explained(self._address):
-            async for text in self._client.tail_job_logs(job_id):
-                log.add(text)
+    def _parts(self, job_id: str) -> Generator[tuple[int, str]]:
+        """What the job prints, from its beginning, each part with the number of characters before it.
+
+        Ends with the job, and with a connection that no longer brings what there is. Ray's server answers no pings: one
+        that is silent is compared with the log as another request reads it. Reading anew whenever a job has nothing to
+        say would leave one more reader on the cluster each time, until the job prints again.
+        """
+        read = 0
+        with LogStream(self._client.tail_job_logs(job_id)) as stream:
+            while True:
+                with explained(self._address):
+                    text = stream.read(_SILENCE_S)
+                if text is None:
+                    return
+                if text:
+                    yield read, text
+                    read += len(text)
+                    continue
+                if self.job(job_id).ended:
+                    return
+                whole = self.log(job_id)
+                yield 0, whole
+                if len(whole) > read:
+                    return
 
     def _has(self, job_id: str) -> bool:
-        with explained(self._address):
-            return any(details.submission_id == job_id for details in self._client.list_jobs())
-
-
-class _Log:
-    """Writes a text that is read several times from its beginning, each time perhaps further: each part once."""
-
-    def __init__(self, write: Callable[[str], None]) -> None:
-        self._write = write
-        self._written = 0
-        self._read = 0
-
-    def begin(self) -> None:
-        self._read = 0
-
-    def add(self, text: str) -> None:
-        self._read += len(text)
-        if self._read > self._written:
-            self._write(text[-(self._read - self._written) :])
-            self._written = self._read
+        try:
+            return self.job(job_id).id == job_id
+        except NoSuchJobError:
+            return False
 
 
 def _job(details: JobDetails) -> SweepJob:
@@ -163,4 +200,5 @@ def _job(details: JobDetails) -> SweepJob:
         started_at=seconds(details.start_time),
         ended_at=seconds(details.end_time),
         message=" ".join((details.message or "").split()),
+        exit_status=details.driver_exit_code,
     )

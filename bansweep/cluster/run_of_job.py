@@ -16,6 +16,7 @@ from bansweep.spec.data import ImageDataSpec, is_text
 from bansweep.spec.networks import is_language_model
 from bansweep.spec.recipes import Recipe
 from bansweep.spec.text_data import TextSpec
+from bansweep.store.own_code import check_own_code
 from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store
 from bansweep.training.generation_run import GenerationRun
@@ -68,6 +69,7 @@ def _image_run(
 ) -> ImageRun:
     frozen, targets = None, None
     if teacher is not None:
+        check_own_code(teacher, planned_id=job.generation.teacher)
         if learns_from_logits(job.generation.loss):
             targets = _target_table(job, data, teacher, store, device)
         frozen = _frozen_teacher(data, teacher, store, device) if targets is None else targets.teacher

@@ -1,67 +1,102 @@
-"""From where a user says that a store is, a folder or a URL, to the path of its root."""
+"""Where a user says that a store is, a folder or a URL: what can be one, and the path of its root."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote
 
 from bansweep.errors import RequestError
 from bansweep.store.local_path import LocalPath
+from bansweep.store.object_filesystem import SCHEMES, object_filesystem
 from bansweep.store.object_path import ObjectPath
 from bansweep.store.paths import StorePath
 
-# fsspec and the packages behind it are imported for a URL only: `bansweep plan` on a folder starts at once.
+# fsspec and the packages behind it are imported where a URL's store is opened: `bansweep plan` on a folder starts at
+# once, and a laptop without them can submit a sweep to a cluster that has them.
 
-_URL = re.compile(r"([a-z][a-z0-9+.-]+)://(.*)", re.DOTALL)
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(//)?(.*)", re.DOTALL)
+_FILE = "file"
+_LOCAL_HOSTS = ("", "localhost")
+_AZURE = ("az", "abfs", "abfss")
 
-# A request is tried so often, with growing pauses: about half a minute, in which a server may be restarted.
-_ATTEMPTS = 8
 
-_OPTIONS: dict[str, dict[str, Any]] = {
-    "s3": {"config_kwargs": {"retries": {"mode": "standard", "max_attempts": _ATTEMPTS}, "connect_timeout": 10}},
-}
+def store_location(location: str | Path) -> str:
+    """A folder, or an object store's URL with its scheme in small letters and no needless slashes. Opens nothing.
+
+    `file://` URLs become folders. Raises RequestError for what cannot be a store: an unknown scheme, a URL without a
+    bucket, with credentials, or with characters that mean something else in a URL.
+    """
+    text = str(location)
+    match = _URL.fullmatch(text)
+    scheme = match[1].lower() if match else ""
+    if match is None or (not match[2] and scheme not in (*SCHEMES, _FILE)):
+        return _folder(Path(text))
+    _check_no_credentials(f"{scheme}://{match[3].lstrip('/')}")
+    if not match[2]:
+        raise RequestError(
+            f"{text!r} is neither a URL nor a plain folder",
+            remedy=f"write {scheme}:// for a URL, or ./{text} for a folder of this name",
+        )
+    if scheme == _FILE:
+        return _folder_of_url(text)
+    if scheme not in SCHEMES:
+        raise RequestError(
+            f"{scheme}:// is no kind of store that is known",
+            remedy="name a folder, or a URL such as s3://BUCKET/FOLDER; "
+            f"known are {', '.join(SCHEMES[:-1])} and {SCHEMES[-1]}",
+        )
+    parts = [part for part in match[3].split("/") if part]
+    if not parts or {".", ".."} & set(parts) or re.search(r"[?#\x00-\x1f]", match[3]):
+        raise RequestError(
+            f"{text!r} cannot be a store", remedy="an object store is named with its bucket: s3://BUCKET/FOLDER"
+        )
+    return f"{scheme}://{'/'.join(parts)}"
 
 
 def is_url(location: str) -> bool:
-    """Whether it names an object store, and no folder."""
-    match = _URL.fullmatch(location)
-    return match is not None and match[1] != "file"
+    """Whether it names an object store, and no folder. Raises RequestError for what can be neither."""
+    return store_location(location).partition("://")[0] in SCHEMES
 
 
 def store_path(location: str | Path) -> StorePath:
     """The root of the store at `location`. Nothing is looked at. Raises RequestError where that cannot be a store's."""
-    text = str(location)
+    text = store_location(location)
     if not is_url(text):
         # Absolute: Ray's workers change their directory.
-        return LocalPath(Path(text.removeprefix("file://")).absolute())
-    if urlsplit(text).username or urlsplit(text).password:
+        return LocalPath(Path(text).absolute())
+    scheme = text.partition("://")[0]
+    filesystem = object_filesystem(scheme)
+    return ObjectPath(filesystem, scheme, filesystem._strip_protocol(text))
+
+
+def _folder(path: Path) -> str:
+    """As text that is read as the same folder again, whatever its name looks like."""
+    return f"./{path}" if _URL.fullmatch(str(path)) else str(path)
+
+
+def _folder_of_url(url: str) -> str:
+    """RFC 8089: `file:///PATH`, percent-encoded."""
+    host, slash, path = url.partition("://")[2].partition("/")
+    if host not in _LOCAL_HOSTS or not path.strip("/") or re.search(r"[?#]|%00", path):
+        raise RequestError(
+            f"{url!r} names no folder", remedy="name the folder itself, or file:///FOLDER with all three slashes"
+        )
+    return str(Path(slash + unquote(path)))
+
+
+def _check_no_credentials(url: str) -> None:
+    scheme, _, rest = url.partition("://")
+    bucket, _, key = rest.partition("/")
+    user, _, _ = bucket.rpartition("@")
+    if scheme in _AZURE and user and ":" not in user:
+        raise RequestError(
+            f"{url!r} names an account, which a store's URL does not",
+            remedy=f"name {scheme}://{user}/FOLDER, and set AZURE_STORAGE_ACCOUNT_NAME in the environment",
+        )
+    # A secret key may have slashes. An access point's ARN has colons.
+    if user or (":" in bucket and not bucket.startswith("arn:") and "@" in key):
         raise RequestError(
             "the store's URL holds credentials, which would be seen in logs and in lists of processes",
             remedy="leave them out and set them in the environment (for S3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)",
         )
-    scheme, key = text.split("://", 1)
-    parts = [part for part in key.split("/") if part]
-    if not parts or {".", ".."} & set(parts) or re.search(r"[?#\x00-\x1f]", key):
-        raise RequestError(
-            f"{text!r} cannot be a store", remedy="an object store is named with its bucket: s3://BUCKET/FOLDER"
-        )
-    filesystem = _filesystem(scheme)
-    return ObjectPath(filesystem, scheme, filesystem._strip_protocol(f"{scheme}://{'/'.join(parts)}"))
-
-
-def _filesystem(scheme: str) -> Any:
-    import fsspec
-
-    try:
-        # A listing that is remembered hides what other processes have written since.
-        return fsspec.filesystem(scheme, use_listings_cache=False, **_OPTIONS.get(scheme, {}))
-    except ImportError as error:
-        extra = "pip install 'bansweep[s3]'" if scheme == "s3" else f"install fsspec's package for it ({error})"
-        raise RequestError(f"stores at {scheme}:// need another package", remedy=extra) from error
-    except ValueError as error:
-        raise RequestError(
-            f"{scheme}:// is no kind of store that is known",
-            remedy="name a folder, or a URL such as s3://BUCKET/FOLDER",
-        ) from error

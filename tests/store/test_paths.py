@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import uuid
 from pathlib import Path
 
+import fsspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bansweep.errors import RequestError
-from bansweep.store.location import store_path
+from bansweep.store.location import is_url, store_location, store_path
+from bansweep.store.object_filesystem import SCHEMES
+from bansweep.store.object_path import ObjectPath
 from bansweep.store.paths import StorePath
 
 
@@ -22,7 +29,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> StorePath:
         case "s3":
             return store_path(f"{request.getfixturevalue('bucket')}/some/store")
         case _:
-            return store_path(f"memory://{uuid.uuid4().hex}/store")
+            return ObjectPath(fsspec.filesystem("memory"), "memory", f"/{uuid.uuid4().hex}/store")
 
 
 def test_nothing_is_there_before_it_is_written(place: StorePath) -> None:
@@ -119,18 +126,88 @@ def test_one_folder_is_removed_and_not_its_namesakes(place: StorePath) -> None:
         ("s3://bucket/../other", "cannot be a store"),
         ("s3://bucket/a?x=1", "cannot be a store"),
         ("s3://key:secret@bucket/a", "holds credentials"),
+        ("s3://key:sec/secret@bucket/a", "holds credentials"),
+        ("S3://key:secret@bucket/a", "holds credentials"),
+        ("s3:key:secret@bucket/a", "holds credentials"),
+        ("nosuch://key:secret@bucket/a", "holds credentials"),
+        ("abfs://container:secret@account/a", "holds credentials"),
+        ("abfs://container@account.dfs.core.windows.net/a", "names an account"),
         ("nosuch://bucket/a", "no kind of store that is known"),
+        ("memory://bucket/a", "no kind of store that is known"),
+        ("https://host/a", "no kind of store that is known"),
+        ("s3:/bucket/a", "neither a URL nor a plain folder"),
+        ("s3:bucket", "neither a URL nor a plain folder"),
+        ("file:/a", "neither a URL nor a plain folder"),
+        ("file://host/a", "names no folder"),
+        ("file://", "names no folder"),
+        ("file:///", "names no folder"),
+        ("file:///a?x=1", "names no folder"),
+        ("file:///a%00b", "names no folder"),
     ],
 )
-def test_a_url_that_cannot_be_a_stores_is_refused(location: str, said: str) -> None:
-    with pytest.raises(RequestError, match=said) as refused:
-        store_path(location)
-    assert "secret" not in str(refused.value)
-    assert refused.value.remedy
+def test_what_cannot_be_a_store_is_refused(location: str, said: str) -> None:
+    for take in (store_location, is_url, store_path):
+        with pytest.raises(RequestError, match=said) as refused:
+            take(location)
+        assert "secret" not in str(refused.value)
+        assert refused.value.remedy
 
 
-def test_a_location_is_shown_as_it_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("s3://bucket/some//folder/", "s3://bucket/some/folder"),
+        ("S3://Bucket/Folder", "s3://Bucket/Folder"),
+        ("GS://b", "gs://b"),
+        ("s3://arn:aws:s3:eu-west-1:1234:accesspoint/a@b", "s3://arn:aws:s3:eu-west-1:1234:accesspoint/a@b"),
+        *((f"{scheme}://bucket/a", f"{scheme}://bucket/a") for scheme in SCHEMES),
+        ("here/", "here"),
+        ("/a//b/", "/a/b"),
+        ("a:b", "./a:b"),
+        ("./s3:", "./s3:"),
+        ("file:///a/b", "/a/b"),
+        ("FILE:///a%20b/", "/a b"),
+        ("File://localhost/a", "/a"),
+    ],
+)
+def test_a_location_is_named_as_it_is_meant(written: str, meant: str) -> None:
+    assert store_location(written) == meant
+    assert is_url(written) == ("://" in meant)
+
+
+@given(
+    st.one_of(
+        st.text(st.characters(exclude_characters="\0"), max_size=12),
+        st.from_regex(r"([sS]3|[fF]ile|a)?:?/{0,3}[a:./ %]{0,5}", fullmatch=True),
+    )
+)
+def test_what_it_is_named_means_the_same(location: str) -> None:
+    try:
+        named = store_location(location)
+    except RequestError:
+        return
+    assert store_location(named) == named
+
+
+def test_folders_are_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert str(store_path("s3://bucket/some//folder/")) == "s3://bucket/some/folder"
     assert str(store_path("here")) == str(tmp_path / "here")
+    assert str(store_path("./s3:here")) == str(tmp_path / "s3:here")
     assert str(store_path(f"file://{tmp_path}/here")) == str(tmp_path / "here")
+
+
+def test_a_url_is_checked_without_the_packages_that_open_it() -> None:
+    code = """if True:
+        import sys
+        sys.modules.update({"fsspec": None, "s3fs": None})
+        from bansweep.errors import RequestError
+        from bansweep.store.location import store_location, store_path
+        assert store_location("s3://bucket/a/") == "s3://bucket/a"
+        try:
+            store_path("s3://bucket/a")
+        except (RequestError, ImportError):
+            print("cannot be opened")
+    """
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("cannot be opened\n", "")

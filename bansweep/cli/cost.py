@@ -40,6 +40,7 @@ class SweepCost:
     disk_gb: float | None
     at_most: bool
     data: str
+    data_known: bool
 
     @property
     def document(self) -> dict[str, Any]:
@@ -60,10 +61,12 @@ class SweepCost:
             return ()
         known = self.costs[0].measured + self.costs[0].estimated
         if known < self.unfinished:
-            return (
-                f"estimated: unknown for {self.unfinished - known} of {self.unfinished} generations: "
-                f"how large the {self.data} data are is known once `bansweep run --rehearse` has prepared them",
+            why = (
+                "what a network of your own takes is known once one of them is trained"
+                if self.data_known
+                else f"how large the {self.data} data are is known once `bansweep run --rehearse` has prepared them"
             )
+            return (f"estimated: unknown for {self.unfinished - known} of {self.unfinished} generations: {why}",)
         bound = "at most " if self.at_most else ""
         devices = " or ".join(_device_time_text(cost) for cost in self.costs)
         chain = " or ".join(dict.fromkeys(_time_text(cost.critical_path_hours or 0.0) for cost in self.costs))
@@ -100,6 +103,7 @@ def sweep_cost(request: SweepRequest, unfinished: Sequence[str]) -> SweepCost:
         disk_gb=stored_gigabytes(plan, unfinished, data, keep_all=keeping_all_candidates(spec, plan)),
         at_most=any(chain.stop is not None for chain in spec.chain) or any(map(_may_end_early, generations)),
         data=spec.data.kind,
+        data_known=data is not None,
     )
 
 

@@ -8,7 +8,8 @@ import typer
 
 from bansweep import __version__
 from bansweep.cli.options import Budget, ClusterStore, Only, Overrides, Rehearse, SweepFile
-from bansweep.cli.seen_by_cluster import check_seen_by_cluster
+from bansweep.cli.seen_by_cluster import check_seen_by_cluster, files_beside
+from bansweep.errors import RequestError
 from bansweep.spec.reading import read_sweep
 
 
@@ -42,9 +43,15 @@ def deploy(
     limit = [] if budget is None else [f"budget.gpu_hours={budget}"]
     spec = read_sweep(sweep, [*(overrides or ()), *limit])
     check_seen_by_cluster(spec.data, store)
+    code = files_beside(spec)
+    if folders := [file for file in code if "/" in file]:
+        raise RequestError(
+            f"{folders[0]}: a ConfigMap holds no folders", remedy="put it beside the sweep file, and name it from there"
+        )
     objects = manifests(
         Submission(
             text=sweep.read_bytes().decode("utf-8"),
+            code=code,
             sweep=spec.name,
             namespace=namespace,
             cluster=cluster,

@@ -15,6 +15,7 @@ from bansweep.cli.reference import GenerationId, WholeSweep, parse_reference, pl
 from bansweep.cli.stored_generation import found_record, lineage_of
 from bansweep.errors import RequestError
 from bansweep.spec.data import DataSpec
+from bansweep.store.own_code import check_own_code
 from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store
 
@@ -61,7 +62,10 @@ def export(
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """bansweep export 4e268e59506dc5ed --to my-network: weights, what they are, and a script that loads them."""
+    """bansweep export 4e268e59506dc5ed --to my-network: weights, what they are, and a script that loads them.
+
+    Example: bansweep export sweeps/table2.yaml densenet-90-60/ban --to my-network --format onnx
+    """
     record, lineage, data = _asked_for(generation, cell, store, overrides)
     # PyTorch is imported once it is known that there is something to export.
     from bansweep.export.folder import Export, check_free, write_export
@@ -93,6 +97,7 @@ def _asked_for(
         if overrides:
             raise RequestError("--set changes a sweep, and an id is none", remedy="leave one of them out")
         record = found_record(store, reference.beginning, location)
+        check_own_code(record, planned_id=None)
         return record, lineage_of(store, record), None
     if isinstance(reference, WholeSweep):
         if cell is not None:
@@ -115,4 +120,5 @@ def _asked_for(
             remedy=f"bansweep run {reference.sweep} --only {wanted.row}/{wanted.column} trains it; "
             "--store names another store",
         )
+    check_own_code(found, planned_id=wanted.generation_id)
     return found, lineage_of(store, found), request.spec.data

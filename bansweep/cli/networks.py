@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from bansweep.networks.image_network import ImageNetwork
     from bansweep.networks.language_model import LanguageModel
-    from bansweep.networks.staged import StagedNetwork
 
 _OTHERS_CLASSES = 10
 _OTHERS_WORDS = 10_000
@@ -64,7 +64,10 @@ def networks(
     image: Annotated[int, typer.Option(min=1, max=4096, help="Height and width of an image in pixels.")] = 32,
     as_json: AsJson = False,
 ) -> None:
-    """bansweep networks wrn-28-10 densenet-90-60: parameters, multiply-adds, and the paper's sizes."""
+    """bansweep networks wrn-28-10 densenet-90-60: parameters, multiply-adds, and the paper's sizes.
+
+    Example: bansweep networks wrn-16-4 densenet-40-12 --classes 100 --image 64
+    """
     sizes = [_size(*request, image) for request in _requests(names, classes)]
     if as_json:
         typer.echo(json.dumps([asdict(size) for size in sizes], indent=2))
@@ -80,7 +83,7 @@ def _requests(
     """What to count: name, network, classes, and the paper's entry that holds for them."""
     if not names:
         return [(one.name, one.spec, classes or one.classes, one) for one in PAPER_NETWORKS]
-    requests = []
+    requests: list[tuple[str, NetworkSpec, int, PaperNetwork | None]] = []
     problems = []
     for name in names:
         try:
@@ -123,7 +126,7 @@ def _size(name: str, spec: NetworkSpec, classes: int, printed: PaperNetwork | No
     )
 
 
-def _built(spec: NetworkSpec, classes: int, image: int) -> tuple[StagedNetwork | LanguageModel, int]:
+def _built(spec: NetworkSpec, classes: int, image: int) -> tuple[ImageNetwork | LanguageModel, int]:
     """The network, and its multiply-adds for an image or a token."""
     import torch
 

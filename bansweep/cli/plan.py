@@ -17,6 +17,7 @@ from bansweep.plan.cost import candidates_of
 from bansweep.plan.frontier import chain_lengths
 from bansweep.plan.generation import Generation
 from bansweep.plan.plan import EnsembleCell, Plan
+from bansweep.spec.losses import loss_name
 
 _MARK = {"finished": "✓", "started": "…", "waiting": "·", "damaged": "!", "not needed": "×"}
 
@@ -29,7 +30,10 @@ def plan(
     rehearse: Rehearse = False,
     as_json: AsJson = False,
 ) -> None:
-    """bansweep plan sweeps/quickstart.yaml: what would be trained, from which teachers, and what that will cost."""
+    """bansweep plan sweeps/quickstart.yaml: what would be trained, from which teachers, and what that will cost.
+
+    Example: bansweep plan sweeps/table2.yaml --only 'densenet-90-60/*' --store ~/networks
+    """
     request = sweep_request(sweep, store, overrides, only, rehearse=rehearse)
     graph = request.plan
     states = generation_states(graph, request.store)
@@ -64,7 +68,7 @@ def _document(graph: Plan, states: GenerationStates, estimated: SweepCost) -> di
                 "rows": list(dict.fromkeys(cell.row for cell in graph.cells_of[generation_id])),
                 "columns": list(dict.fromkeys(cell.column for cell in graph.cells_of[generation_id])),
                 "generation_index": generation.generation_index,
-                "loss": generation.loss.kind,
+                "loss": loss_name(generation.loss),
                 "teacher": generation.teacher,
                 "seed": generation.seed,
                 "replica_seed": graph.cells_of[generation_id][0].replica_seed,
@@ -103,7 +107,7 @@ def _tree(graph: Plan, states: GenerationStates, ensembles: Sequence[EnsembleCel
         generation_id = stack.pop()
         generation = graph.generations[generation_id]
         state = states.by_id[generation_id]
-        what = f"{generation.loss.kind:<9}  {generation_id}  {state}{_search_text(generation)}"
+        what = f"{loss_name(generation.loss):<9}  {generation_id}  {state}{_search_text(generation)}"
         yield f"  {_MARK[state]} {names[generation_id]:<{width}}  {what}"
         stack += reversed(students.get(generation_id, []))
     for cell in ensembles:

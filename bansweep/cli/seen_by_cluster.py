@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from bansweep.errors import RequestError
 from bansweep.spec.data import DataSpec
+from bansweep.spec.own_code import code_files
+from bansweep.spec.sweep import SweepSpec
 from bansweep.store.location import is_url
+
+
+def files_beside(spec: SweepSpec) -> dict[str, str]:
+    """The Python files that a sweep names, to be laid beside it on the cluster. Raises RequestError for one that lies
+    elsewhere."""
+    files = code_files(spec)
+    for file in files:
+        path = PurePosixPath(Path(file).as_posix())
+        if path.is_absolute() or ".." in path.parts or file.startswith("~"):
+            raise RequestError(
+                f"{file} cannot go to the cluster with the sweep file: it lies in another folder",
+                remedy="put it into the sweep file's folder, or one below, and name it from there",
+            )
+    return files
 
 
 def check_seen_by_cluster(data: DataSpec, store: str | None) -> None:

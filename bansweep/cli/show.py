@@ -13,6 +13,7 @@ from bansweep.cli.options import DEFAULT_STORE, AsJson, StoreLocation
 from bansweep.cli.stored_generation import found_record, lineage_of
 from bansweep.plan.comparison import comparable
 from bansweep.plan.generation import Generation
+from bansweep.spec.losses import loss_name
 from bansweep.spec.networks import is_language_model
 from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store
@@ -25,7 +26,10 @@ def show(
     store: StoreLocation = DEFAULT_STORE,
     as_json: AsJson = False,
 ) -> None:
-    """bansweep show 4e268e59506dc5ed: what a finished generation is, how good, and who taught it."""
+    """bansweep show 4e268e59506dc5ed: what a finished generation is, how good, and who taught it.
+
+    Example: bansweep show 4e26 --store ~/networks --json
+    """
     kept = Store(store)
     record = found_record(kept, generation_id, store)
     lineage = lineage_of(kept, record)
@@ -37,7 +41,7 @@ def show(
     finished = datetime.fromtimestamp(record.finished_at, UTC)
     typer.echo(f"{record.label} ({record.id})")
     typer.echo(f"  network     {generation.network.name}, {record.parameters:,} parameters")
-    typer.echo(f"  loss        {generation.loss.kind}, seed {generation.seed}")
+    typer.echo(f"  loss        {loss_name(generation.loss)}, seed {generation.seed}")
     typer.echo(
         f"  recipe      {recipe.epochs} epochs, batch size {recipe.batch_size}, learning rate {recipe.learning_rate:g}"
     )

@@ -12,7 +12,7 @@ import typer
 
 from bansweep.cli.cluster_jobs import Address, Follow, follow, next_commands
 from bansweep.cli.options import AsJson, Budget, ClusterStore, Only, Overrides, Rehearse, SweepFile
-from bansweep.cli.seen_by_cluster import check_seen_by_cluster
+from bansweep.cli.seen_by_cluster import check_seen_by_cluster, files_beside
 from bansweep.errors import RequestError
 from bansweep.spec.reading import read_sweep
 
@@ -49,18 +49,19 @@ def submit(
     limit = [] if budget is None else [f"budget.gpu_hours={budget}"]
     spec = read_sweep(sweep, [*(overrides or ()), *limit])
     check_seen_by_cluster(spec.data, store)
+    code = files_beside(spec)
     if job is not None and not _JOB_ID.fullmatch(job):
         raise RequestError(f"--job {job!r} cannot be a job's id", remedy="ids are letters, digits and - _ .")
 
     from bansweep.cluster.jobs import Jobs
-    from bansweep.cluster.submission import job_id
+    from bansweep.cluster.submission import SWEEP_FILE, job_id
 
     name = job or job_id(spec.name, datetime.now(UTC), secrets.token_hex(2))
     options = [f"--set={one}" for one in overrides or ()] + [f"--only={one}" for one in only or ()]
     options += ["--rehearse"] * rehearse + ([] if budget is None else [f"--budget={budget}"])
     jobs = Jobs(address)
-    text = sweep.read_text(encoding="utf-8")
-    submitted = jobs.submit(text, sweep=spec.name, job_id=name, options=options, store=store)
+    files = {**code, SWEEP_FILE: sweep.read_text(encoding="utf-8")}
+    submitted = jobs.submit(files, sweep=spec.name, job_id=name, options=options, store=store)
     if as_json:
         typer.echo(json.dumps({"job": name, "sweep": spec.name, "submitted": submitted}))
         return

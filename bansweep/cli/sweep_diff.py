@@ -15,6 +15,7 @@ from bansweep.data.fingerprint import data_identity
 from bansweep.errors import DataError
 from bansweep.plan.expand import expand
 from bansweep.plan.plan import Cell, Plan
+from bansweep.spec.own_code import with_digests
 from bansweep.spec.reading import read_sweep
 from bansweep.spec.sweep import SweepSpec
 from bansweep.store.store import Store
@@ -94,7 +95,7 @@ class SweepDiff:
 
 def sweep_diff(left: SweepSide, right: SweepSide) -> SweepDiff:
     """What differs between two sweeps. Raises StoreError where a store cannot be read."""
-    spec = tuple(differences(left.spec.model_dump(mode="json"), right.spec.model_dump(mode="json")))
+    spec = tuple(differences(*(with_digests(one.spec.model_dump(mode="json")) for one in (left, right))))
     if left.plan is None or right.plan is None:
         return SweepDiff(left, right, spec, None, None)
     results = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from bansweep.cluster.job_log import LogStream, OnceWritten
 from bansweep.cluster.job_server import answered_status, connect, explained
-from bansweep.cluster.submission import SWEEP_FILE, SWEEP_NAME, entrypoint, runtime_environment
+from bansweep.cluster.submission import SWEEP_NAME, entrypoint, runtime_environment
 from bansweep.errors import ClusterError, NoSuchJobError
 
 if TYPE_CHECKING:
@@ -58,13 +58,19 @@ class Jobs:
         self._address = address
         self._client = connect(address)
 
-    def submit(self, text: str, *, sweep: str, job_id: str, options: Sequence[str], store: str | None) -> bool:
-        """Hands in a sweep file with options of `bansweep run`; False where there is a job of this id already."""
+    def submit(
+        self, files: Mapping[str, str], *, sweep: str, job_id: str, options: Sequence[str], store: str | None
+    ) -> bool:
+        """Hands in a sweep file (SWEEP_FILE, with those that it names) and options of `bansweep run`; False where there
+        is a job of this id already."""
         if self._has(job_id):
             return False
         try:
             with tempfile.TemporaryDirectory(prefix="bansweep-submit-") as folder, explained(self._address):
-                Path(folder, SWEEP_FILE).write_text(text, encoding="utf-8")
+                for name, text in files.items():
+                    file = Path(folder, name)
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    file.write_text(text, encoding="utf-8")
                 self._client.submit_job(
                     entrypoint=entrypoint(options, store),
                     submission_id=job_id,

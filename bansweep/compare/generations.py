@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bansweep.compare.differences import Difference, KeyPath, differences
 from bansweep.plan.generation import Generation
 from bansweep.plan.plan import Cell, Plan
+from bansweep.spec.own_code import with_digests
 
 Known = Mapping[str, Generation]
 """Generations by their ids, among which teachers are looked for."""
@@ -79,7 +80,8 @@ def generation_differences(
 def own_differences(left: Generation, right: Generation, path: KeyPath = ()) -> Iterator[Difference]:
     """What differs in two generations but for who teaches them; that only one of them has a teacher is a difference."""
     # The index acts through the seed alone, and is no part of an id.
-    dumps = [one.model_dump(mode="json", exclude={"generation_index", "teacher"}) for one in (left, right)]
+    apart = {"generation_index", "teacher"}
+    dumps = [with_digests(one.model_dump(mode="json", exclude=apart)) for one in (left, right)]
     yield from differences(dumps[0], dumps[1], path)
     if (left.teacher is None) != (right.teacher is None):
         yield Difference((*path, "teacher"), left.teacher, right.teacher)

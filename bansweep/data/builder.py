@@ -13,7 +13,7 @@ from bansweep.data.source_files import parquet_files
 from bansweep.data.text_files import text_files
 from bansweep.data.token_counts import TokenCounts
 from bansweep.errors import DataError
-from bansweep.spec.data import Cifar, Digits, ImageDataSpec, ImageFolder, ParquetImages
+from bansweep.spec.data import Cifar, Digits, ImageDataSpec, ImageFolder, OwnImages, ParquetImages
 from bansweep.spec.text_data import PennTreebank, TextFiles, TextSpec, WikiText2
 
 logger = logging.getLogger(__name__)
@@ -78,6 +78,10 @@ def _decode_source(spec: ImageDataSpec, cache: Path) -> DecodedImages:
             from bansweep.data.sources.folder import decode_folder
 
             return decode_folder(spec.root.expanduser())
+        case OwnImages():
+            from bansweep.data.sources.own_images import decode_own
+
+            return decode_own(spec)
         case _:
             assert_never(spec)
 

@@ -21,7 +21,7 @@ from bansweep.data.text_files import SplitFiles, text_files
 from bansweep.data.token_counts import tokens_used
 from bansweep.errors import DataError
 from bansweep.plan.generation import DataIdentity
-from bansweep.spec.data import Cifar, DataSpec, Digits, ImageFolder, ParquetImages, is_text
+from bansweep.spec.data import Cifar, DataSpec, Digits, ImageFolder, OwnImages, ParquetImages, is_text
 from bansweep.spec.text_data import PennTreebank, TextFiles, WikiText2
 
 
@@ -82,6 +82,10 @@ def _source_fingerprint(spec: DataSpec, cache: Path) -> str:
             )
         case ImageFolder():
             return _digest({"kind": spec.kind, "files": _folder_content(spec.root.expanduser(), cache)})
+        case OwnImages():
+            # What the function does is known by its text, and by what it is given.
+            own = {"text": spec.code.text, "name": spec.code.name, "arguments": dict(spec.arguments)}
+            return _digest({"kind": spec.kind, **own})
         case PennTreebank():
             tokens_used(spec, PENN_TREEBANK.tokens)
             return PENN_TREEBANK.fingerprint

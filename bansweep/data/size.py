@@ -13,7 +13,7 @@ from bansweep.data.token_counts import TokenCounts, tokens_used
 from bansweep.errors import DataError
 from bansweep.plan.operations import LONGEST_WORD, Images, Vocabulary
 from bansweep.plan.workload import DataSize
-from bansweep.spec.data import Cifar, DataSpec, Digits, ImageDataSpec, ImageFolder, ParquetImages, is_text
+from bansweep.spec.data import Cifar, DataSpec, Digits, ImageDataSpec, ImageFolder, OwnImages, ParquetImages, is_text
 from bansweep.spec.text_data import PennTreebank, TextFiles, TextSpec, WikiText2
 
 _KNOWN_IMAGES = {
@@ -44,7 +44,7 @@ def _image_size(spec: ImageDataSpec, prepared: Path) -> DataSize:
         case Digits() | Cifar():
             known = KNOWN_SETS[spec.kind]
             images, training, test = _KNOWN_IMAGES[spec.kind], known.training_images, known.test_images
-        case ParquetImages() | ImageFolder():
+        case ParquetImages() | ImageFolder() | OwnImages():
             meta = read_description(prepared, PreparedImages)
             height, width, channels = meta.image_shape
             images = Images(channels, height, width, len(meta.classes))

@@ -5,14 +5,15 @@ from __future__ import annotations
 from bansweep.data.images import ImageData
 from bansweep.data.text import TextData
 from bansweep.errors import DataError
-from bansweep.spec.networks import ImageNetworkSpec, check_image_size
+from bansweep.spec.networks import ImageNetworkSpec, OwnNetwork, check_image_size
 from bansweep.spec.recipes import LanguageRecipe, Recipe
 
 
 def check_suitable(recipe: Recipe, network: ImageNetworkSpec, data: ImageData) -> None:
     """Raises DataError for a padding or network that the images are too small for, or a batch that they cannot fill."""
     _, height, width = data.input_shape
-    check_image_size(network, height, width)
+    if not isinstance(network, OwnNetwork):
+        check_image_size(network, height, width)
     if recipe.augmentation is not None:
         check_pad(recipe.augmentation.pad, height, width)
     if recipe.batch_size > len(data.train):

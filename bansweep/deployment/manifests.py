@@ -39,7 +39,7 @@ def config_map(submission: Submission) -> Manifest:
         "kind": "ConfigMap",
         "metadata": _metadata(submission),
         "immutable": True,
-        "data": {SWEEP_FILE: submission.text},
+        "data": {**submission.code, SWEEP_FILE: submission.text},
     }
 
 

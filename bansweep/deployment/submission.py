@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from bansweep.deployment.names import job_name
 
@@ -15,6 +15,7 @@ SWEEP_FILE = "sweep.yaml"
 class Submission:
     """A sweep file's text and name, the options of `bansweep submit`, and where it goes.
 
+    `code`: the Python files beside it, their texts by name.
     `store` None is the cluster's own; `budget` is in device hours.
     """
 
@@ -23,6 +24,7 @@ class Submission:
     namespace: str
     cluster: str
     image: str
+    code: Mapping[str, str] = field(default_factory=dict)
     store: str | None = None
     overrides: Sequence[str] = ()
     only: Sequence[str] = ()
@@ -47,7 +49,8 @@ class Submission:
     @property
     def name(self) -> str:
         """Of its objects; another one for everything that would make it run otherwise."""
-        return job_name(self.sweep, self.text, self.options, self.cluster, self.image)
+        text = "".join([self.text, *(part for file in sorted(self.code.items()) for part in file)])
+        return job_name(self.sweep, text, self.options, self.cluster, self.image)
 
 
 def submit_command(submission: Submission) -> list[str]:

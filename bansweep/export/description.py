@@ -7,6 +7,7 @@ from typing import Any
 
 from bansweep import __version__
 from bansweep.export.inputs import ImageInput, TextInput
+from bansweep.spec.losses import loss_name
 from bansweep.store.records import GenerationRecord
 
 VOCABULARY_FILE = "vocabulary.json"
@@ -36,7 +37,7 @@ def description(
                 "id": one.id,
                 "label": one.label,
                 "network": one.trained.network.name,
-                "loss": one.trained.loss.kind,
+                "loss": loss_name(one.trained.loss),
                 "metrics": one.model_dump(mode="json")["metrics"],
             }
             for one in lineage

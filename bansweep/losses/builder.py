@@ -13,6 +13,7 @@ from bansweep.losses.kd import kd_loss
 from bansweep.losses.kd_activations import kd_activations_loss
 from bansweep.losses.kd_labels import kd_labels_loss
 from bansweep.losses.labels import labels_loss
+from bansweep.losses.own_loss import own_loss
 from bansweep.losses.weighted_mean import BatchSum
 from bansweep.spec.losses import (
     ActivationsLoss,
@@ -22,6 +23,7 @@ from bansweep.spec.losses import (
     KdLoss,
     LabelsLoss,
     LossSpec,
+    OwnLoss,
     compares_stages,
 )
 
@@ -49,7 +51,8 @@ class DistillationLoss(Protocol):
 
 
 def build_loss(spec: LossSpec) -> DistillationLoss:
-    """The loss that a spec names."""
+    """The loss that a spec names. Raises TrainingError where code of the user's own cannot be run."""
+    own = own_loss(spec) if isinstance(spec, OwnLoss) else None
 
     def loss(
         student: Answer,
@@ -89,6 +92,9 @@ def build_loss(spec: LossSpec) -> DistillationLoss:
                     batch_sum,
                     weight=_weight(spec, progress),
                 )
+            case OwnLoss():
+                assert own is not None
+                return own(student.logits_BC, None if teacher is None else teacher.logits_BC, labels_B, batch_sum)
             case _:
                 assert_never(spec)
 

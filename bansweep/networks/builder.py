@@ -9,24 +9,27 @@ from torch import nn
 
 from bansweep.networks.cnn_lstm import CnnLstm
 from bansweep.networks.densenet import DenseNet
+from bansweep.networks.image_network import ImageNetwork
 from bansweep.networks.language_model import LanguageModel
 from bansweep.networks.lstm import Lstm
+from bansweep.networks.own_network import OwnNetwork
 from bansweep.networks.pre_resnet import PreResNet
 from bansweep.networks.residual_student import ResidualStudent
-from bansweep.networks.staged import StagedNetwork
 from bansweep.networks.wide_resnet import WideResNet
 from bansweep.spec import networks as spec_networks
 from bansweep.spec.networks import ImageNetworkSpec, LanguageNetworkSpec, check_image_size
 
 
-def build_network(spec: ImageNetworkSpec, *, input_shape: tuple[int, int, int], classes: int) -> StagedNetwork:
+def build_network(spec: ImageNetworkSpec, *, input_shape: tuple[int, int, int], classes: int) -> ImageNetwork:
     """A new network with random weights, drawn from PyTorch's global generator: seed that first.
 
     `input_shape` is (channels, height, width) of one image. The network takes (B, channels, height, width) and gives
     logits (B, classes). Under `torch.device("meta")` it costs neither memory nor time.
-    Raises DataError for images smaller than 8x8 pixels.
+    Raises DataError for images smaller than 8x8 pixels, TrainingError where code of the user's own fails.
     """
     channels, height, width = input_shape
+    if isinstance(spec, spec_networks.OwnNetwork):
+        return OwnNetwork(spec, input_shape=input_shape, classes=classes)
     check_image_size(spec, height, width)
     match spec:
         case spec_networks.WideResNet():

@@ -10,11 +10,12 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from bansweep.networks.image_network import ImageNetwork
 from bansweep.networks.initialisation import initialise
 from bansweep.networks.stage import Stage
 
 
-class StagedNetwork(nn.Module):
+class StagedNetwork(ImageNetwork):
     """A network for images (B, K, H, W); gives logits (B, `classes`).
 
     `channels` is what the last stage gives. Subclasses build `stem` and `stages`, in this order, and hand them over:

@@ -148,7 +148,7 @@ def total_cost(
 def stored_gigabytes(
     plan: Plan, unfinished: Iterable[str], data: DataSize | None, *, keep_all: Collection[str] = ()
 ) -> float | None:
-    """What the unfinished generations will take in the store; None where the data's size is unknown.
+    """What the unfinished generations will take in the store; None where the size of data or a network is unknown.
 
     `keep_all` has the searched ones of which all candidates are kept beside the winner.
     """
@@ -158,7 +158,10 @@ def stored_gigabytes(
     for generation_id in unfinished:
         generation = plan.generations[generation_id]
         networks = 1 + candidates_of(generation) if generation_id in keep_all else 1
-        total += networks * stored_bytes(generation, data)
+        one = stored_bytes(generation, data)
+        if one is None:
+            return None
+        total += networks * one
     return total / GIGABYTE
 
 
@@ -223,18 +226,20 @@ class _Estimator:
         if self._data is None:
             return None
         wanted = self._operations(generation, teacher, self._data)
-        return measured.seconds * wanted / self._operations(measured.generation, measured.teacher, self._data)
+        taken = self._operations(measured.generation, measured.teacher, self._data)
+        return None if wanted is None or taken is None else measured.seconds * wanted / taken
 
     def _counted_epoch(self, generation: Generation) -> float | None:
         """Seconds an epoch by operation counts."""
         if self._data is None:
             return None
         operations = self._operations(generation, self._teacher(generation), self._data)
-        return operations / (self._placement.rate(generation.precision) * self._placement.devices)
+        return operations and operations / (self._placement.rate(generation.precision) * self._placement.devices)
 
-    def _operations(self, generation: Generation, teacher: NetworkSpec | None, data: DataSize) -> float:
-        """Multiply-adds an epoch, with an epoch's part of what is computed once."""
-        return training_operations(generation, teacher, data, self._room) / generation.recipe.epochs
+    def _operations(self, generation: Generation, teacher: NetworkSpec | None, data: DataSize) -> float | None:
+        """Multiply-adds an epoch, with an epoch's part of what is computed once; None where they are not known."""
+        operations = training_operations(generation, teacher, data, self._room)
+        return operations and operations / generation.recipe.epochs
 
     def _teacher(self, generation: Generation) -> NetworkSpec | None:
         return None if generation.teacher is None else self._plan.generations[generation.teacher].network

@@ -63,6 +63,10 @@ def canonical_json(generation: Generation) -> str:
     content = generation.model_dump(mode="json", exclude_defaults=True, exclude={"generation_index"})
     content["network"]["kind"] = generation.network.kind
     content["loss"]["kind"] = generation.loss.kind
+    for own in (content["network"], content["loss"]):
+        if "code" in own:
+            # Its text says what it does; where that lay does not matter.
+            del own["code"]["file"]
     search = generation.search
     if search is not None:
         content["search"]["parameters"] = {key: one.model_dump(mode="json") for key, one in search.parameters.items()}

@@ -16,12 +16,13 @@ from typing import Literal, assert_never
 from bansweep.spec.networks import (
     CnnLstm,
     DenseNet,
-    ImageNetworkSpec,
     LanguageNetworkSpec,
     Lstm,
     NetworkSpec,
+    OwnNetwork,
     PreResNet,
     ResidualStudent,
+    StagedNetworkSpec,
     WideResNet,
 )
 
@@ -66,15 +67,20 @@ class NetworkSize:
 
 @cache
 def network_size(spec: NetworkSpec, inputs: Images | Vocabulary) -> NetworkSize:
-    """The size of a network. Raises ValueError where it does not read such inputs."""
+    """The size of a network. Raises ValueError where it does not read such inputs, or is not counted."""
     if isinstance(spec, LanguageNetworkSpec) and isinstance(inputs, Vocabulary):
         return _language_model_size(spec, inputs)
-    if isinstance(spec, ImageNetworkSpec) and isinstance(inputs, Images):
+    if isinstance(spec, StagedNetworkSpec) and isinstance(inputs, Images):
         return _image_network_size(spec, inputs)
     raise ValueError(f"{spec.name} cannot read {inputs}")
 
 
-def _image_network_size(spec: ImageNetworkSpec, images: Images) -> NetworkSize:
+def is_counted(spec: NetworkSpec) -> bool:
+    """Whether `network_size` knows the network: not where code of the user's own makes it."""
+    return not isinstance(spec, OwnNetwork)
+
+
+def _image_network_size(spec: StagedNetworkSpec, images: Images) -> NetworkSize:
     grid = _Grid(images.height, images.width)
     stem = _convolution(images.channels, spec.stem_channels, grid, kernel=3)
     channels = spec.stage_channels[2]
@@ -118,7 +124,7 @@ class _Grid:
         return _Grid(self.height // 2, self.width // 2)
 
 
-def _stages(spec: ImageNetworkSpec, grid: _Grid) -> NetworkSize:
+def _stages(spec: StagedNetworkSpec, grid: _Grid) -> NetworkSize:
     match spec:
         case WideResNet():
             return _strided_stages("basic", (spec.depth - 4) // 6, spec.stem_channels, spec.stage_channels, grid)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bansweep.plan.generation import Generation
-from bansweep.plan.operations import Images, Vocabulary, network_size
+from bansweep.plan.operations import Images, Vocabulary, is_counted, network_size
 from bansweep.spec.losses import needs_teacher
 from bansweep.spec.networks import LanguageNetworkSpec, NetworkSpec, is_language_model
 from bansweep.spec.recipes import LanguageRecipe
@@ -43,27 +43,36 @@ class TeacherRoom:
         return cls(memory * GIGABYTE, disk * GIGABYTE)
 
 
-def training_operations(generation: Generation, teacher: NetworkSpec | None, data: DataSize, room: TeacherRoom) -> int:
+def training_operations(
+    generation: Generation, teacher: NetworkSpec | None, data: DataSize, room: TeacherRoom
+) -> int | None:
     """Multiply-adds of the whole training of a generation, evaluation included; of one candidate where it is searched.
+    None where a network of the user's own takes part, of which nobody knows.
 
     `teacher` is the network that teaches, None where nothing does. What batch normalisation, activations, losses and
     the optimiser compute is not counted, nor what shared layers that stay frozen save.
     """
+    asked = teacher if needs_teacher(generation.loss) else None
+    if not is_counted(generation.network) or (asked is not None and not is_counted(asked)):
+        return None
     recipe = generation.recipe
     student = network_size(generation.network, data.inputs).operations
     # What is left over after the last whole batch, or by the division into streams, sits an epoch out.
     samples = data.training // recipe.batch_size * recipe.batch_size
     total = recipe.epochs * student * (_PASSES_OF_A_STEP * samples + data.evaluation)
     total += student * _only_at_the_end(generation, data)
-    if teacher is None or not needs_teacher(generation.loss):
+    if asked is None:
         return total
-    if is_language_model(teacher) and isinstance(data.inputs, Vocabulary):
-        return total + _of_language_teacher(teacher, data.inputs, samples, recipe.epochs, room)
-    return total + recipe.epochs * samples * network_size(teacher, data.inputs).operations
+    if is_language_model(asked) and isinstance(data.inputs, Vocabulary):
+        return total + _of_language_teacher(asked, data.inputs, samples, recipe.epochs, room)
+    return total + recipe.epochs * samples * network_size(asked, data.inputs).operations
 
 
-def stored_bytes(generation: Generation, data: DataSize) -> int:
-    """What a finished generation takes in the store, nearly: weights, and answers to held-out samples, in float32."""
+def stored_bytes(generation: Generation, data: DataSize) -> int | None:
+    """What a finished generation takes in the store, nearly: weights, and answers to held-out samples, in float32. None
+    where the network is the user's own."""
+    if not is_counted(generation.network):
+        return None
     inputs = data.inputs
     answers = data.test * inputs.classes if isinstance(inputs, Images) else data.evaluation + data.test
     return _BYTES_OF_A_NUMBER * (network_size(generation.network, inputs).parameters + answers)

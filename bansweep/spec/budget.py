@@ -14,5 +14,14 @@ class Budget(SpecModel):
     processes. Once it is spent nothing new is started; what runs then may `finish`, or is to `stop` after its epoch.
     """
 
-    gpu_hours: float = Field(ge=0, le=1e9)
-    at_limit: Literal["finish", "stop"] = "finish"
+    gpu_hours: float = Field(
+        ge=0,
+        le=1e9,
+        description="hours that generations may hold GPUs, fractions as such, in all; on CPUs the hours of their "
+        "processes",
+    )
+    at_limit: Literal["finish", "stop"] = Field(
+        default="finish",
+        description="once they are spent nothing new starts; what runs then may `finish`, or is to `stop` after its "
+        "epoch",
+    )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 from typing_extensions import TypeIs
 
 from bansweep.spec.model import SpecModel
+from bansweep.spec.own_code import KIND, OwnObject, call_problem
 from bansweep.spec.text_data import TextSpec
 
 
@@ -30,31 +31,51 @@ class Cifar(_Subsets):
     """CIFAR-10 or CIFAR-100, from torchvision's files or from parquet in the hub's layout, below `root`."""
 
     kind: Literal["cifar10", "cifar100"]
-    root: Path | None = None
+    root: Path | None = Field(
+        default=None, description="the folder with its files; else `BANSWEEP_DATA`, else they are downloaded"
+    )
 
 
 class ParquetImages(_Subsets):
     """Any image set in the hub's parquet layout: a column of encoded images, one of integer labels."""
 
     kind: Literal["parquet"] = "parquet"
-    train: Path
-    test: Path
-    image: str = "img"
-    label: str = "label"
+    train: Path = Field(description="file, or folder of files, with the training images")
+    test: Path = Field(description="the same for the test images")
+    image: str = Field(default="img", description="the column of encoded images")
+    label: str = Field(default="label", description="the column of integer labels")
 
 
 class ImageFolder(_Subsets):
     """Images in a folder per class: `<root>/train/<class>/*` and `<root>/test/<class>/*`."""
 
     kind: Literal["folder"] = "folder"
-    root: Path
+    root: Path = Field(description="the folder with `train/<class>/*` and `test/<class>/*`, all images of one size")
+
+
+class OwnImages(OwnObject, _Subsets):
+    """A function of your own that returns arrays: `train_images` (N, height, width, channels) or (N, height, width) of
+    bytes, `train_labels` (N,), `test_images`, `test_labels`, and, if you like, the names of the `classes`.
+
+    It has to return the same each time. What it reads elsewhere is no part of a generation's id: let an argument say
+    which version that is.
+    """
+
+    kind: Literal["python"] = KIND
+
+    @model_validator(mode="after")
+    def _can_be_called(self) -> Self:
+        if problem := call_problem(self, ()):
+            raise ValueError(problem)
+        return self
 
 
 def _from_shorthand(value: Any) -> Any:
+    """A name, which is `{kind: NAME}`, or in full."""
     return {"kind": value} if isinstance(value, str) else value
 
 
-ImageDataSpec = Digits | Cifar | ParquetImages | ImageFolder
+ImageDataSpec = Digits | Cifar | ParquetImages | ImageFolder | OwnImages
 
 DataSpec = Annotated[
     Annotated[ImageDataSpec | TextSpec, Field(discriminator="kind")],

@@ -36,12 +36,20 @@ class DenseNet(SpecModel):
     downsampling: ClassVar[tuple[int, int, int]] = (2, 4, 4)
 
     kind: Literal["densenet"] = "densenet"
-    depth: int = Field(ge=10, le=_LARGEST)
-    growth: int = Field(ge=1, le=_LARGEST)
-    stem: int | None = Field(default=None, ge=1, le=2 * _LARGEST)
-    compression: float = Field(default=0.5, gt=0.0, le=1.0)
-    final_transition: bool = True
-    dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+    depth: int = Field(ge=10, le=_LARGEST, description="layers; each block has floor((depth - 4) / 6) units")
+    growth: int = Field(ge=1, le=_LARGEST, description="channels that each unit adds")
+    stem: int | None = Field(
+        default=None,
+        ge=1,
+        le=2 * _LARGEST,
+        description="channels of the first convolution; twice the growth unless said otherwise",
+    )
+    compression: float = Field(default=0.5, gt=0.0, le=1.0, description="part of the channels that a transition keeps")
+    final_transition: bool = Field(
+        default=True,
+        description="a third 1x1 transition after the last block, which the paper's parameter counts imply",
+    )
+    dropout: float = Field(default=0.0, ge=0.0, lt=1.0, description="probability, after each convolution of a unit")
 
     @field_validator("stem")
     @classmethod

@@ -18,19 +18,19 @@ class Grid(SpecModel):
     """Every one of the values, crossed with those of the other parameters."""
 
     kind: Literal["grid"] = "grid"
-    values: Values
+    values: Values = Field(description="all that are tried")
 
 
 class Choice(SpecModel):
     """One of the values, each as likely as the others."""
 
     kind: Literal["choice"] = "choice"
-    values: Values
+    values: Values = Field(description="of these one is drawn; they may be lists, mappings or `null`")
 
 
 class _Range(SpecModel):
-    low: float
-    high: float
+    low: float = Field(description="the lowest")
+    high: float = Field(description="the highest")
 
     @model_validator(mode="after")
     def _has_a_width(self) -> Self:
@@ -51,15 +51,15 @@ class LogUniform(_Range):
     """A number between `low` and `high`, whose logarithm is uniform."""
 
     kind: Literal["loguniform"] = "loguniform"
-    low: float = Field(gt=0)
+    low: float = Field(gt=0, description="the lowest")
 
 
 class Int(SpecModel):
     """A whole number from `low` to `high`, both included."""
 
     kind: Literal["int"] = "int"
-    low: int = Field(ge=-(2**53), le=2**53)
-    high: int = Field(ge=-(2**53), le=2**53)
+    low: int = Field(ge=-(2**53), le=2**53, description="the lowest")
+    high: int = Field(ge=-(2**53), le=2**53, description="the highest")
 
     @model_validator(mode="after")
     def _has_a_width(self) -> Self:

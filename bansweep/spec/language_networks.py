@@ -24,11 +24,13 @@ class Lstm(SpecModel):
     name_pattern: ClassVar[str] = "lstm[-UNITS-LAYERS][-dropoutP][-untied][-rangeR]"
 
     kind: Literal["lstm"] = "lstm"
-    units: int = Field(default=1500, ge=1, le=_LARGEST)
-    layers: int = Field(default=2, ge=1, le=64)
-    dropout: float = Field(default=0.65, ge=0, lt=1)
-    tied: bool = True
-    initial_range: float = Field(default=0.04, gt=0, le=100)
+    units: int = Field(default=1500, ge=1, le=_LARGEST, description="of each layer, and of the word embedding")
+    layers: int = Field(default=2, ge=1, le=64, description="LSTM layers")
+    dropout: float = Field(default=0.65, ge=0, lt=1, description="probability, between layers and around them")
+    tied: bool = Field(default=True, description="embedding and output matrix are one")
+    initial_range: float = Field(
+        default=0.04, gt=0, le=100, description="weights begin uniform between minus this and this"
+    )
 
     @property
     def name(self) -> str:
@@ -71,15 +73,19 @@ class CnnLstm(SpecModel):
     )
 
     kind: Literal["cnn-lstm"] = "cnn-lstm"
-    units: int = Field(default=650, ge=1, le=_LARGEST)
-    layers: int = Field(default=2, ge=1, le=64)
-    dropout: float = Field(default=0.5, ge=0, lt=1)
-    initial_range: float = Field(default=0.05, gt=0, le=100)
-    character_embedding: int = Field(default=15, ge=1, le=4096)
-    widths: Widths = (1, 2, 3, 4, 5, 6, 7)
-    maps_per_width: int = Field(default=50, ge=1, le=4096)
-    most_maps: int = Field(default=200, ge=1, le=_LARGEST)
-    highway: int = Field(default=2, ge=0, le=64)
+    units: int = Field(default=650, ge=1, le=_LARGEST, description="of each LSTM layer")
+    layers: int = Field(default=2, ge=1, le=64, description="LSTM layers")
+    dropout: float = Field(default=0.5, ge=0, lt=1, description="probability, between layers and around them")
+    initial_range: float = Field(
+        default=0.05, gt=0, le=100, description="weights begin uniform between minus this and this"
+    )
+    character_embedding: int = Field(default=15, ge=1, le=4096, description="dimensions of a character's embedding")
+    widths: Widths = Field(default=(1, 2, 3, 4, 5, 6, 7), description="of the convolutions, in characters")
+    maps_per_width: int = Field(
+        default=50, ge=1, le=4096, description="features of a convolution for each character of its width"
+    )
+    most_maps: int = Field(default=200, ge=1, le=_LARGEST, description="features of a convolution at most")
+    highway: int = Field(default=2, ge=0, le=64, description="highway layers between convolutions and LSTM")
 
     @property
     def maps(self) -> tuple[int, ...]:

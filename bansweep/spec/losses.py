@@ -5,11 +5,12 @@ An option's default is the paper's loss.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from bansweep.spec.model import SpecModel
+from bansweep.spec.own_code import KIND, OwnObject, call_problem
 
 
 class LabelsLoss(SpecModel):
@@ -19,7 +20,9 @@ class LabelsLoss(SpecModel):
     """
 
     kind: Literal["labels"] = "labels"
-    smoothing: float = Field(default=0.0, ge=0, lt=1)
+    smoothing: float = Field(
+        default=0.0, ge=0, lt=1, description="part of the label's probability that is dealt out to all classes alike"
+    )
 
 
 class KdLoss(SpecModel):
@@ -29,7 +32,9 @@ class KdLoss(SpecModel):
     """
 
     kind: Literal["kd"] = "kd"
-    temperature: float = Field(default=1.0, gt=0, le=1000)
+    temperature: float = Field(
+        default=1.0, gt=0, le=1000, description="softens both distributions, with its square before the loss"
+    )
 
 
 class KdLabelsLoss(SpecModel):
@@ -40,8 +45,10 @@ class KdLabelsLoss(SpecModel):
     """
 
     kind: Literal["kd+labels"] = "kd+labels"
-    temperature: float = Field(default=1.0, gt=0, le=1000)
-    mixing: float | None = Field(default=None, ge=0, le=1)
+    temperature: float = Field(default=1.0, gt=0, le=1000, description="of the teacher's part")
+    mixing: float | None = Field(
+        default=None, ge=0, le=1, description="null is the sum; a number a is a times `kd` plus 1 - a times `labels`"
+    )
 
 
 class CwtmLoss(SpecModel):
@@ -52,7 +59,10 @@ class CwtmLoss(SpecModel):
     """
 
     kind: Literal["cwtm"] = "cwtm"
-    confidence: Literal["max", "label"] = "max"
+    confidence: Literal["max", "label"] = Field(
+        default="max",
+        description="weigh by the teacher's largest probability (Eq. 10), or by its probability of the label (Eq. 9)",
+    )
 
 
 class DkppLoss(SpecModel):
@@ -62,7 +72,9 @@ class DkppLoss(SpecModel):
     """
 
     kind: Literal["dkpp"] = "dkpp"
-    permutation: Literal["fresh", "fixed"] = "fresh"
+    permutation: Literal["fresh", "fixed"] = Field(
+        default="fresh", description="drawn anew in every step, or once for each sample"
+    )
 
 
 class ActivationsLoss(SpecModel):
@@ -73,26 +85,58 @@ class ActivationsLoss(SpecModel):
     """
 
     kind: Literal["kd+activations"] = "kd+activations"
-    weight: float = Field(default=1.0, gt=0)
-    ramp: Literal["constant", "linear"] = "constant"
+    weight: float = Field(default=1.0, gt=0, description="before the mean squared difference")
+    ramp: Literal["constant", "linear"] = Field(
+        default="constant", description="`linear`: the weight grows from 0 in the first epoch to itself in the last"
+    )
 
 
-LOSS_KINDS = ("labels", "kd", "kd+labels", "cwtm", "dkpp", "kd+activations")
+class OwnLoss(OwnObject):
+    """A function of your own: given logits (B, C) of student and teacher, and labels (B,), it returns losses (B,).
+
+    The loss is their mean over the batch. `teacher` may be left out of its column: it is None then.
+    """
+
+    kind: Literal["python"] = KIND
+
+    @model_validator(mode="after")
+    def _can_be_called(self) -> Self:
+        if problem := call_problem(self, ("student_logits_BC", "teacher_logits_BC", "labels_B")):
+            raise ValueError(problem)
+        return self
+
+
+TAUGHT_KINDS = ("kd", "kd+labels", "cwtm", "dkpp", "kd+activations")
+LOSS_KINDS = ("labels", *TAUGHT_KINDS, KIND)
 
 
 def _from_shorthand(value: Any) -> Any:
+    """A name, which is `{kind: NAME}`, or in full."""
     return {"kind": value} if isinstance(value, str) else value
 
 
 LossSpec = Annotated[
-    Annotated[LabelsLoss | KdLoss | KdLabelsLoss | CwtmLoss | DkppLoss | ActivationsLoss, Field(discriminator="kind")],
+    Annotated[
+        LabelsLoss | KdLoss | KdLabelsLoss | CwtmLoss | DkppLoss | ActivationsLoss | OwnLoss,
+        Field(discriminator="kind"),
+    ],
     BeforeValidator(_from_shorthand),
 ]
 
 
+def loss_name(loss: LossSpec) -> str:
+    """What people call it: its kind, or the name of a function of their own."""
+    return loss.code.name if isinstance(loss, OwnLoss) else loss.kind
+
+
 def needs_teacher(loss: LossSpec) -> bool:
-    """Whether the loss compares the student with a teacher."""
+    """Whether the loss compares the student with a teacher, where there is one."""
     return not isinstance(loss, LabelsLoss)
+
+
+def can_do_without(loss: LossSpec) -> bool:
+    """Whether a column with this loss may have no teacher: only the user knows what a loss of their own asks of one."""
+    return isinstance(loss, LabelsLoss | OwnLoss)
 
 
 def compares_stages(loss: LossSpec) -> bool:

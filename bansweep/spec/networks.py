@@ -17,6 +17,7 @@ from bansweep.errors import DataError
 from bansweep.spec.densenet import DenseNet
 from bansweep.spec.language_networks import CnnLstm, Lstm
 from bansweep.spec.model import nearest
+from bansweep.spec.own_network import OwnNetwork
 from bansweep.spec.residual_networks import PreResNet, WideResNet
 from bansweep.spec.residual_student import ResidualStudent
 
@@ -28,18 +29,21 @@ __all__ = [
     "LanguageNetworkSpec",
     "Lstm",
     "NetworkSpec",
+    "OwnNetwork",
     "PreResNet",
     "ResidualStudent",
+    "StagedNetworkSpec",
     "WideResNet",
     "check_image_size",
     "is_language_model",
     "network_from_name",
 ]
 
-ImageNetworkSpec = WideResNet | DenseNet | PreResNet | ResidualStudent
+StagedNetworkSpec = WideResNet | DenseNet | PreResNet | ResidualStudent
+ImageNetworkSpec = StagedNetworkSpec | OwnNetwork
 LanguageNetworkSpec = Lstm | CnnLstm
 
-_Architecture = ImageNetworkSpec | LanguageNetworkSpec
+_Architecture = StagedNetworkSpec | LanguageNetworkSpec
 _ARCHITECTURES: tuple[type[_Architecture], ...] = (WideResNet, DenseNet, PreResNet, ResidualStudent, Lstm, CnnLstm)
 
 NAME_PATTERNS: tuple[str, ...] = tuple(architecture.name_pattern for architecture in _ARCHITECTURES)
@@ -114,11 +118,12 @@ def _is_right(name: str) -> bool:
 
 
 def _from_shorthand(value: Any) -> Any:
+    """A name such as `wrn-28-10`, which says the kind and its keys, or in full."""
     return network_from_name(value) if isinstance(value, str) else value
 
 
 NetworkSpec = Annotated[
-    Annotated[_Architecture, Field(discriminator="kind")],
+    Annotated[_Architecture | OwnNetwork, Field(discriminator="kind")],
     BeforeValidator(_from_shorthand),
 ]
 
@@ -132,7 +137,7 @@ def is_language_model(network: NetworkSpec) -> TypeIs[LanguageNetworkSpec]:
 SMALLEST_SIDE = 8
 
 
-def check_image_size(network: ImageNetworkSpec, height: int, width: int) -> None:
+def check_image_size(network: StagedNetworkSpec, height: int, width: int) -> None:
     """Raises DataError for images (in pixels) that are smaller than a network takes."""
     if min(height, width) < SMALLEST_SIDE:
         raise DataError(

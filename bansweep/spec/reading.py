@@ -16,6 +16,7 @@ from bansweep.spec.document import Document, KeyPath, key_text, parse_document, 
 from bansweep.spec.kinds import kind_problems
 from bansweep.spec.limits import size_problems
 from bansweep.spec.matching import matching_problems
+from bansweep.spec.own_code import with_code
 from bansweep.spec.references import Finding, reference_problems
 from bansweep.spec.searching import search_problems
 from bansweep.spec.sweep import SweepSpec
@@ -26,22 +27,22 @@ _SHORTHAND_KEY = {"data": "kind", "recipe": "base", "loss": "kind", "pruner": "k
 
 def read_sweep(path: Path, overrides: Sequence[str] = ()) -> SweepSpec:
     """Read and validate a sweep file, with `key=value` overrides. Raises SweepFileError with every problem."""
-    return _validated(read_document(path), overrides)
+    return _validated(read_document(path), overrides, path.parent)
 
 
 def parse_sweep(text: str, overrides: Sequence[str] = (), *, file: str = "<text>") -> SweepSpec:
-    """As `read_sweep`, from text."""
-    return _validated(parse_document(text, file), overrides)
+    """As `read_sweep`, from text; code of the user's own is looked for in the current folder."""
+    return _validated(parse_document(text, file), overrides, Path())
 
 
-def _validated(document: Document, overrides: Sequence[str]) -> SweepSpec:
+def _validated(document: Document, overrides: Sequence[str], folder: Path) -> SweepSpec:
     value = document.value
     if value is None:
         raise SweepFileError((Problem(document.file, 0, "", "the file is empty"),))
     if not isinstance(value, dict):
         raise SweepFileError((Problem(document.file, 1, "", "a sweep file is a mapping: name, data, recipe, ..."),))
     problems: list[Problem] = []
-    sweep, found = _checked(value)
+    sweep, found = _checked(value, folder)
     # What is wrong, by what made it so: an override, or (None) the file itself.
     origins: dict[Finding, str | None] = dict.fromkeys(map(_without_hint, found))
     for text in overrides:
@@ -51,7 +52,7 @@ def _validated(document: Document, overrides: Sequence[str]) -> SweepSpec:
             problems.append(target)
             continue
         value = changed
-        sweep, found = _checked(value)
+        sweep, found = _checked(value, folder)
         standing = {key for key in origins if key[0][: len(target)] != target}
         origins = {key: origins[key] if key in standing else text for key in map(_without_hint, found)}
     for path, message in found:
@@ -63,9 +64,12 @@ def _validated(document: Document, overrides: Sequence[str]) -> SweepSpec:
     return sweep
 
 
-def _checked(value: dict[str, Any]) -> tuple[SweepSpec | None, list[Finding]]:
+def _checked(written: dict[str, Any], folder: Path) -> tuple[SweepSpec | None, list[Finding]]:
     # What is too large is not looked into: comparing its names with each other could take hours.
-    if found := list(size_problems(value)):
+    if found := list(size_problems(written)):
+        return None, found
+    value, found = with_code(written, folder)
+    if found:
         return None, found
     found = list(chain_problems(value))
     whole = with_chains(value)

@@ -21,9 +21,13 @@ from bansweep.spec.model import SpecModel, nearest
 class Augmentation(SpecModel):
     """Random crops of the padded image, and horizontal flips. `pad` is in pixels; 0 crops nothing."""
 
-    pad: int = Field(default=4, ge=0, le=64)
-    fill: Literal["reflect", "zero"] = "reflect"
-    flip: bool = True
+    pad: int = Field(
+        default=4, ge=0, le=64, description="pixels added on each side before an image is cropped; 0 crops nothing"
+    )
+    fill: Literal["reflect", "zero"] = Field(
+        default="reflect", description="what is added: the image mirrored at its edge, or zeros"
+    )
+    flip: bool = Field(default=True, description="flip every other image, at random, from left to right")
 
 
 class Recipe(SpecModel):
@@ -33,15 +37,17 @@ class Recipe(SpecModel):
     so that a shorter run keeps the schedule's shape.
     """
 
-    epochs: int = Field(ge=1, le=100_000)
+    epochs: int = Field(ge=1, le=100_000, description="passes through the training images")
     batch_size: int = Field(ge=1, le=1_000_000, description="images a step, over all workers")
-    learning_rate: float = Field(gt=0)
-    momentum: float = Field(ge=0, lt=1)
-    nesterov: bool
-    weight_decay: float = Field(ge=0)
-    decay_at: tuple[Annotated[float, Field(gt=0, lt=1)], ...]
-    decay_factor: float = Field(gt=0, le=1)
-    augmentation: Augmentation | None
+    learning_rate: float = Field(gt=0, description="before the first decay")
+    momentum: float = Field(ge=0, lt=1, description="of stochastic gradient descent")
+    nesterov: bool = Field(description="Nesterov's momentum")
+    weight_decay: float = Field(ge=0, description="on all parameters")
+    decay_at: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+        description="fractions of all epochs after which the rate is multiplied by `decay_factor`; they rise"
+    )
+    decay_factor: float = Field(gt=0, le=1, description="what the learning rate is multiplied by")
+    augmentation: Augmentation | None = Field(description="random crops and flips; null: none")
 
     @model_validator(mode="after")
     def _is_a_schedule(self) -> Self:
@@ -62,11 +68,11 @@ class LanguageRecipe(SpecModel):
     before it; with a threshold of 0, after one in which it did not fall.
     """
 
-    epochs: int = Field(ge=1, le=100_000)
+    epochs: int = Field(ge=1, le=100_000, description="passes through the training text")
     batch_size: int = Field(ge=1, le=1_000_000, description="streams, over all workers")
     window: int = Field(ge=1, le=100_000, description="time steps through which gradients go back")
-    learning_rate: float = Field(gt=0)
-    decay_factor: float = Field(gt=0, le=1)
+    learning_rate: float = Field(gt=0, description="for a loss summed over the window and averaged over the streams")
+    decay_factor: float = Field(gt=0, le=1, description="what the learning rate is multiplied by")
     decay_threshold: float = Field(ge=0, description="perplexity")
     clip_norm: float = Field(gt=0, description="largest L2 norm of a step's gradient")
 

@@ -10,7 +10,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from bansweep.spec.document import KeyPath
-from bansweep.spec.losses import LOSS_KINDS
+from bansweep.spec.losses import TAUGHT_KINDS
 from bansweep.spec.model import nearest
 from bansweep.spec.sweep import Row, named_row
 
@@ -95,7 +95,7 @@ def _teachers(columns: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
                 yield ("generations", name, "teacher"), "a generation with the loss 'labels' has no teacher; remove it"
         elif teacher is None and shares_layers:
             yield ("generations", name), "'teacher' is missing: 'shared_layers' takes layers of the column that teaches"
-        elif teacher is None and _loss_kind(column) in LOSS_KINDS:
+        elif teacher is None and _loss_kind(column) in TAUGHT_KINDS:
             yield ("generations", name), "'teacher' is missing: name the column that teaches this one"
         elif isinstance(teacher, str) and teacher not in columns:
             yield ("generations", name, "teacher"), f"unknown column {teacher!r}; {nearest(teacher, columns)}"

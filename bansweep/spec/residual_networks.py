@@ -23,9 +23,9 @@ class WideResNet(SpecModel):
     downsampling: ClassVar[tuple[int, int, int]] = _DOWNSAMPLING
 
     kind: Literal["wide-resnet"] = "wide-resnet"
-    depth: int = Field(ge=10, le=4096)
-    width: int = Field(ge=1, le=1024)
-    dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+    depth: int = Field(ge=10, le=4096, description="layers: 6 n + 4 for n blocks a stage")
+    width: int = Field(ge=1, le=1024, description="times the channels of a thin network: 16, 32 and 64")
+    dropout: float = Field(default=0.0, ge=0.0, lt=1.0, description="probability, between a block's convolutions")
 
     @model_validator(mode="after")
     def _depth_fits_blocks(self) -> Self:
@@ -61,7 +61,7 @@ class PreResNet(SpecModel):
     downsampling: ClassVar[tuple[int, int, int]] = _DOWNSAMPLING
 
     kind: Literal["pre-resnet"] = "pre-resnet"
-    depth: int = Field(ge=11, le=4097)
+    depth: int = Field(ge=11, le=4097, description="layers: 9 n + 2 for n blocks a stage")
 
     @model_validator(mode="after")
     def _depth_fits_blocks(self) -> Self:

@@ -38,10 +38,12 @@ class ResidualStudent(SpecModel):
     downsampling: ClassVar[tuple[int, int, int]] = DenseNet.downsampling
 
     kind: Literal["residual-student"] = "residual-student"
-    block: Literal["basic", "bottleneck"]
-    blocks: int = Field(ge=1, le=1024)
-    ratio: float = Field(gt=0.0, le=4.0)
-    like: Annotated[DenseNet, BeforeValidator(_named_densenet)]
+    block: Literal["basic", "bottleneck"] = Field(description="two 3x3 convolutions, or a 3x3 between two 1x1")
+    blocks: int = Field(ge=1, le=1024, description="in each of the three stages")
+    ratio: float = Field(gt=0.0, le=4.0, description="width of the blocks, in parts of their stage's output")
+    like: Annotated[DenseNet, BeforeValidator(_named_densenet)] = Field(
+        description="the DenseNet whose place it takes, by name or in full"
+    )
 
     @property
     def stem_channels(self) -> int:

@@ -27,13 +27,32 @@ class Resources(SpecModel):
     less memory and about a third more arithmetic; such networks are not compiled.
     """
 
-    workers: int | None = Field(default=None, ge=0, le=4096)
-    gpus_per_worker: float | None = Field(default=None, ge=0, le=64)
-    cpus_per_worker: int = Field(default=1, ge=1, le=1024)
-    concurrency: int | None = Field(default=None, ge=1, le=10_000)
-    precision: Precision = "fp32"
-    teacher_memory_gb: float = Field(default=6.0, ge=0, le=10_000)
-    teacher_disk_gb: float = Field(default=20.0, ge=0, le=10_000)
+    workers: int | None = Field(
+        default=None,
+        ge=0,
+        le=4096,
+        description="0: in the trial's own process; N: a group of N Ray Train workers that share the batch; else 1 "
+        "where there are GPUs and 0 where there are none",
+    )
+    gpus_per_worker: float | None = Field(
+        default=None, ge=0, le=64, description="fractions let small networks share one; else 1 where there are GPUs"
+    )
+    cpus_per_worker: int = Field(default=1, ge=1, le=1024, description="also the threads that a worker computes with")
+    concurrency: int | None = Field(
+        default=None, ge=1, le=10_000, description="generations at a time; else as many as fit"
+    )
+    precision: Precision = Field(
+        default="fp32", description="of the forward and backward pass; the only key here that is part of what is learnt"
+    )
+    teacher_memory_gb: float = Field(
+        default=6.0,
+        ge=0,
+        le=10_000,
+        description="memory on each worker's device for what a teacher says of the training data",
+    )
+    teacher_disk_gb: float = Field(
+        default=20.0, ge=0, le=10_000, description="the same on the disk of its host, where memory is short"
+    )
     compile: bool | None = Field(default=None, description="torch.compile; by default on GPUs only")
     recompute: bool = Field(default=False, description="activations again in the backward pass rather than kept")
 

@@ -25,8 +25,8 @@ class Asha(SpecModel):
     """
 
     kind: Literal["asha"] = "asha"
-    grace: int = Field(default=1, ge=1)
-    reduction: int = Field(default=3, ge=2)
+    grace: int = Field(default=1, ge=1, description="epochs before the first comparison")
+    reduction: int = Field(default=3, ge=2, description="one in so many goes on, and so many times as long")
 
 
 class Median(SpecModel):
@@ -37,14 +37,15 @@ class Median(SpecModel):
     """
 
     kind: Literal["median"] = "median"
-    grace: int = Field(default=1, ge=1)
-    startup: int = Field(default=3, ge=1)
+    grace: int = Field(default=1, ge=1, description="epochs before the first comparison")
+    startup: int = Field(default=3, ge=1, description="candidates that have to have come as far before")
 
 
 AnyPruner = Asha | Median
 
 
 def _pruner_from_shorthand(value: Any) -> Any:
+    """A name, which is `{kind: NAME}`, or in full."""
     return {"kind": value} if isinstance(value, str) else value
 
 
@@ -59,12 +60,31 @@ class Search(SpecModel):
     over; it is no part of what is learnt.
     """
 
-    parameters: Mapping[str, Distribution] = Field(min_length=1)
-    sampler: Sampler | None = Field(default=None, validate_default=True)
-    candidates: int | None = Field(default=None, ge=1, le=_MOST_CANDIDATES, validate_default=True)
-    pruner: Pruner | None = None
-    parallel: int = Field(default=4, ge=1, le=10_000)
-    keep: Literal["winner", "all"] = "winner"
+    parameters: Mapping[str, Distribution] = Field(
+        min_length=1, description="distributions by key: `recipe.`, `loss.` or `network.` and a field"
+    )
+    sampler: Sampler | None = Field(
+        default=None,
+        validate_default=True,
+        description="how candidates are drawn; else `grid` where all parameters are grids, and `random`",
+    )
+    candidates: int | None = Field(
+        default=None,
+        ge=1,
+        le=_MOST_CANDIDATES,
+        validate_default=True,
+        description="how many are tried; required but for grids",
+    )
+    pruner: Pruner | None = Field(default=None, description="gives candidates up early")
+    parallel: int = Field(
+        default=4,
+        ge=1,
+        le=10_000,
+        description="`tpe` draws each candidate knowing the results of all before it but the last `parallel` - 1",
+    )
+    keep: Literal["winner", "all"] = Field(
+        default="winner", description="whose weights the store keeps; no part of what is learnt"
+    )
 
     @field_validator("parameters")
     @classmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from bansweep.spec.model import SpecModel
 
@@ -26,8 +26,13 @@ class Select(SpecModel):
     `epoch`: which epoch's weights a generation is, the `last` one's or the `best` one's by the metric.
     """
 
-    metric: Annotated[SelectionMetric | None, BeforeValidator(_not_on_test_data)] = None
-    epoch: Literal["last", "best"] = "last"
+    metric: Annotated[SelectionMetric | None, BeforeValidator(_not_on_test_data)] = Field(
+        default=None,
+        description="on validation data, lower is better; else the error of images, the perplexity of texts",
+    )
+    epoch: Literal["last", "best"] = Field(
+        default="last", description="whose weights a generation is: the last epoch's, or the best one's by the metric"
+    )
 
 
 def metric_for(select: Select, *, text: bool) -> SelectionMetric:

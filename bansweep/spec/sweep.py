@@ -25,9 +25,9 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+*_-]*$
 class Row(SpecModel):
     """A row of the table: a network, under the name that the file gives it, and a recipe of its own if it has one."""
 
-    name: Name
-    network: NetworkSpec
-    recipe: RecipeSpec | None = None
+    name: Name = Field(description="the row's, in the table")
+    network: NetworkSpec = Field(description="a name, or a network in full")
+    recipe: RecipeSpec | None = Field(default=None, description="in place of the sweep's")
 
 
 # Section 4.1: "sharing the first and last layers between student and teacher"; table 5 has them frozen.
@@ -41,13 +41,19 @@ class Column(SpecModel):
     so (`frozen`) or are where its own start (`trained`). `search` takes the place of the sweep's; `none` is none.
     """
 
-    loss: LossSpec
-    teacher: str | None = None
-    seed: int = Field(default=0, ge=0, le=2**31)
+    loss: LossSpec = Field(description="by what it learns")
+    teacher: str | None = Field(
+        default=None, description="the column that teaches; required unless the loss is `labels`"
+    )
+    seed: int = Field(default=0, ge=0, le=2**31, description="distinguishes columns that are otherwise equal")
     network: NetworkSpec | None = Field(default=None, description="a student that differs from its row's network")
-    shared_layers: SharedLayers = "none"
-    search: OwnSearch | None = None
-    skip: tuple[str, ...] = ()
+    shared_layers: SharedLayers = Field(
+        default="none",
+        description="the student's first convolution and last layer are its teacher's, and stay so (`frozen`) or start "
+        "there (`trained`)",
+    )
+    search: OwnSearch | None = Field(default=None, description="in place of the sweep's; `none` is none")
+    skip: tuple[str, ...] = Field(default=(), description="rows in which this column is left out")
 
     def network_in(self, row: Row) -> NetworkSpec:
         """The network of this column's generation in a row."""
@@ -66,8 +72,8 @@ Members = Annotated[tuple[str, ...], AfterValidator(_at_least_one)]
 class Ensemble(SpecModel):
     """A column whose prediction is the mean of its members' probabilities; rows may have members of their own."""
 
-    members: Members
-    by_row: Mapping[str, Members] = Field(default_factory=dict)
+    members: Members = Field(description="columns whose probabilities are averaged, each once")
+    by_row: Mapping[str, Members] = Field(default_factory=dict, description="other members in a row, by the row's name")
 
     def members_in(self, row: str) -> tuple[str, ...]:
         return self.by_row.get(row, self.members)
@@ -110,6 +116,7 @@ def _ensemble_from_shorthand(value: Any) -> Any:
 
 
 def _one_or_several(value: Any) -> Any:
+    """One, or a list of them."""
     return value if isinstance(value, list | tuple) else [value]
 
 
@@ -119,22 +126,33 @@ class SweepSpec(SpecModel):
     The columns that a `chain` stands for are among `generations` and `ensembles` (`with_chains`).
     """
 
-    name: Name
-    data: DataSpec
-    recipe: RecipeSpec
-    networks: tuple[Annotated[Row, BeforeValidator(named_row)], ...] = Field(min_length=1)
-    seeds: tuple[Annotated[int, Field(ge=0, le=2**31)], ...] = Field(default=(0,), min_length=1)
-    generations: Mapping[Name, Column] = Field(min_length=1)
-    ensembles: Mapping[Name, Annotated[Ensemble, BeforeValidator(_ensemble_from_shorthand)]] = Field(
-        default_factory=dict
+    name: Name = Field(
+        description="letters, digits and `. + * _ -`, beginning with a letter or digit; so for rows and columns"
     )
-    chain: Annotated[tuple[Chain, ...], BeforeValidator(_one_or_several)] = ()
-    search: Search | None = None
-    select: Select = Select()
-    budget: Budget | None = None
-    paper: str | None = None
+    data: DataSpec = Field(description="what is learnt from")
+    recipe: RecipeSpec = Field(description="how generations are optimised")
+    networks: tuple[Annotated[Row, BeforeValidator(named_row)], ...] = Field(min_length=1, description="the rows")
+    seeds: tuple[Annotated[int, Field(ge=0, le=2**31)], ...] = Field(
+        default=(0,), min_length=1, description="a replica of everything for each: cells then show mean and spread"
+    )
+    generations: Mapping[Name, Column] = Field(
+        min_length=1, description="the columns by their names; a `chain` has its own"
+    )
+    ensembles: Mapping[Name, Annotated[Ensemble, BeforeValidator(_ensemble_from_shorthand)]] = Field(
+        default_factory=dict, description="columns that average others, by their names"
+    )
+    chain: Annotated[tuple[Chain, ...], BeforeValidator(_one_or_several)] = Field(
+        default=(), description="columns that teach each other in turn, written once"
+    )
+    search: Search | None = Field(default=None, description="a search for hyperparameters within every generation")
+    select: Select = Field(default=Select(), description="by what is chosen, and which epoch's weights count")
+    budget: Budget | None = Field(default=None, description="how long the sweep may hold GPUs")
+    paper: str | None = Field(
+        default=None,
+        description="`table1` to `table6`: print the paper's figure, and the difference from it, beside each cell",
+    )
     diagnostics: bool = Field(default=False, description="measure section 3.2's gradient in every epoch")
-    resources: Resources = Resources()
+    resources: Resources = Field(default=Resources(), description="where and how generations run")
 
     def recipe_in(self, row: Row) -> AnyRecipe:
         """The recipe of a row's generations."""

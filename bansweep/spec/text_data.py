@@ -26,23 +26,25 @@ class PennTreebank(_Tokens):
     """The Penn Treebank as Mikolov et al. (2010) preprocessed it: ptb.train.txt, ptb.valid.txt and ptb.test.txt."""
 
     kind: Literal["ptb"] = "ptb"
-    root: Path | None = None
+    root: Path | None = Field(
+        default=None, description="the folder with its files; else `BANSWEEP_DATA`, else they are downloaded"
+    )
 
 
 class WikiText2(_Tokens):
     """WikiText-2 (Merity et al., 2016): wiki.train.tokens, wiki.valid.tokens and wiki.test.tokens."""
 
     kind: Literal["wikitext-2"] = "wikitext-2"
-    root: Path | None = None
+    root: Path | None = Field(default=None, description="the folder with its files; else `BANSWEEP_DATA`")
 
 
 class TextFiles(_Tokens):
     """Any text in that form: the three files are named."""
 
     kind: Literal["text"] = "text"
-    train: Path
-    validation: Path
-    test: Path
+    train: Path = Field(description="the training text")
+    validation: Path = Field(description="the validation text")
+    test: Path = Field(description="the test text")
 
 
 TextSpec = PennTreebank | WikiText2 | TextFiles

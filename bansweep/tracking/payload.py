@@ -12,6 +12,8 @@ from bansweep.plan.candidates import Candidate
 from bansweep.plan.events import CandidateEnded, CandidateEvent, CandidateStarted, EpochReport, SweepEvent
 from bansweep.plan.generation import DataIdentity, Generation
 from bansweep.plan.plan import Plan
+from bansweep.spec.losses import loss_name
+from bansweep.spec.own_code import with_digests
 from bansweep.spec.selection import Select
 from bansweep.tracking.outcomes import Outcomes
 
@@ -204,7 +206,7 @@ def digest_of(content: object) -> str:
 
 def _params(generation: Generation) -> dict[str, str]:
     # Neither is fixed by the id, and MLflow does not let a parameter change: they are tags.
-    fields = generation.model_dump(mode="json", exclude={"generation_index", "teacher"})
+    fields = with_digests(generation.model_dump(mode="json", exclude={"generation_index", "teacher"}))
     if generation.select == Select():
         del fields["select"]  # it decides nothing
     if generation.search is not None:
@@ -219,7 +221,7 @@ def _tags(plan: Plan, generation_id: str, trained: Generation) -> dict[str, str]
         "bansweep.network": trained.network.name,
         "bansweep.row": _joined(cell.row for cell in cells),
         "bansweep.column": _joined(cell.column for cell in cells),
-        "bansweep.loss": trained.loss.kind,
+        "bansweep.loss": loss_name(trained.loss),
         "bansweep.generation_index": str(trained.generation_index),
         "bansweep.seed": _joined(str(cell.replica_seed) for cell in cells),
         "bansweep.teacher": trained.teacher or "",
@@ -229,7 +231,7 @@ def _tags(plan: Plan, generation_id: str, trained: Generation) -> dict[str, str]
 
 def _note(plan: Plan, generation_id: str) -> str:
     names = " > ".join(name_of(plan, ancestor) for ancestor in lineage(plan, generation_id))
-    return f"loss {plan.generations[generation_id].loss.kind}; lineage: {names}"
+    return f"loss {loss_name(plan.generations[generation_id].loss)}; lineage: {names}"
 
 
 def _shortened(tags: Mapping[str, str]) -> dict[str, str]:

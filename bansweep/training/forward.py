@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from bansweep.losses.answer import Answer
-from bansweep.networks.staged import StagedNetwork
+from bansweep.networks.image_network import ImageNetwork
 from bansweep.training.workers import Workers, distributed
 
 
 class _WithStages(nn.Module):
     """The network as a module whose forward pass gives the stages' outputs as well: DDP wraps nothing but `forward`."""
 
-    def __init__(self, network: StagedNetwork) -> None:
+    def __init__(self, network: ImageNetwork) -> None:
         super().__init__()
         self.network = network
 
@@ -24,7 +24,7 @@ class _WithStages(nn.Module):
 
 
 def training_forward(
-    network: StagedNetwork, workers: Workers, device: torch.device, *, with_stages: bool, compiled: bool
+    network: ImageNetwork, workers: Workers, device: torch.device, *, with_stages: bool, compiled: bool
 ) -> Callable[[Tensor], Answer]:
     """The student's forward pass, with gradients averaged over the workers where there are several."""
     module: nn.Module = _WithStages(network) if with_stages else network

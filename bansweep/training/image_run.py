@@ -16,10 +16,11 @@ from bansweep.data.suitability import check_suitable
 from bansweep.errors import DivergedError
 from bansweep.losses.builder import needs_keys, needs_stage_outputs
 from bansweep.networks.builder import build_network
+from bansweep.networks.image_network import ImageNetwork
 from bansweep.networks.staged import StagedNetwork
 from bansweep.plan.generation import Generation
 from bansweep.plan.seeds import derived_seed
-from bansweep.spec.losses import needs_teacher
+from bansweep.spec.losses import can_do_without, needs_teacher
 from bansweep.spec.networks import is_language_model
 from bansweep.spec.recipes import Recipe
 from bansweep.training.batch_norm import with_global_batch_norm
@@ -78,15 +79,16 @@ class ImageRun(GenerationRun):
         network = build_network(generation.network, input_shape=data.input_shape, classes=self._classes)
         if generation.shared_layers != "none":
             assert teacher is not None, "shared layers are a teacher's"
+            assert isinstance(network, StagedNetwork)
+            assert isinstance(teacher.network, StagedNetwork)
             take_outer_layers(network, teacher.network, frozen=generation.shared_layers == "frozen")
         if recompute:
             network.recompute_activations()
         network = with_global_batch_norm(network, workers, self._device)
-        self._network: StagedNetwork = network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._network: ImageNetwork = network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._sgd = build_optimizer(self._network, self._recipe)
-        self._diagnostics = (
-            Diagnostics(workers, self._device) if diagnostics and needs_teacher(generation.loss) else None
-        )
+        compares = needs_teacher(generation.loss) and not (teacher is None and can_do_without(generation.loss))
+        self._diagnostics = Diagnostics(workers, self._device) if diagnostics and compares else None
         with_stages = needs_stage_outputs(generation.loss)
         self._step = TrainingStep(
             training_forward(self._network, workers, self._device, with_stages=with_stages, compiled=compiled),
@@ -98,7 +100,7 @@ class ImageRun(GenerationRun):
             diagnostics=self._diagnostics,
         )
         self._targets = None
-        if learns_from_logits(generation.loss):
+        if compares and learns_from_logits(generation.loss):
             assert teacher is not None, "this loss asks a teacher"
             self._targets = targets or TargetTable(
                 teacher,
@@ -115,7 +117,7 @@ class ImageRun(GenerationRun):
             )
 
     @property
-    def network(self) -> StagedNetwork:
+    def network(self) -> ImageNetwork:
         return self._network
 
     @property

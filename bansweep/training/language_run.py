@@ -18,7 +18,7 @@ from bansweep.networks.builder import build_language_model
 from bansweep.networks.language_model import LanguageModel
 from bansweep.plan.generation import Generation
 from bansweep.plan.seeds import derived_seed
-from bansweep.spec.losses import DkppLoss, needs_teacher
+from bansweep.spec.losses import DkppLoss, can_do_without, needs_teacher
 from bansweep.spec.networks import is_language_model
 from bansweep.spec.recipes import LanguageRecipe
 from bansweep.training.diagnostics import Diagnostics, share_in_percent
@@ -77,7 +77,7 @@ class LanguageRun(GenerationRun):
         self._loss = build_loss(generation.loss)
         self._teacher = teacher
         self._teacher_outputs = None
-        if needs_teacher(generation.loss):
+        if needs_teacher(generation.loss) and not (teacher is None and can_do_without(generation.loss)):
             assert teacher is not None, "this loss asks a teacher"
             self._teacher_outputs = TeacherOutputs(
                 teacher,

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from bansweep.losses.answer import Answer
 from bansweep.networks.builder import build_language_model, build_network
+from bansweep.networks.image_network import ImageNetwork
 from bansweep.networks.language_model import LanguageModel
-from bansweep.networks.staged import StagedNetwork
 from bansweep.spec.networks import ImageNetworkSpec, LanguageNetworkSpec
 from bansweep.training.precision import autocast
 from bansweep.training.snapshot import load_weights
@@ -28,7 +28,7 @@ class FrozenTeacher:
         classes: int,
         device: torch.device,
     ) -> None:
-        self.network: StagedNetwork = build_network(spec, input_shape=input_shape, classes=classes)
+        self.network: ImageNetwork = build_network(spec, input_shape=input_shape, classes=classes)
         load_weights(self.network, weights)
         self.network.eval().requires_grad_(requires_grad=False)
         self.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

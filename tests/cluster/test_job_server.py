@@ -115,7 +115,9 @@ def test_an_error_without_words_is_named() -> None:
 
 
 def submit(dashboard: Dashboard) -> bool:
-    return Jobs(dashboard.address).submit("name: demo\n", sweep="demo", job_id="one", options=[], store="/store")
+    return Jobs(dashboard.address).submit(
+        {"sweep.yaml": "name: demo\n"}, sweep="demo", job_id="one", options=[], store="/store"
+    )
 
 
 def test_one_that_is_there_is_not_submitted(dashboard: Dashboard) -> None:
@@ -144,7 +146,7 @@ def test_one_of_which_nothing_can_be_found_out_can_be_submitted_again(dashboard:
     jobs = Jobs(dashboard.address)
     dashboard.faults[INFO] = [404, 503]
     with pytest.raises(ClusterError, match="whether one was submitted is not known") as error:
-        jobs.submit("name: demo\n", sweep="demo", job_id="one", options=[], store="/store")
+        jobs.submit({"sweep.yaml": "name: demo\n"}, sweep="demo", job_id="one", options=[], store="/store")
     assert "--job one" in error.value.remedy
     assert not submit(dashboard)
 

@@ -17,7 +17,7 @@ from bansweep.losses.builder import needs_stage_outputs
 from bansweep.networks.builder import build_network
 from bansweep.plan.generation import Generation
 from bansweep.spec.data import Digits
-from bansweep.spec.losses import LOSS_KINDS, LossSpec
+from bansweep.spec.losses import TAUGHT_KINDS, LossSpec
 from bansweep.spec.networks import WideResNet
 from bansweep.spec.recipes import RECIPES, Recipe
 from bansweep.training.batch_norm import GlobalBatchNorm2d, with_global_batch_norm
@@ -48,7 +48,7 @@ def first_epoch(
     return dict(report.metrics), run.network.classifier.weight.flatten().tolist()  # type: ignore[union-attr,operator]
 
 
-@pytest.mark.parametrize("loss", LOSS_KINDS)
+@pytest.mark.parametrize("loss", ["labels", *TAUGHT_KINDS])
 def test_two_workers_agree_with_one(
     loss: str, make_generation: Callable[..., Generation], data_folder: Path, teacher_weights: bytes
 ) -> None:
@@ -129,7 +129,7 @@ def steps_in_float64(workers: Workers, loss: str) -> list[float]:
     return [value for parameter in network.parameters() for value in parameter.detach().flatten()[:20].tolist()]
 
 
-@pytest.mark.parametrize("loss", LOSS_KINDS)
+@pytest.mark.parametrize("loss", ["labels", *TAUGHT_KINDS])
 def test_in_double_precision_two_workers_take_exactly_the_steps_of_one(loss: str) -> None:
     alone = steps_in_float64(Workers(), loss)
     for weights in in_group(2, steps_in_float64, loss):

@@ -11,6 +11,7 @@ from bansweep.plan.generation import canonical_json
 from bansweep.plan.metric_text import figure_text, name_text
 from bansweep.report.page.durations import duration_text
 from bansweep.report.page.source import PageSource
+from bansweep.spec.losses import loss_name
 from bansweep.store.records import GenerationRecord
 
 # The last step's is the schedule's, no result.
@@ -78,7 +79,7 @@ def _facts(source: PageSource, generation_id: str, record: GenerationRecord | No
     recipe = generation.recipe
     facts = [
         ("network", generation.network.name),
-        ("loss", generation.loss.kind),
+        ("loss", loss_name(generation.loss)),
         ("seed", str(generation.seed)),
         ("recipe", f"{recipe.epochs} epochs, batch size {recipe.batch_size}, learning rate {recipe.learning_rate:g}"),
         ("data", f"{generation.data.kind} ({generation.data.fingerprint[:16]})"),

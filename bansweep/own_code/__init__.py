@@ -1,0 +1,1 @@
+"""Running code of the user's own, which a sweep file has named."""

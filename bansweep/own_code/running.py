@@ -1,0 +1,73 @@
+"""From the text of a user's Python file to a function that is called, with errors that point into that file.
+
+Only ever called for what a user's own sweep says: to read a store, a record or a report runs nothing.
+"""
+
+from __future__ import annotations
+
+import linecache
+import sys
+import traceback
+from collections.abc import Callable
+from functools import lru_cache
+from hashlib import sha256
+from types import ModuleType
+from typing import Any
+
+from bansweep.errors import TrainingError
+from bansweep.spec.own_code import OwnCode, OwnObject
+
+_REMEDY = "mend the file and run the sweep again: its generations are others then"
+
+
+def own_function(own: OwnObject) -> Callable[..., Any]:
+    """The function or class that `own` names, with its arguments filled in: called with what is positional alone.
+
+    Raises TrainingError, here and when it is called, where the user's code raises an exception, with its file and line.
+    """
+    function = getattr(_module(own.code), own.code.name, None)
+    if not callable(function):
+        raise TrainingError(f"{own.code.file} has no function or class {own.code.name!r}", remedy=_REMEDY)
+
+    def call(*positional: Any) -> Any:
+        try:
+            return function(*positional, **own.arguments)
+        except Exception as error:
+            raise failure(own.code, error) from error
+
+    return call
+
+
+def failure(code: OwnCode, error: BaseException) -> TrainingError:
+    """An exception of the user's code in one line: where it came from, and what it says."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == _label(code)]
+    place = f"{code.file}, line {frames[-1].lineno}, in {frames[-1].name}" if frames else f"{code.file}: {code.name}"
+    said = " ".join(str(error).split())
+    return TrainingError(f"{place}: {type(error).__name__}{f': {said}' if said else ''}", remedy=_REMEDY)
+
+
+def wrong_result(code: OwnCode, expected: str, got: object) -> TrainingError:
+    """The error of code that returned something else than it should."""
+    return TrainingError(f"{code.file}: {code.name} has to return {expected}, not {got}", remedy=_REMEDY)
+
+
+@lru_cache(maxsize=32)
+def _module(code: OwnCode) -> ModuleType:
+    label = _label(code)
+    module = ModuleType(label)
+    module.__file__ = code.file
+    # So that tracebacks show its lines, and classes of it can be looked up, though no such file is here.
+    linecache.cache[label] = (len(code.text), None, code.text.splitlines(keepends=True), label)
+    sys.modules[label] = module
+    try:
+        exec(compile(code.text, label, "exec"), module.__dict__)
+    except SyntaxError as error:
+        raise TrainingError(f"{code.file}, line {error.lineno}: {error.msg}", remedy=_REMEDY) from error
+    except Exception as error:
+        raise failure(code, error) from error
+    return module
+
+
+def _label(code: OwnCode) -> str:
+    """Another name for each text: a process may train with several versions of one file."""
+    return f"own_code_{sha256(code.text.encode()).hexdigest()[:16]}"

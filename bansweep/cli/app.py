@@ -38,7 +38,6 @@ app = typer.Typer(
     help="bansweep run sweeps/quickstart.yaml: train networks that teach each other, on Ray.\n\n"
     "A sweep file says which generations you want; each distinct one is trained once and kept in the store.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

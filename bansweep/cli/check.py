@@ -19,7 +19,10 @@ def check(
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """bansweep check sweeps/*.yaml: validate sweep files, and say everything that is wrong at once."""
+    """bansweep check sweeps/*.yaml: validate sweep files, and say everything that is wrong at once.
+
+    Example: bansweep check sweeps/table2.yaml --set recipe.epochs=20 --set 'seeds=[0, 1, 2]'
+    """
     problems: list[Problem] = []
     for path in sweeps:
         try:

@@ -27,7 +27,10 @@ def data(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """bansweep data cifar10 --root ~/datasets: decode a data set once, check it, and say where it is."""
+    """bansweep data cifar10 --root ~/datasets: decode a data set once, check it, and say where it is.
+
+    Example: bansweep data ptb --root ~/texts
+    """
     fields = {"kind": name} if root is None else {"kind": name, "root": root.absolute()}
     try:
         spec = _Request.model_validate({"data": fields}).data

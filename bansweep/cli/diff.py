@@ -52,6 +52,8 @@ def diff(
     """bansweep diff table1.yaml table2.yaml: what differs, in the sweeps themselves and in their results.
 
     bansweep diff sweep.yaml:wrn-28-1/ban 4e268e59 does so for two generations. Differences are B minus A.
+
+    Example: bansweep diff sweeps/table2.yaml sweeps/table2.yaml --other-set recipe.epochs=100
     """
     common = overrides or []
     asked = (

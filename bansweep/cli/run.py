@@ -46,6 +46,8 @@ def run(
     """bansweep run sweeps/quickstart.yaml: train the generations that the store lacks, then print the table.
 
     Interrupted or failed, the same command goes on where it stopped; finished generations are never trained again.
+
+    Example: bansweep run sweeps/table2.yaml --only 'densenet-90-60/ban*' --store ~/networks
     """
     limit = [] if budget is None else [f"budget.gpu_hours={budget}"]
     request = sweep_request(sweep, store, [*(overrides or ()), *limit], only, rehearse=rehearse)

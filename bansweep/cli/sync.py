@@ -24,7 +24,10 @@ def sync(
     timeout: Annotated[float, typer.Option(help="Seconds to try for.", metavar="SECONDS")] = 600.0,
     as_json: AsJson = False,
 ) -> None:
-    """bansweep sync sweeps/quickstart.yaml: bring MLflow up to what the store holds. Twice does no harm."""
+    """bansweep sync sweeps/quickstart.yaml: bring MLflow up to what the store holds. Twice does no harm.
+
+    Example: bansweep sync sweeps/table2.yaml --store ~/networks --timeout 60
+    """
     request = sweep_request(sweep, store, overrides, only, rehearse=rehearse)
     graph, kept = request.plan, request.store
     from bansweep.cli.reporting import sweep_report

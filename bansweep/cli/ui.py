@@ -22,7 +22,10 @@ def ui(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65_535, help="The port to listen on.")] = 5000,
 ) -> None:
-    """bansweep ui: compare sweeps in MLflow, at http://127.0.0.1:5000. Ctrl-C ends it."""
+    """bansweep ui: compare sweeps in MLflow, at http://127.0.0.1:5000. Ctrl-C ends it.
+
+    Example: bansweep ui --store ~/networks --port 5001
+    """
     uri = tracking_uri(local_folder(Store(store)))
     if uri.startswith(("http://", "https://")):
         typer.echo(f"MLflow runs at {without_credentials(uri)}; open that in a browser")

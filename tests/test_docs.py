@@ -8,7 +8,7 @@ import pytest
 
 from bansweep.spec.budget import Budget
 from bansweep.spec.chain import Chain, Stop
-from bansweep.spec.data import Digits, ImageFolder, ParquetImages
+from bansweep.spec.data import Digits, ImageFolder, OwnImages, ParquetImages
 from bansweep.spec.losses import (
     LOSS_KINDS,
     ActivationsLoss,
@@ -17,9 +17,10 @@ from bansweep.spec.losses import (
     KdLabelsLoss,
     KdLoss,
     LabelsLoss,
+    OwnLoss,
 )
 from bansweep.spec.model import SpecModel
-from bansweep.spec.networks import CnnLstm, DenseNet, Lstm, PreResNet, ResidualStudent, WideResNet
+from bansweep.spec.networks import CnnLstm, DenseNet, Lstm, OwnNetwork, PreResNet, ResidualStudent, WideResNet
 from bansweep.spec.reading import parse_sweep, read_sweep
 from bansweep.spec.recipes import Augmentation, LanguageRecipe, Recipe
 from bansweep.spec.resources import Resources
@@ -29,9 +30,9 @@ from bansweep.spec.sweep import Column, SweepSpec
 from bansweep.spec.text_data import PennTreebank, TextFiles, WikiText2
 
 ROOT = Path(__file__).parent.parent
-NETWORKS = (WideResNet, DenseNet, PreResNet, ResidualStudent, Lstm, CnnLstm)
-LOSSES = (LabelsLoss, KdLoss, KdLabelsLoss, CwtmLoss, DkppLoss, ActivationsLoss)
-DATA = (Digits, ParquetImages, ImageFolder, PennTreebank, WikiText2, TextFiles)
+NETWORKS = (WideResNet, DenseNet, PreResNet, ResidualStudent, Lstm, CnnLstm, OwnNetwork)
+LOSSES = (LabelsLoss, KdLoss, KdLabelsLoss, CwtmLoss, DkppLoss, ActivationsLoss, OwnLoss)
+DATA = (Digits, ParquetImages, ImageFolder, OwnImages, PennTreebank, WikiText2, TextFiles)
 SEARCH = (Search, Asha, Median, Chain, Stop, Select, Budget)
 MODELS = (SweepSpec, Column, Recipe, LanguageRecipe, Augmentation, Resources, *SEARCH, *NETWORKS, *LOSSES, *DATA)
 

@@ -21,7 +21,7 @@ ALLOWED = {
     "losses": {"errors", "spec", "own_code"},
     "networks": {"errors", "spec", "own_code"},
     "data": {"errors", "spec", "plan", "own_code"},
-    "training": {"errors", "spec", "plan", "losses", "networks", "data"},
+    "training": {"errors", "spec", "plan", "own_code", "losses", "networks", "data"},
     "store": {"errors", "spec", "plan"},
     "tracking": {"errors", "spec", "plan"},
     "cluster": {"errors", "spec", "plan", "data", "training", "store"},
@@ -32,8 +32,8 @@ ALLOWED = {
     "api": {"errors", "spec", "plan", "store", "tracking", "cluster", "report", "cli"},
     "__main__": {"cli"},
     "cli": {
-        *("errors", "spec", "plan", "networks", "data", "store", "tracking", "cluster", "report", "compare", "export"),
-        "deployment",
+        *("errors", "spec", "plan", "networks", "data", "training", "store", "tracking", "cluster", "report"),
+        *("compare", "export", "deployment"),
     },
 }
 ONLY_IN = {"ray": {"cluster"}, "mlflow": {"tracking"}, "yaml": {"spec", "deployment"}, "typer": {"cli"}}

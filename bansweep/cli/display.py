@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import assert_never
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
 
 from bansweep.cli.hyperparameters import setting_text
+from bansweep.cli.progress_tree import ProgressTree
 from bansweep.cli.sweep_state import SweepState, metric_text
 from bansweep.plan.events import (
     CandidateEnded,
@@ -59,7 +57,15 @@ class Display:
                 self._console.print(f"starting  {self._state.counts}", soft_wrap=True)
             yield
             return
-        with Live(self._view(), console=self._console, transient=True, refresh_per_second=4) as live:
+        # What libraries print has a place of its own (`run_log`).
+        with Live(
+            self._view(),
+            console=self._console,
+            transient=True,
+            refresh_per_second=4,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        ) as live:
             self._live = live
             try:
                 yield
@@ -135,17 +141,7 @@ class Display:
         return True
 
     def _view(self) -> RenderableType:
-        table = Table.grid(padding=(0, 2))
-        for running in self._state.trainings.values():
-            table.add_row(
-                running.label,
-                ProgressBar(total=running.epochs, completed=running.epochs_done, width=20),
-                f"epoch {running.epochs_done}/{running.epochs}",
-                metric_text(running.last_report) if running.last_report else "",
-                running.time_left_text,
-            )
-        counts = self._state.counts if self._started else f"starting Ray; {self._state.counts}"
-        return Group(table, Text(counts, style="bold"))
+        return ProgressTree(self._state, started=self._started)
 
 
 def _going_on(epochs_done: int) -> str:

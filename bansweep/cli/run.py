@@ -18,10 +18,12 @@ from bansweep.plan.chains import not_needed
 from bansweep.plan.events import GenerationNotNeeded, SweepEvent
 from bansweep.plan.plan import Plan
 from bansweep.spec.data import is_text
+from bansweep.spec.own_code import code_files
 from bansweep.spec.sweep import SweepSpec
 from bansweep.store.store import Store
 
 if TYPE_CHECKING:
+    from bansweep.cli.run_log import RunLog
     from bansweep.cli.sweep_state import SweepState
     from bansweep.tracking.protocol import SweepStatus
 
@@ -58,13 +60,13 @@ def run(
     from bansweep.cli.display import Display, MessageConsole
     from bansweep.cli.interruption import Interrupted, interruptible
     from bansweep.cli.reporting import sweep_report
-    from bansweep.cli.run_log import run_log
+    from bansweep.cli.run_log import messages_stream, run_log
     from bansweep.cli.sweep_state import SweepState
     from bansweep.cli.tracking import finished_generations, tracker_of
     from bansweep.report.document import Outcome
     from bansweep.report.terminal import TerminalReport
 
-    messages = MessageConsole(stderr=True, highlight=False, markup=False)
+    messages = MessageConsole(file=messages_stream(), highlight=False, markup=False)
     for generation_id, damage in kept.set_aside_damaged(graph.generations).items():
         messages.print(f"{graph.label(generation_id)} will be trained again: {damage}", soft_wrap=True)
     state = SweepState(graph, kept.finished(graph.generations))
@@ -78,6 +80,7 @@ def run(
 
     # Whatever ends the training early, what is finished is reported and tracked before it is told.
     ended_early: Interrupted | BansweepError | None = None
+    log: RunLog | None = None
     tracker.start(graph, sweep.read_text(encoding="utf-8"))
     left = set(state.left)
     left_out = {one: cause for one, cause in not_needed(graph, ended_chains(graph, kept)).items() if one in left}
@@ -87,7 +90,7 @@ def run(
     else:
         _check_data(spec, graph)
         try:
-            with interruptible(), run_log(kept, spec.name), display.shown():
+            with interruptible(), run_log(kept, spec.name) as log, display.shown():
                 _train(spec, graph, kept, emit, address)
         except (Interrupted, BansweepError) as end:
             ended_early = end
@@ -112,6 +115,8 @@ def run(
     else:
         Console().print(TerminalReport(report.table))
     messages.print(f"{state.closing}; store: {request.location}, MLflow: {summary.uri}", soft_wrap=True)
+    if log is not None and log.has_grown:
+        messages.print(f"what libraries said meanwhile: {log.path}", soft_wrap=True)
     if summary.unsent or summary.error:
         messages.print(f"MLflow lacks {len(summary.unsent)} generations ({summary.error})", soft_wrap=True)
         options = [f" --set '{text}'" for text in overrides or ()] + [f" --only '{text}'" for text in only or ()]
@@ -153,7 +158,7 @@ def _spent_text(request: SweepRequest, state: SweepState) -> str | None:
 
 
 def _check_data(spec: SweepSpec, graph: Plan) -> None:
-    """Prepare the data, and see that everything suits it, while that is cheap to mend. Raises DataError."""
+    """Prepare the data, and see that everything suits it, while that is cheap to mend. Raises RequestError."""
     from bansweep.data.images import load_images
     from bansweep.data.prepare import prepare
     from bansweep.data.suitability import check_suitable, check_text_suitable
@@ -172,12 +177,23 @@ def _check_data(spec: SweepSpec, graph: Plan) -> None:
         for recipe, _ in pairs:
             assert isinstance(recipe, LanguageRecipe)
             check_text_suitable(recipe, text)
+        _try_own_code(spec, graph, None, len(text.vocabulary))
         return
     images = load_images(spec.data, folder)
     for recipe, network in pairs:
         assert not isinstance(recipe, LanguageRecipe)
         assert not is_language_model(network)
         check_suitable(recipe, network, images)
+    _try_own_code(spec, graph, images.input_shape, len(images.classes))
+
+
+def _try_own_code(spec: SweepSpec, graph: Plan, input_shape: tuple[int, int, int] | None, classes: int) -> None:
+    """Raises RequestError where code of the user's own fails."""
+    if code_files(spec):
+        from bansweep.training.own_code_tried import try_own_code
+
+        tried = [variant for generation in graph.generations.values() for variant in variants(generation)]
+        try_own_code(tried, input_shape=input_shape, classes=classes)
 
 
 def _train(spec: SweepSpec, graph: Plan, store: Store, emit: Callable[[SweepEvent], None], address: str | None) -> None:

@@ -5,55 +5,87 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
 from bansweep.cli.local_folder import local_folder
+from bansweep.data.cache import CACHE_VARIABLE
 from bansweep.errors import StoreError
 from bansweep.store.store import Store
 
-_NAME = "run.log"
+_STDOUT, _STDERR = 1, 2
+
+
+@dataclass(frozen=True)
+class RunLog:
+    """A log file, and how long it was before this run."""
+
+    path: Path
+    bytes_before: int
+
+    @property
+    def has_grown(self) -> bool:
+        try:
+            return self.path.stat().st_size > self.bytes_before
+        except OSError:
+            return False
 
 
 @contextmanager
-def run_log(store: Store, sweep: str) -> Iterator[None]:
-    """Add what libraries print meanwhile to the sweep's run.log, which an object store gets at the end."""
-    log = local_folder(store) / "sweeps" / sweep / _NAME
+def run_log(store: Store, sweep: str) -> Iterator[RunLog]:
+    """Add what this process and its children print meanwhile to the sweep's run.log.
+
+    An object store gets it at the end, under a name of its own for each run.
+    """
+    log = local_folder(store) / "sweeps" / sweep / "run.log"
+    remedy = "name a store that can be written with --store"
+    if store.directory is None:
+        log = log.with_name(f"run-{datetime.now(UTC):%Y%m%d-%H%M%S}.log")
+        remedy = f"set {CACHE_VARIABLE} to a folder that can be written"
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
+        file = log.open("ab")
     except OSError as error:
-        raise _unwritable(log, error) from error
+        raise StoreError(f"cannot write {log}: {error.strerror}", remedy=remedy) from error
     try:
-        with stdout_to(log):
-            yield
+        with file, _pointing_to(file.fileno()):
+            yield RunLog(log, os.fstat(file.fileno()).st_size)
     finally:
         if store.directory is None:
             with suppress(StoreError, OSError):  # nobody's result depends on it
-                store.write_sweep_file(sweep, _NAME, log.read_text(errors="replace"))
+                store.write_sweep_file(sweep, log.name, log.read_text(errors="replace"))
+
+
+def messages_stream() -> TextIO:
+    """Standard error as it is now, for messages of ours: `run_log` does not take it away."""
+    try:
+        descriptor = os.dup(sys.stderr.fileno())
+    except (OSError, ValueError, AttributeError):  # a notebook's, or a test's, is no file
+        return sys.stderr
+    return open(descriptor, "w", encoding=sys.stderr.encoding, errors="replace", buffering=1)  # noqa: PTH123
 
 
 @contextmanager
-def stdout_to(log: Path) -> Iterator[None]:
-    """Append everything that this process or its children write to standard output to `log` meanwhile.
+def _pointing_to(target: int) -> Iterator[None]:
+    """Let what this process and its children write to standard output and error go to `target` meanwhile.
 
-    Ray prints there as it likes, and a reader of `--json` must find one document and nothing else. Works on the file
-    descriptor, so that threads, native code and child processes are included.
+    Ray and MLflow print there as they like, and a reader of `--json` must find one document and nothing else. Works on
+    file descriptors, so that threads, native code and child processes are included.
     """
-    try:
-        file = log.open("ab")
-    except OSError as error:
-        raise _unwritable(log, error) from error
-    sys.stdout.flush()
-    kept = os.dup(1)
-    try:
-        with file:
-            os.dup2(file.fileno(), 1)
+    with ExitStack() as stack:
+        for stream, descriptor in ((sys.stdout, _STDOUT), (sys.stderr, _STDERR)):
+            stream.flush()
+            kept = os.dup(descriptor)
+            os.dup2(target, descriptor)
+            stack.callback(_put_back, stream, kept, descriptor)
         yield
-    finally:
-        sys.stdout.flush()
-        os.dup2(kept, 1)
-        os.close(kept)
 
 
-def _unwritable(log: Path, error: OSError) -> StoreError:
-    return StoreError(f"cannot write {log}: {error.strerror}", remedy="name a store that can be written with --store")
+def _put_back(stream: TextIO, kept: int, descriptor: int) -> None:
+    with suppress(OSError):
+        stream.flush()
+    os.dup2(kept, descriptor)
+    os.close(kept)

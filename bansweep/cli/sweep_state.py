@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import assert_never
 
 from bansweep.plan.candidates import Candidate
@@ -22,6 +24,7 @@ from bansweep.plan.events import (
 )
 from bansweep.plan.generation import Generation
 from bansweep.plan.plan import Plan
+from bansweep.plan.time_left import sweep_time_left
 
 
 @dataclass
@@ -40,11 +43,18 @@ class RunningTraining:
         self.seconds.append(report.seconds)
 
     @property
+    def epoch_s(self) -> float | None:
+        """The median of its epochs so far: the first one, with its warming up, says little."""
+        return sorted(self.seconds)[len(self.seconds) // 2] if self.seconds else None
+
+    @property
     def time_left_s(self) -> float | None:
-        """By the median of its epochs so far: the first one, with its warming up, says little."""
-        if not self.seconds:
-            return None
-        return sorted(self.seconds)[len(self.seconds) // 2] * (self.epochs - self.epochs_done)
+        return None if self.epoch_s is None else self.epoch_s * (self.epochs - self.epochs_done)
+
+    @property
+    def speed_text(self) -> str:
+        """`8.3 s an epoch`; nothing where that is unknown."""
+        return "" if self.epoch_s is None else f"{self.epoch_s:.3g} s an epoch"
 
     @property
     def time_left_text(self) -> str:
@@ -70,6 +80,8 @@ class SweepState:
         self.running: set[str] = set()
         self.trainings: dict[str, RunningTraining] = {}
         self.last_reports: dict[str, EpochReport] = {}
+        self._epoch_s: dict[str, float] = {}
+        self._most_at_a_time = 1
 
     def handle(self, event: SweepEvent) -> None:
         match event:
@@ -81,7 +93,7 @@ class SweepState:
                 self.running.add(generation_id)
                 if generation_id not in self.trainings:
                     self._begin(generation_id, self.plan.label(generation_id), 0)
-                self.trainings[generation_id].hear(report)
+                self._hear(generation_id, self.trainings[generation_id], report)
                 self.last_reports[generation_id] = report
             case GenerationFinished(generation_id, reused):
                 self._end(generation_id)
@@ -101,13 +113,18 @@ class SweepState:
                 self._begin(
                     candidate.id, self.candidate_label(generation_id, candidate), epochs_done, candidate.generation
                 )
-            case CandidateEpochFinished(_, candidate, report):
+            case CandidateEpochFinished(generation_id, candidate, report):
                 if candidate.id in self.trainings:
-                    self.trainings[candidate.id].hear(report)
+                    self._hear(generation_id, self.trainings[candidate.id], report)
             case CandidateEnded(_, candidate):
                 self.trainings.pop(candidate.id, None)
             case _:
                 assert_never(event)
+
+    def _hear(self, generation_id: str, training: RunningTraining, report: EpochReport) -> None:
+        training.hear(report)
+        if training.epoch_s is not None:
+            self._epoch_s[generation_id] = training.epoch_s
 
     def candidate_label(self, generation_id: str, candidate: Candidate) -> str:
         """`wrn-10-1 / ban, candidate 3 of 8`."""
@@ -118,6 +135,7 @@ class SweepState:
     def _begin(self, training: str, label: str, epochs_done: int, trained: Generation | None = None) -> None:
         epochs = (trained or self.plan.generations[training]).recipe.epochs
         self.trainings[training] = RunningTraining(label, epochs_done, epochs)
+        self._most_at_a_time = max(self._most_at_a_time, len(self.trainings))
 
     def _pause(self, generation_id: str) -> None:
         self.running.discard(generation_id)
@@ -126,6 +144,58 @@ class SweepState:
     def _end(self, generation_id: str) -> None:
         self._pause(generation_id)
         self._ended.add(generation_id)
+
+    # For displays: rows, and what is in them
+
+    @cached_property
+    def rows(self) -> dict[str, list[str]]:
+        """The generations of each row, in the order of its columns and seeds; one that several rows show is in the
+        first of them, and one that none shows in a row of its own."""
+        rows: dict[str, dict[str, None]] = {}
+        shown: set[str] = set()
+        for cell in self.plan.cells:
+            if cell.generation_id not in shown:
+                shown.add(cell.generation_id)
+                rows.setdefault(cell.row, {})[cell.generation_id] = None
+        hidden = [generation_id for generation_id in self.plan.generations if generation_id not in shown]
+        return {row: list(ids) for row, ids in rows.items()} | ({"teachers besides": hidden} if hidden else {})
+
+    def column_of(self, generation_id: str) -> str:
+        """The label without its row."""
+        return self.plan.label(generation_id).rpartition(" / ")[2]
+
+    def candidates_of(self, generation_id: str) -> list[RunningTraining]:
+        """The candidates of a searched generation that train now."""
+        if self.plan.generations[generation_id].search is None:
+            return []
+        begins = f"{self.plan.label(generation_id)}, candidate "
+        return [training for training in self.trainings.values() if training.label.startswith(begins)]
+
+    def state_of(self, generation_id: str) -> str:
+        """One word or two: what a generation does, or why it does nothing."""
+        states: tuple[tuple[str, Collection[str]], ...] = (
+            ("finished", self.trained),
+            ("in the store", self.reused),
+            ("failed", self.failed),
+            ("blocked", self.blocked),
+            ("not needed", self.not_needed),
+        )
+        for state, members in states:
+            if generation_id in members:
+                return state
+        if generation_id not in self.running:
+            return "waiting"
+        return "training" if self.plan.generations[generation_id].search is None else "searching"
+
+    @property
+    def time_left_s(self) -> float | None:
+        """How long the sweep will take, as far as its own epochs so far tell."""
+        epochs_left = {
+            generation_id: self.plan.generations[generation_id].recipe.epochs
+            - (self.trainings[generation_id].epochs_done if generation_id in self.trainings else 0)
+            for generation_id in self.left
+        }
+        return sweep_time_left(self.plan, epochs_left, self._epoch_s, at_a_time=self._most_at_a_time)
 
     @property
     def left(self) -> list[str]:

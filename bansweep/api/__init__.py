@@ -1,0 +1,1 @@
+"""What `import bansweep` gives to scripts and notebooks: sweeps, running them, and results as pandas."""

@@ -17,7 +17,7 @@ from bansweep.report.document import Outcome
 from bansweep.store.store import Store
 
 if TYPE_CHECKING:
-    import pandas as pd  # type: ignore[import-untyped]
+    import pandas as pd
 
 
 @dataclass(frozen=True)

@@ -105,6 +105,8 @@ def _keep(result: SweepResult, tracker: Tracker, console: MessageConsole, status
     summary = tracker.finish(lambda: finished_generations(request.plan, request.store), files, status, timeout_s)
     if summary.unsent or summary.error:
         console.print(f"MLflow lacks {len(summary.unsent)} generations ({summary.error})", soft_wrap=True)
+    if summary.models_error:
+        console.print(f"no models in MLflow: {summary.models_error}", soft_wrap=True)
 
 
 def _status(state: SweepState, ended_early: BaseException | None) -> SweepStatus:

@@ -9,6 +9,7 @@ from typing import Literal
 from bansweep.errors import DamagedError
 from bansweep.plan.chains import ChainEnd, chain_ends, without_ended
 from bansweep.plan.plan import Plan
+from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store
 
 State = Literal["finished", "started", "waiting", "damaged", "not needed"]
@@ -16,10 +17,12 @@ State = Literal["finished", "started", "waiting", "damaged", "not needed"]
 
 @dataclass(frozen=True)
 class GenerationStates:
-    """Each generation's state by its id, in the plan's order, and the chains that stopped improving (`ends`)."""
+    """Each generation's state by its id, in the plan's order, the chains that stopped improving (`ends`), and the
+    records of those that are finished."""
 
     by_id: Mapping[str, State]
     ends: tuple[ChainEnd, ...]
+    records: Mapping[str, GenerationRecord]
 
     @property
     def finished(self) -> tuple[str, ...]:
@@ -38,14 +41,14 @@ def generation_states(graph: Plan, store: Store) -> GenerationStates:
     A finished one whose record is not what was published is "damaged"; one that a chain has ended before is "not
     needed". Every record is read once. Raises StoreError where one cannot be read at all.
     """
-    metrics, damaged = _recorded_metrics(graph.generations, store)
-    ends = chain_ends(graph, metrics)
+    records, damaged = _records(graph.generations, store)
+    ends = chain_ends(graph, _metrics(records))
     needed = without_ended(graph, ends).generations
     # One look at the directory for all that have not begun: there may be thousands of them.
     begun = store.begun()
 
     def state(generation_id: str) -> State:
-        if generation_id in metrics:
+        if generation_id in records:
             return "finished"
         if generation_id in damaged:
             return "damaged"
@@ -54,20 +57,20 @@ def generation_states(graph: Plan, store: Store) -> GenerationStates:
         has_begun = generation_id in begun and (store.epochs_done(generation_id) or store.search_counts(generation_id))
         return "started" if has_begun else "waiting"
 
-    return GenerationStates({generation_id: state(generation_id) for generation_id in graph.generations}, ends)
+    return GenerationStates({generation_id: state(generation_id) for generation_id in graph.generations}, ends, records)
 
 
 def ended_chains(graph: Plan, store: Store) -> tuple[ChainEnd, ...]:
     """The chains that stopped improving before their length, by what is finished; only their records are read."""
     chains = [chain for chain in graph.chains if chain.stop is not None]
     members = dict.fromkeys(member for chain in chains for member in (chain.teacher, *chain.members))
-    metrics, _ = _recorded_metrics(members, store)
-    return chain_ends(graph, metrics)
+    records, _ = _records(members, store)
+    return chain_ends(graph, _metrics(records))
 
 
-def _recorded_metrics(generation_ids: Iterable[str], store: Store) -> tuple[dict[str, Mapping[str, float]], set[str]]:
-    """The metrics of those that are finished, by id, and the ids of those whose records are damaged."""
-    metrics: dict[str, Mapping[str, float]] = {}
+def _records(generation_ids: Iterable[str], store: Store) -> tuple[dict[str, GenerationRecord], set[str]]:
+    """The records of those that are finished, by id, and the ids of those whose records are damaged."""
+    records: dict[str, GenerationRecord] = {}
     damaged = set()
     for generation_id in generation_ids:
         try:
@@ -76,5 +79,9 @@ def _recorded_metrics(generation_ids: Iterable[str], store: Store) -> tuple[dict
             damaged.add(generation_id)
             continue
         if record is not None:
-            metrics[generation_id] = record.metrics
-    return metrics, damaged
+            records[generation_id] = record
+    return records, damaged
+
+
+def _metrics(records: Mapping[str, GenerationRecord]) -> dict[str, Mapping[str, float]]:
+    return {generation_id: record.metrics for generation_id, record in records.items()}

@@ -33,6 +33,7 @@ TRACKING_TIMEOUT_INTERRUPTED_S = 5.0
 
 
 def run(
+    context: typer.Context,
     sweep: SweepFile,
     store: StoreLocation = DEFAULT_STORE,
     overrides: Overrides = None,
@@ -43,6 +44,15 @@ def run(
         typer.Option(help="A running Ray cluster's address; by default one is started here.", show_default=False),
     ] = None,
     budget: Budget = None,
+    events: Annotated[
+        str | None,
+        typer.Option(
+            help="Add each event to this file as a line of JSON; - is stdout, which then gets nothing else, and with "
+            "--json the report in the last line.",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """bansweep run sweeps/quickstart.yaml: train the generations that the store lacks, then print the table.
@@ -59,6 +69,8 @@ def run(
 
     from bansweep.cli.display import Display, MessageConsole
     from bansweep.cli.interruption import Interrupted, interruptible
+    from bansweep.cli.progress.event_stream import ENDED_AS, STDOUT, event_stream
+    from bansweep.cli.progress.pace import readable_records, sweep_pace
     from bansweep.cli.reporting import sweep_report
     from bansweep.cli.run_log import messages_stream, run_log
     from bansweep.cli.sweep_state import SweepState
@@ -66,6 +78,7 @@ def run(
     from bansweep.report.document import Outcome
     from bansweep.report.terminal import TerminalReport
 
+    stream = context.with_resource(event_stream(graph, events))
     messages = MessageConsole(file=messages_stream(), highlight=False, markup=False)
     for generation_id, damage in kept.set_aside_damaged(graph.generations).items():
         messages.print(f"{graph.label(generation_id)} will be trained again: {damage}", soft_wrap=True)
@@ -76,11 +89,13 @@ def run(
     def emit(event: SweepEvent) -> None:
         state.handle(event)
         display.handle(event)
+        stream.handle(event)
         tracker.handle(event)
 
     # Whatever ends the training early, what is finished is reported and tracked before it is told.
     ended_early: Interrupted | BansweepError | None = None
     log: RunLog | None = None
+    stream.start(finished=len(state.reused))
     tracker.start(graph, sweep.read_text(encoding="utf-8"))
     left = set(state.left)
     left_out = {one: cause for one, cause in not_needed(graph, ended_chains(graph, kept)).items() if one in left}
@@ -89,6 +104,7 @@ def run(
             emit(GenerationNotNeeded(generation_id, cause))
     else:
         _check_data(spec, graph)
+        state.pace = sweep_pace(spec, graph, readable_records(kept, state.reused))
         try:
             with interruptible(), run_log(kept, spec.name) as log, display.shown():
                 _train(spec, graph, kept, emit, address)
@@ -103,17 +119,20 @@ def run(
                 kept.write_sweep_file(spec.name, name, text)
         except StoreError as error:
             messages.print(f"the report is not kept: {error.cause}", soft_wrap=True)
+    status = _status(state, interrupted=interrupted, failed=bool(state.failed or ended_early))
     summary = tracker.finish(
         lambda: finished_generations(graph, kept),
         {} if only else report.files,
-        _status(state, interrupted=interrupted, failed=bool(state.failed or ended_early)),
+        status,
         TRACKING_TIMEOUT_INTERRUPTED_S if interrupted else TRACKING_TIMEOUT_S,
     )
 
-    if as_json:
+    events_on_stdout = events == STDOUT
+    stream.end(ENDED_AS[status], state.amounts, report.document if as_json and events_on_stdout else None)
+    if as_json and not events_on_stdout:
         typer.echo(json.dumps(report.document, indent=2))
-    else:
-        Console().print(TerminalReport(report.table))
+    elif not as_json:
+        (messages if events_on_stdout else Console()).print(TerminalReport(report.table))
     messages.print(f"{state.closing}; store: {request.location}, MLflow: {summary.uri}", soft_wrap=True)
     if log is not None and log.has_grown:
         messages.print(f"what libraries said meanwhile: {log.path}", soft_wrap=True)
@@ -122,6 +141,8 @@ def run(
         options = [f" --set '{text}'" for text in overrides or ()] + [f" --only '{text}'" for text in only or ()]
         options += [" --rehearse"] * rehearse
         messages.print(f"  bansweep sync {sweep} --store {store}{''.join(options)} sends them", soft_wrap=True)
+    if summary.models_error:
+        messages.print(f"no models in MLflow: {summary.models_error}", soft_wrap=True)
     if isinstance(ended_early, Interrupted):
         messages.print(f"{ended_early.word}; the same command goes on from here")
         raise typer.Exit(ended_early.exit_status)

@@ -62,8 +62,10 @@ def run_log(store: Store, sweep: str) -> Iterator[RunLog]:
 def messages_stream() -> TextIO:
     """Standard error as it is now, for messages of ours: `run_log` does not take it away."""
     try:
-        descriptor = os.dup(sys.stderr.fileno())
-    except (OSError, ValueError, AttributeError):  # a notebook's, or a test's, is no file
+        if sys.stderr.fileno() != _STDERR:  # a notebook's names the file that it would print to without the notebook
+            return sys.stderr
+        descriptor = os.dup(_STDERR)
+    except (OSError, ValueError, AttributeError):  # a test's is no file
         return sys.stderr
     return open(descriptor, "w", encoding=sys.stderr.encoding, errors="replace", buffering=1)  # noqa: PTH123
 

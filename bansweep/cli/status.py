@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+import sys
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated
 
 import typer
 
-from bansweep.cli.generation_states import State, generation_states
+from bansweep.cli.generation_states import generation_states
 from bansweep.cli.job_status import job_status
 from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, Rehearse, StoreLocation
 from bansweep.cli.planning import budget_text, sweep_request
+from bansweep.cli.progress.standing import SweepStanding
+from bansweep.cli.progress.stored import candidates_text, counts_text, stored_standing
 from bansweep.plan.generation import Generation
 from bansweep.store.store import Store
 
@@ -42,7 +44,8 @@ def status(
         return
     request = sweep_request(Path(sweep), store, overrides, only, rehearse=rehearse)
     graph, kept = request.plan, request.store
-    states = generation_states(graph, kept).by_id
+    found = generation_states(graph, kept)
+    states = found.by_id
     if as_json:
         generations = [
             {
@@ -59,14 +62,14 @@ def status(
         return
     if not kept.exists:
         typer.echo(f"no store at {request.location} yet")
-    amounts = Counter({"finished": 0, "started": 0, "waiting": 0})
-    amounts.update(states.values())
-    told = [f"{amounts[state]} {state}" for state in get_args(State) if state in amounts]
-    typer.echo(f"{graph.sweep}: {', '.join(told)}")
+    if drawn := sys.stdout.isatty():
+        _draw(stored_standing(request, found))
+    else:
+        typer.echo(counts_text(request, found))
     if request.spec.budget is not None:
         typer.echo(f"  {budget_text(request)}")
     for generation_id, state in states.items():
-        if state == "started":
+        if state == "started" and not drawn:
             typer.echo(f"  {graph.label(generation_id)}: {_progress_text(graph.generations[generation_id], kept)}")
         elif state == "damaged":
             command = f"bansweep show {generation_id} --store {request.location}"
@@ -81,8 +84,13 @@ def _progress_text(generation: Generation, store: Store) -> str:
     """`epoch 3/30`, or of a search `3 of 8 candidates through (1 finished, 2 pruned), 2 begun`."""
     if generation.search is None:
         return f"epoch {store.epochs_done(generation.id)}/{generation.recipe.epochs}"
-    counts = store.search_counts(generation.id)
-    ended = {outcome: amount for outcome, amount in counts.items() if outcome != "running" and amount}
-    parts = ", ".join(f"{amount} {outcome}" for outcome, amount in ended.items())
-    through = f"{sum(ended.values())} of {generation.search.size} candidates through" + (f" ({parts})" if parts else "")
-    return f"{through}, {counts.get('running', 0)} begun"
+    return candidates_text(store.search_counts(generation.id), generation.search.size)
+
+
+def _draw(standing: SweepStanding) -> None:
+    """The tree that `bansweep run` shows, as large as the terminal."""
+    from rich.console import Console
+
+    from bansweep.cli.progress.tree import ProgressTree
+
+    Console(highlight=False).print(ProgressTree(standing))

@@ -51,11 +51,19 @@ def sync(
     )
     incomplete = bool(summary.unsent or summary.error)
     if as_json:
-        document = {"sent": summary.sent, "unsent": summary.unsent, "uri": summary.uri, "error": summary.error}
+        document = {
+            "sent": summary.sent,
+            "unsent": summary.unsent,
+            "uri": summary.uri,
+            "error": summary.error,
+            "models_error": summary.models_error,
+        }
         typer.echo(json.dumps(document, indent=2))
     else:
         typer.echo(f"{summary.sent} generations at {summary.uri}, {len(summary.unsent)} missing")
         if incomplete:
             typer.echo(f"  {summary.error}", err=True)
+        if summary.models_error:
+            typer.echo(f"  no models: {summary.models_error}", err=True)
     if incomplete:
         raise typer.Exit(ExitStatus.FAILED)

@@ -3,26 +3,42 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
+from ipaddress import ip_address
 from typing import Annotated
 
 import typer
 
 from bansweep.cli.exit_status import ExitStatus
+from bansweep.cli.free_port import free_port, is_answered
 from bansweep.cli.local_folder import local_folder
 from bansweep.cli.options import DEFAULT_STORE, StoreLocation
 from bansweep.errors import RequestError
 from bansweep.store.store import Store
 from bansweep.tracking.location import database_file, tracking_uri, without_credentials
 
+_FIRST_PORT = 5000
+_PATIENCE_S = 10.0  # for MLflow to end once it is asked to
+_START_S = 120.0  # a slow disk, a database of an older MLflow
+
 
 def ui(
     store: StoreLocation = DEFAULT_STORE,
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65_535, help="The port to listen on.")] = 5000,
+    host: Annotated[
+        str, typer.Option(help="The address of this machine to listen on; others see and change everything there.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=65_535, help="The port to listen on: the first free one from 5000 on.", show_default=False
+        ),
+    ] = None,
 ) -> None:
-    """bansweep ui: compare sweeps in MLflow, at http://127.0.0.1:5000. Ctrl-C ends it.
+    """bansweep ui: compare sweeps in MLflow, in a browser on this machine. Ctrl-C ends it.
 
     Example: bansweep ui --store ~/networks --port 5001
     """
@@ -37,6 +53,14 @@ def ui(
             f"no store at {database.parent}",
             remedy="--store STORE names one that bansweep run has written to",
         )
+    chosen = free_port(host, port, first=_FIRST_PORT)
+    if not _is_loopback(host):
+        typer.echo(f"bansweep: whoever reaches {host}:{chosen} may change and delete all that is there", err=True)
+    raise typer.Exit(_serve(uri, host, chosen))
+
+
+def _serve(uri: str, host: str, port: int) -> int:
+    """Run MLflow's server until it ends or somebody ends it; the exit status."""
     # The consumers of MLflow's job queue, which nothing here uses, are ten processes.
     # In the environment, as a command line is everyone's to read (`ps`), and the URI may hold a password.
     environment = {
@@ -45,13 +69,61 @@ def ui(
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
-    command = [sys.executable, "-m", "mlflow", "ui", "--host", host, "--port", str(port)]
-    try:
-        returncode = subprocess.run(command, env=environment, check=False).returncode
-    except KeyboardInterrupt:
-        raise typer.Exit(ExitStatus.DONE) from None
+    # A session of its own: Ctrl-C in the terminal reaches this process alone, which then ends the server and those
+    # that it has started, and not all of them at once, each with a traceback.
+    previous = {number: signal.signal(number, _leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    with subprocess.Popen(_command(host, port), env=environment, start_new_session=True) as server:
+        threading.Thread(target=_announce, args=(server, host, port), daemon=True).start()
+        try:
+            returncode = server.wait()
+        except KeyboardInterrupt:
+            return ExitStatus.DONE
+        finally:
+            _end(server)
+            for number, handler in previous.items():
+                signal.signal(number, handler)
     typer.echo("bansweep: MLflow's UI ended by itself; what it printed above says why", err=True)
-    raise typer.Exit(_exit_status(returncode))
+    return _exit_status(returncode)
+
+
+def _command(host: str, port: int) -> list[str]:
+    return [sys.executable, "-m", "mlflow", "ui", "--host", host, "--port", str(port), "--workers", "1"]
+
+
+def _leave(number: int, _: object) -> None:
+    """End as signals do that end a process, but not before the server has ended."""
+    raise SystemExit(128 + number)
+
+
+def _announce(server: subprocess.Popen[bytes], host: str, port: int) -> None:
+    """Say where the UI is once it answers, below all that MLflow prints meanwhile."""
+    deadline = time.monotonic() + _START_S
+    while server.poll() is None and time.monotonic() < deadline:
+        if is_answered(host, port):
+            shown = f"[{host}]" if ":" in host else host
+            typer.echo(f"MLflow's UI: http://{shown}:{port} (Ctrl-C ends it)")
+            return
+        time.sleep(0.2)
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    """End the server and all that it has started, which are in its session."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(server.pid, number)
+        except ProcessLookupError:
+            return
+        try:
+            server.wait(_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _exit_status(returncode: int) -> int:

@@ -2,56 +2,107 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from math import ceil
+from collections.abc import Mapping, Sequence
 from statistics import median
 
 from bansweep.plan.generation import Generation
 from bansweep.plan.plan import Plan
+from bansweep.plan.workload import DataSize, TeacherRoom, training_operations
 
 
 def sweep_time_left(
     plan: Plan,
-    epochs_left: Mapping[str, int],
+    epochs_left: Mapping[str, Sequence[int]],
     epoch_seconds: Mapping[str, float],
     *,
     at_a_time: int,
 ) -> float | None:
-    """Seconds, where epochs take as long as those of this sweep so far; None where that is unknown of one.
+    """Seconds: max(critical path, work / `at_a_time`); None where the seconds of an epoch are unknown of one.
 
-    `epochs_left` has the generations that are unfinished (of searched ones for each candidate), in the plan's order;
-    `epoch_seconds` those of which an epoch was measured.
+    `epochs_left` has the unfinished generations, and the epochs left of each of their trainings: of one, or, where a
+    generation is searched, of all candidates that are not through. `epoch_seconds` is what an epoch of each takes.
+    The critical path is the slowest chain of generations, of each its longest training, or all its trainings divided
+    by how many of them run at a time.
     """
-    seconds: dict[str, float] = {}
-    for generation_id, epochs in epochs_left.items():
-        generation = plan.generations[generation_id]
-        epoch = epoch_seconds.get(generation_id) or _of_others(plan, generation, epoch_seconds)
-        if epoch is None:
-            return None
-        seconds[generation_id] = epochs * epoch
-    ends: dict[str, float] = {}
+    if any(generation_id not in epoch_seconds for generation_id, trainings in epochs_left.items() if sum(trainings)):
+        return None
+    at_a_time = max(1, at_a_time)
     work = 0.0
-    for generation_id, one in seconds.items():
-        search = plan.generations[generation_id].search
-        candidates = 1 if search is None else search.size
-        work += candidates * one
-        teacher = plan.generations[generation_id].teacher
-        rounds = ceil(candidates / max(1, at_a_time))
-        ends[generation_id] = rounds * one + (ends.get(teacher, 0.0) if teacher is not None else 0.0)
-    return max(max(ends.values(), default=0.0), work / max(1, at_a_time))
+    ends: dict[str, float] = {}
+    for generation_id, generation in plan.generations.items():  # every teacher before its students
+        trainings = epochs_left.get(generation_id, ())
+        seconds = epoch_seconds.get(generation_id, 0.0)
+        work += sum(trainings) * seconds
+        own = max(max(trainings, default=0), sum(trainings) / min(at_a_time, _side_by_side(generation))) * seconds
+        ends[generation_id] = own + (0.0 if generation.teacher is None else ends[generation.teacher])
+    return max(max(ends.values(), default=0.0), work / at_a_time)
 
 
-def _of_others(plan: Plan, generation: Generation, epoch_seconds: Mapping[str, float]) -> float | None:
-    """Seconds an epoch of the same network, by the same loss if there is one."""
-    same_network = {
-        generation_id: seconds
-        for generation_id, seconds in epoch_seconds.items()
-        if plan.generations[generation_id].network == generation.network
-    }
-    same_loss = [
-        seconds
-        for generation_id, seconds in same_network.items()
-        if plan.generations[generation_id].loss.kind == generation.loss.kind
-    ]
-    known = same_loss or list(same_network.values())
-    return median(known) if known else None
+def _side_by_side(generation: Generation) -> float:
+    """How many of a generation's trainings may run at a time: candidates that learn from each other are bounded."""
+    search = generation.search
+    return search.parallel if search is not None and search.sampling == "tpe" else float("inf")
+
+
+def epoch_operations(plan: Plan, data: DataSize | None, room: TeacherRoom) -> dict[str, float]:
+    """Multiply-adds of an epoch of each generation, as far as they are known: what epochs cost beside each other."""
+    if data is None:
+        return {}
+    counted: dict[object, float | None] = {}
+    operations: dict[str, float] = {}
+    for generation_id, generation in plan.generations.items():
+        teacher = None if generation.teacher is None else plan.generations[generation.teacher].network
+        kind = (generation.network, generation.loss, generation.recipe, teacher)
+        if kind not in counted:  # replicas share the answer: there may be thousands
+            whole = training_operations(generation, teacher, data, room)
+            counted[kind] = None if whole is None else whole / generation.recipe.epochs
+        if (one := counted[kind]) is not None:
+            operations[generation_id] = one
+    return operations
+
+
+def epoch_seconds(plan: Plan, measured: Mapping[str, float], operations: Mapping[str, float]) -> dict[str, float]:
+    """Seconds of an epoch of each generation: as measured, else by others' measured seconds and what both cost.
+
+    `measured` has the generations of which epochs were timed. Of another one those of the same network and loss say
+    most, then those of the same network, then all; each by the median of its seconds for a multiply-add, or, where
+    operations are not known, of its seconds, which only the same network's tell.
+    """
+    pace = _Pace(plan, measured, operations)
+    found = {generation_id: pace.of(generation_id) for generation_id in plan.generations}
+    return {generation_id: seconds for generation_id, seconds in found.items() if seconds is not None}
+
+
+class _Pace:
+    """Medians over what was measured, each computed once."""
+
+    def __init__(self, plan: Plan, measured: Mapping[str, float], operations: Mapping[str, float]) -> None:
+        self._plan = plan
+        self._measured = measured
+        self._operations = operations
+        seconds: dict[object, list[float]] = {}
+        rates: dict[object, list[float]] = {}
+        for generation_id, one in measured.items():
+            for alike in self._groups(plan.generations[generation_id]):
+                seconds.setdefault(alike, []).append(one)
+                if operations.get(generation_id):
+                    rates.setdefault(alike, []).append(one / operations[generation_id])
+        self._seconds = {alike: median(values) for alike, values in seconds.items()}
+        self._rates = {alike: median(values) for alike, values in rates.items()}
+
+    def of(self, generation_id: str) -> float | None:
+        if generation_id in self._measured:
+            return self._measured[generation_id]
+        *same_network, everything = self._groups(self._plan.generations[generation_id])
+        operations = self._operations.get(generation_id)
+        for alike in same_network:
+            if operations and alike in self._rates:
+                return self._rates[alike] * operations
+            if alike in self._seconds:
+                return self._seconds[alike]
+        return self._rates[everything] * operations if operations and everything in self._rates else None
+
+    @staticmethod
+    def _groups(generation: Generation) -> tuple[object, ...]:
+        """What a generation's time has in common with others', the closest first."""
+        return (generation.network, generation.loss.kind), generation.network, "all"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bansweep.tracking import payload
 from bansweep.tracking.payload import NOTE, Point, RunDescription, RunStatus
 from bansweep.tracking.protocol import FinishedCandidate, FinishedGeneration
+from bansweep.tracking.run_note import room_beside
 from bansweep.tracking.search_table import search_table
 
 # What a generation is judged by: the first of these that it has.
@@ -42,7 +43,7 @@ def completed_generation(description: RunDescription, item: FinishedGeneration) 
         winner = f"{chosen.candidate.number + 1} ({chosen.candidate.id})"
         tags["bansweep.winning_candidate"] = winner
         note += f"\n\ncandidate {winner} of {len(item.candidates)} was chosen:\n\n"
-        note += search_table(item, room=payload.LONGEST_TAG - len(note))
+        note += search_table(item, room=room_beside(note))
     return Completion(
         status="FINISHED",
         params={} if chosen is None else payload.candidate_params(chosen.candidate),

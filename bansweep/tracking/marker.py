@@ -26,6 +26,7 @@ class Marker(BaseModel):
     records: dict[str, str] = Field(default_factory=dict)
     candidates: dict[str, str] = Field(default_factory=dict)
     parent: str = ""
+    models: dict[str, str] = Field(default_factory=dict)
 
 
 def marker_path(store_root: Path, sweep: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bansweep.plan.events import EpochFinished, GenerationStarted, SweepEvent
@@ -84,7 +85,9 @@ class MlflowTracker:
             lambda abandoned: self._session.fill_in(plan, items, ending, abandoned), deadline - time.monotonic()
         )
         too_late = "" if in_time else f"MLflow at {without_credentials(self.uri)}: not done within {timeout_s:g} s"
-        return self._summary(ids, store_error or self._session.error or too_late)
+        has_ended = self._session.has_ended
+        summary = self._summary(ids, store_error or self._session.error or ("" if has_ended else too_late))
+        return replace(summary, models_error=self._session.models_error or (too_late if has_ended else ""))
 
     def _nothing_to_send(self, finished_ids: Sequence[str], ending: Ending) -> bool:
         if self._thorough or self._background is not None:

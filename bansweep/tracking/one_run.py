@@ -7,7 +7,7 @@ again, by the HTTP client itself, and leaves two; so do two sweeps in different 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bansweep.tracking import payload
@@ -57,18 +57,28 @@ def merge_all(client: MlflowClient, experiment_id: str) -> set[Identity]:
     return {identity for identity, run in kept.items() if run.info.status == "FINISHED"}
 
 
+def all_of(client: MlflowClient, experiment_id: str, key: str) -> dict[str, Run]:
+    """The experiment's runs that carry the tag `key`, by its value."""
+    return {run.data.tags[key]: run for run in _pages(client, experiment_id, f"tags.`{key}` LIKE '%'")}
+
+
 def _by_identity(client: MlflowClient, experiment_id: str) -> dict[Identity, list[Run]]:
     held: dict[Identity, list[Run]] = defaultdict(list)
+    for run in _pages(client, experiment_id, ""):
+        for key in _IDENTITIES:
+            if key in run.data.tags:
+                held[key, run.data.tags[key]].append(run)
+    return held
+
+
+def _pages(client: MlflowClient, experiment_id: str, condition: str) -> Iterator[Run]:
     token = None
     while True:
-        page = client.search_runs([experiment_id], page_token=token)
-        for run in page:
-            for key in _IDENTITIES:
-                if key in run.data.tags:
-                    held[key, run.data.tags[key]].append(run)
+        page = client.search_runs([experiment_id], condition, page_token=token)
+        yield from page
         token = page.token
         if not token:
-            return held
+            return
 
 
 def _above(identity: Identity, known: Iterable[Identity]) -> Identity:

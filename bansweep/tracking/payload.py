@@ -15,7 +15,10 @@ from bansweep.plan.plan import Plan
 from bansweep.spec.losses import loss_name
 from bansweep.spec.own_code import with_digests
 from bansweep.spec.selection import Select
+from bansweep.tracking.chains import chains_of
+from bansweep.tracking.lineage import lineage, name_of
 from bansweep.tracking.outcomes import Outcomes
+from bansweep.tracking.run_note import LONGEST_NOTE, generation_note
 
 NOTE = "mlflow.note.content"
 RUN_NAME = "mlflow.runName"
@@ -25,6 +28,8 @@ CANDIDATE = "bansweep.candidate"
 OUTCOME = "bansweep.outcome"
 REASON = "bansweep.reason"
 WINNER = "bansweep.winner"
+LEVEL = "bansweep.level"  # sweep, generation or candidate: MLflow cannot ask for runs that lack a tag
+STORE = "bansweep.store"
 SWEEP_FILE = "sweep.yaml"
 
 PASSING_TAGS = (OUTCOME, REASON, WINNER)
@@ -32,8 +37,9 @@ PASSING_TAGS = (OUTCOME, REASON, WINNER)
 
 EPOCH_WITNESS = "epoch_seconds"  # what every epoch has
 END_WITNESS = "training_seconds"  # what the end of every training has
-LONGEST_TAG = 5000  # MLflow before 3 refuses longer ones
+LONGEST_TAG = LONGEST_NOTE
 _LONGEST_PARAM = 6000  # MLflow's limit
+_DIGEST_LENGTH = 36  # likewise
 
 RunStatus = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 
@@ -86,8 +92,9 @@ def describe(plan: Plan, generation_id: str) -> RunDescription:
     tags = {
         RUN_NAME: name_of(plan, generation_id),
         GENERATION: generation_id,
+        LEVEL: "generation",
         **_tags(plan, generation_id, generation),
-        NOTE: _note(plan, generation_id),
+        NOTE: generation_note(plan, generation_id, generation),
     }
     return RunDescription(
         identity=(GENERATION, generation_id),
@@ -102,13 +109,15 @@ def describe_candidate(plan: Plan, generation_id: str, candidate: Candidate) -> 
     # Two searches may have the same candidate, and each shows it in a run of its own.
     identity = f"{generation_id}/{candidate.id}"
     setting = ", ".join(f"{key} {setting_text(value)}" for key, value in candidate.setting.items())
+    note = generation_note(plan, generation_id, candidate.generation)
     tags = {
         RUN_NAME: f"{name_of(plan, generation_id)}, candidate {candidate.number + 1}",
         CANDIDATE: identity,
+        LEVEL: "candidate",
         "bansweep.candidate_number": str(candidate.number + 1),
         "bansweep.searched_generation": generation_id,
         **_tags(plan, generation_id, candidate.generation),
-        NOTE: f"candidate {candidate.number + 1}: {setting}; {_note(plan, generation_id)}",
+        NOTE: f"candidate {candidate.number + 1}: {setting}\n\n{note}",
     }
     return RunDescription(
         identity=(CANDIDATE, identity),
@@ -132,22 +141,6 @@ def candidate_params(candidate: Candidate) -> dict[str, str]:
     return {**_params(candidate.generation), **unset}
 
 
-def name_of(plan: Plan, generation_id: str) -> str:
-    """The plan's label, or network and id where no cell shows the generation."""
-    if plan.cells_of.get(generation_id):
-        return plan.label(generation_id)
-    known = plan.generations.get(generation_id)
-    return f"{known.network.name} / {generation_id}" if known else generation_id
-
-
-def lineage(plan: Plan, generation_id: str) -> tuple[str, ...]:
-    """The ids from the generation that learnt from labels down to this one."""
-    ids = [generation_id]
-    while (generation := plan.generations.get(ids[-1])) and generation.teacher:
-        ids.append(generation.teacher)
-    return tuple(reversed(ids))
-
-
 def epoch_points(report: EpochReport) -> tuple[Point, ...]:
     """The points of one epoch, at the time when it ended."""
     figures = {**report.metrics, EPOCH_WITNESS: report.seconds}
@@ -165,7 +158,9 @@ def sweep_tags(plan: Plan, finished_ids: frozenset[str], outcomes: Outcomes) -> 
         f"- {name_of(plan, spared)}: not needed, its chain ended with {name_of(plan, cause)}"
         for spared, cause in outcomes.not_needed.items()
     ]
-    return _shortened({SWEEP: plan.sweep, "bansweep.blocked": ", ".join(outcomes.blocked), NOTE: "\n".join(lines)})
+    return _shortened(
+        {SWEEP: plan.sweep, LEVEL: "sweep", "bansweep.blocked": ", ".join(outcomes.blocked), NOTE: "\n".join(lines)}
+    )
 
 
 def failure_tags(reason: str) -> dict[str, str]:
@@ -185,6 +180,11 @@ def last_word(event: CandidateStarted | CandidateEnded) -> tuple[RunStatus, dict
     if isinstance(event, CandidateStarted):
         return "KILLED", {}
     return CANDIDATE_STATUS[event.outcome], outcome_tags(event.outcome, event.reason)
+
+
+def data_digest(data: DataIdentity) -> str:
+    """The digest that a data set has in MLflow: as much of its fingerprint as fits."""
+    return data.fingerprint[:_DIGEST_LENGTH]
 
 
 def setting_text(value: object) -> str:
@@ -221,17 +221,13 @@ def _tags(plan: Plan, generation_id: str, trained: Generation) -> dict[str, str]
         "bansweep.network": trained.network.name,
         "bansweep.row": _joined(cell.row for cell in cells),
         "bansweep.column": _joined(cell.column for cell in cells),
+        "bansweep.chain": _joined(one.name for one in chains_of(plan) if generation_id in one.members),
         "bansweep.loss": loss_name(trained.loss),
         "bansweep.generation_index": str(trained.generation_index),
         "bansweep.seed": _joined(str(cell.replica_seed) for cell in cells),
         "bansweep.teacher": trained.teacher or "",
         "bansweep.lineage": " > ".join(lineage(plan, generation_id)),
     }
-
-
-def _note(plan: Plan, generation_id: str) -> str:
-    names = " > ".join(name_of(plan, ancestor) for ancestor in lineage(plan, generation_id))
-    return f"loss {loss_name(plan.generations[generation_id].loss)}; lineage: {names}"
 
 
 def _shortened(tags: Mapping[str, str]) -> dict[str, str]:

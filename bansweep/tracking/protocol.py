@@ -70,13 +70,15 @@ class TrackingSummary:
     """What a tracker holds at the end.
 
     `uri` shows no credentials. `sent` counts the generations that are complete there, `unsent` names the finished ones
-    that are not yet. `error` says in one line why something is missing; it can be the reports alone.
+    that are not yet. `error` says in one line why something is missing; it can be the reports alone. `models_error`
+    says why models are missing, as where a registry refuses: runs are complete without them.
     """
 
     uri: str
     sent: int
     unsent: tuple[str, ...]
     error: str = ""
+    models_error: str = ""
 
 
 class Tracker(Protocol):

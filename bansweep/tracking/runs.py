@@ -15,9 +15,11 @@ from bansweep.plan.generation import DataIdentity
 from bansweep.tracking import payload
 from bansweep.tracking.completion import Completion
 from bansweep.tracking.lock import alone
-from bansweep.tracking.one_run import PARENT, find_or_create, merge_all, rehang
+from bansweep.tracking.models import SweepModels
+from bansweep.tracking.one_run import PARENT, all_of, find_or_create, merge_all, rehang
 from bansweep.tracking.payload import Point, RunDescription, RunStatus
 from bansweep.tracking.retold import WITNESSES, is_retold
+from bansweep.tracking.run_note import at_home
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -26,7 +28,10 @@ if TYPE_CHECKING:
 # MLflow's limits.
 _METRICS_A_BATCH = 1000
 _PARAMS_A_BATCH = 100
-_DIGEST_LENGTH = 36
+
+# Without it MLflow's pages guess from an experiment's runs whether it is about training or about language agents.
+_KIND = "mlflow.experimentKind"
+_TRAINING = "custom_model_development"
 
 
 class SweepRuns:
@@ -37,11 +42,12 @@ class SweepRuns:
     are there already are not stored again, since key, value, time and step together are their key.
     """
 
-    def __init__(self, client: MlflowClient, experiment_id: str, parent_id: str, lock: Path) -> None:
+    def __init__(self, client: MlflowClient, experiment_id: str, parent_id: str, lock: Path, store_root: Path) -> None:
         self.experiment_id = experiment_id
         self.parent_id = parent_id
         self._client = client
         self._lock = lock
+        self._store_root = store_root
         self._run_ids: dict[tuple[str, str], str] = {}
         self._last_steps: dict[str, int] = {}  # by run ids: as far as this object has sent points
 
@@ -66,6 +72,7 @@ class SweepRuns:
     def end(self, description: RunDescription, status: RunStatus, ended_at: float, tags: Mapping[str, str]) -> None:
         """A training has ended, at `ended_at` in Unix seconds; an end that is known keeps its time."""
         run_id = self._run_of(description, ended_at)
+        tags = self._at_home(tags)
         run = self._without_old_outcome(run_id, tags)
         if run.info.status == status and all(run.data.tags.get(key) == value for key, value in tags.items()):
             return
@@ -81,6 +88,11 @@ class SweepRuns:
         self.end(description, completion.status, completion.ended_at, completion.tags)
         return self._run_of(description, completion.started_at)
 
+    @property
+    def models(self) -> SweepModels:
+        """The models of this sweep, as they are held now."""
+        return SweepModels(self._client, self.experiment_id, self._store_root, self._lock)
+
     def begin_sweep(self) -> None:
         """The sweep is being worked on."""
         self._client.update_run(self.parent_id, "RUNNING")
@@ -91,7 +103,8 @@ class SweepRuns:
         """The sweep has ended: its documents (file name -> text) become artifacts of the parent run."""
         for name, text in documents.items():
             self._client.log_text(self.parent_id, text, name)
-        self._client.log_batch(self.parent_id, tags=_run_tags(tags))
+        at_home = {**self._at_home(tags), payload.STORE: str(self._store_root)}
+        self._client.log_batch(self.parent_id, tags=_run_tags(at_home))
         self._client.set_terminated(self.parent_id, status, payload.milliseconds(ended_at))
 
     def _without_old_outcome(self, run_id: str, tags: Mapping[str, str]) -> Run:
@@ -157,10 +170,34 @@ class SweepRuns:
                 self._client, self.experiment_id, description.identity, {PARENT: above}, name, started_at
             )
         self._log_params(run_id, description.params)
-        self._client.log_batch(run_id, tags=_run_tags({**description.tags, PARENT: above}))
+        tags = {**self._at_home(description.tags), PARENT: above, payload.STORE: str(self._store_root)}
+        self._client.log_batch(run_id, tags=_run_tags(tags))
         self._client.log_inputs(run_id, datasets=[_dataset(description.data)])
         self._run_ids[description.identity] = run_id
         return run_id
+
+    def link_notes(self) -> dict[str, str]:
+        """Let the notes of all generations link to the runs that there are now: some were begun anew, some came late.
+
+        Returns the run's id of each generation.
+        """
+        runs = all_of(self._client, self.experiment_id, payload.GENERATION)
+        run_ids = {generation_id: str(run.info.run_id) for generation_id, run in runs.items()}
+        for run in runs.values():
+            note = run.data.tags.get(payload.NOTE, "")
+            linked = at_home(note, run_ids.get, self.experiment_id, self._store_root)
+            if linked != note:
+                self._client.set_tag(run.info.run_id, payload.NOTE, linked)
+        return run_ids
+
+    def _at_home(self, tags: Mapping[str, str]) -> Mapping[str, str]:
+        """The tags as they stand in this store and experiment. Links lead to runs that this object has met;
+        `link_notes` sets the others."""
+        if payload.NOTE not in tags:
+            return tags
+        met = {key: run_id for (kind, key), run_id in self._run_ids.items() if kind == payload.GENERATION}
+        note = at_home(tags[payload.NOTE], met.get, self.experiment_id, self._store_root)
+        return {**tags, payload.NOTE: note}
 
     def _log_params(self, run_id: str, params: Mapping[str, str]) -> None:
         from mlflow.entities import Param
@@ -171,16 +208,17 @@ class SweepRuns:
 
 
 def open_runs(
-    client: MlflowClient, sweep: str, artifact_location: str | None, started_at: float, lock: Path
+    client: MlflowClient, sweep: str, artifact_location: str | None, started_at: float, lock: Path, store_root: Path
 ) -> SweepRuns:
     """The experiment and the parent run of `sweep`; a deleted experiment of its name is restored.
 
-    `lock` is the file that keeps two processes from creating the same at once, a new database included.
+    `lock` is the file that keeps two processes from creating the same at once, a new database included. `store_root`
+    is what runs say of where their records are.
     """
     with alone(lock):
         experiment_id = _experiment(client, sweep, artifact_location)
         parent_id = find_or_create(client, experiment_id, (payload.SWEEP, sweep), {}, sweep, started_at)
-    return SweepRuns(client, experiment_id, parent_id, lock)
+    return SweepRuns(client, experiment_id, parent_id, lock, store_root)
 
 
 def _experiment(client: MlflowClient, name: str, artifact_location: str | None) -> str:
@@ -189,7 +227,7 @@ def _experiment(client: MlflowClient, name: str, artifact_location: str | None) 
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         try:
-            return str(client.create_experiment(name, artifact_location))
+            return str(client.create_experiment(name, artifact_location, {_KIND: _TRAINING}))
         except MlflowException:
             # Another sweep of this name may have created it just now.
             experiment = client.get_experiment_by_name(name)
@@ -197,6 +235,8 @@ def _experiment(client: MlflowClient, name: str, artifact_location: str | None) 
                 raise
     if experiment.lifecycle_stage == "deleted":
         client.restore_experiment(experiment.experiment_id)
+    if _KIND not in experiment.tags:
+        client.set_experiment_tag(experiment.experiment_id, _KIND, _TRAINING)
     return str(experiment.experiment_id)
 
 
@@ -212,7 +252,7 @@ def _dataset(data: DataIdentity) -> DatasetInput:
 
     dataset = Dataset(
         name=data.kind,
-        digest=data.fingerprint[:_DIGEST_LENGTH],
+        digest=payload.data_digest(data),
         source_type="bansweep",
         source=json.dumps({"kind": data.kind, "fingerprint": data.fingerprint}),
         profile=json.dumps(data.model_dump(mode="json", exclude={"kind", "fingerprint"}, exclude_none=True)),

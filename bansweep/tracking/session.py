@@ -15,6 +15,7 @@ from bansweep.tracking.completion import completed_candidate, completed_generati
 from bansweep.tracking.live import send_live
 from bansweep.tracking.location import artifact_location, database_file, without_credentials
 from bansweep.tracking.marker import Marker, lock_path, marker_path, read_marker, write_marker
+from bansweep.tracking.offering import offer_models
 from bansweep.tracking.protocol import FinishedGeneration, SweepStatus
 from bansweep.tracking.runs import SweepRuns, open_runs
 
@@ -49,13 +50,16 @@ class MlflowSession:
 
     `sent` holds the ids of the generations that MLflow holds completely, `error` why the last attempt failed; both
     may be read from any thread. Filling in looks for runs that stand twice or are gone where something went wrong
-    before, and with `thorough` always.
+    before, and with `thorough` always. `has_ended` says whether the sweep's end has been told. Models come after it:
+    a registry that refuses keeps nothing else from MLflow, and `models_error` says why.
     """
 
     def __init__(self, uri: str, store_root: Path, sweep: str, *, thorough: bool = False) -> None:
         self.uri = uri
         self.sent: set[str] = set()
         self.error = ""
+        self.models_error = ""
+        self.has_ended = False
         self._artifact_location = artifact_location(uri, store_root)
         self._sweep = sweep
         self._marker_path = marker_path(store_root, sweep)
@@ -64,6 +68,8 @@ class MlflowSession:
         self._has_answered = False
         self._is_refused = False
         self._lock = lock_path(store_root, sweep)
+        self._store_root = store_root.absolute()
+        self._thorough = thorough
         self._in_doubt = thorough
 
     def recall(self, plan: Plan) -> None:
@@ -137,9 +143,21 @@ class MlflowSession:
                 # One generation that MLflow refuses must not keep the others from it.
                 self._note(error)
         try:
-            self._end(self._connected(begun_at), plan, ending)
+            runs = self._connected(begun_at)
+            self._end(runs, plan, ending)
+            run_ids = runs.link_notes()
+            self.has_ended = True
         except Exception as error:
             self._note(error)
+            return
+        if abandoned.is_set():
+            return
+        try:
+            self.models_error = ""
+            offer_models(runs.models, plan, items, run_ids, {} if self._thorough else self._marker.models, abandoned)
+        except Exception as error:
+            self.models_error = client.in_one_line(error, self.uri, self._sweep)
+        write_marker(self._marker_path, self._marker)
 
     def _complete(self, runs: SweepRuns, plan: Plan, item: FinishedGeneration, abandoned: threading.Event) -> None:
         if item.generation_id in self.sent:
@@ -195,7 +213,14 @@ class MlflowSession:
     def _connected(self, begun_at: float) -> SweepRuns:
         """The sweep's runs; after an error they are looked up anew, whatever has become of the server."""
         if self._runs is None:
-            runs = open_runs(client.open_client(self.uri), self._sweep, self._artifact_location, begun_at, self._lock)
+            runs = open_runs(
+                client.open_client(self.uri),
+                self._sweep,
+                self._artifact_location,
+                begun_at,
+                self._lock,
+                self._store_root,
+            )
             self._has_answered = True
             runs.begin_sweep()
             if self._marker.experiment_id != runs.experiment_id:

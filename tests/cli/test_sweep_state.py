@@ -10,7 +10,8 @@ from demo_sweep import SWEEP, ids_of, plan_of
 from rich.console import Console
 
 from bansweep.cli.display import Display
-from bansweep.cli.sweep_state import SweepState, duration_text, metric_text
+from bansweep.cli.progress.running import duration_text, metric_text
+from bansweep.cli.sweep_state import SweepState
 from bansweep.plan.candidates import Candidate, candidate_of, settings_in_advance
 from bansweep.plan.events import (
     CandidateEnded,

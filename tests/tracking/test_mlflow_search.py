@@ -73,7 +73,7 @@ def test_what_was_stopped_is_running_again_without_its_outcome(
 ) -> None:
     plan, student_id = searched_sweep.plan, searched_sweep.student_id
     candidate = searched_sweep.finished[1].candidates[0].candidate
-    runs = open_runs(open_client(database), plan.sweep, tmp_path.as_uri(), 1.7e9, tmp_path / "lock")
+    runs = open_runs(open_client(database), plan.sweep, tmp_path.as_uri(), 1.7e9, tmp_path / "lock", tmp_path)
     ends: list[SweepEvent] = [
         CandidateEnded(student_id, candidate, "failed", "no memory"),
         GenerationStopped(student_id),
@@ -152,7 +152,7 @@ def test_more_parameters_than_fit_in_a_batch(database: str, tmp_path: Path, sear
     run_id = client.create_run(experiment_id).info.run_id
     params = {f"search.parameters.loss.{number}.low": str(number) for number in range(250)}
 
-    SweepRuns(client, experiment_id, run_id, tmp_path / "lock")._log_params(run_id, params)
+    SweepRuns(client, experiment_id, run_id, tmp_path / "lock", tmp_path)._log_params(run_id, params)
 
     assert client.get_run(run_id).data.params == params
 

@@ -55,9 +55,12 @@ def test_parameters_of_one_id_never_differ(sweep: Any) -> None:
 
 
 def test_tags_of_a_student(sweep: Any) -> None:
-    assert payload.describe(sweep.plan, sweep.student_id).tags == {
+    tags = dict(payload.describe(sweep.plan, sweep.student_id).tags)
+    assert tags.pop("mlflow.note.content").startswith("**loss**: cross-entropy with the teacher's probabilities")
+    assert tags == {
         "mlflow.runName": "small / ban, ban-1",
-        "mlflow.note.content": "loss kd; lineage: small / teacher > small / ban, ban-1",
+        "bansweep.level": "generation",
+        "bansweep.chain": "ban",
         "bansweep.generation": sweep.student_id,
         "bansweep.network": "wrn-10-1",
         "bansweep.row": "small",
@@ -130,7 +133,8 @@ def test_a_candidate_is_described_as_what_it_trains(searched_sweep: Any) -> None
     assert described.tags["bansweep.column"] == "ban"
     assert "bansweep.generation" not in described.tags, "whoever looks for the generation would find a candidate"
     assert described.tags["mlflow.note.content"].startswith(
-        "candidate 2: recipe.learning_rate 0.05, loss.temperature 2; loss kd"
+        "candidate 2: recipe.learning_rate 0.05, loss.temperature 2\n\n"
+        "**loss**: cross-entropy with the teacher's probabilities (Eqs. 2 and 3) at temperature 2\n\n"
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from demo_sweep import SWEEP, ids_of, plan_of
 from rich.console import Console
 
-from bansweep.cli.progress_tree import ProgressTree
+from bansweep.cli.progress.tree import ProgressTree
 from bansweep.cli.sweep_state import SweepState
 from bansweep.plan.candidates import candidate_of, settings_in_advance
 from bansweep.plan.events import (
@@ -30,7 +30,7 @@ def report(epoch: int) -> EpochReport:
 
 def drawn(state: SweepState, *, width: int = 100, height: int = 40) -> list[str]:
     console = Console(file=io.StringIO(), width=width, height=height, force_terminal=True, color_system=None)
-    console.print(ProgressTree(state, started=True))
+    console.print(ProgressTree(state.standing, clock=lambda: state.standing.at))
     assert isinstance(console.file, io.StringIO)
     lines = console.file.getvalue().splitlines()
     assert all(len(line) <= width for line in lines)
@@ -58,7 +58,7 @@ def test_columns_stand_below_their_row_with_what_they_do(state: SweepState, ids:
     assert drawn(state) == [
         "wrn-10-1",
         "  teacher  finished          test error 12.50 %",
-        "  ban      ━━━━              epoch 1/4  test error 12.50 %  2 s an epoch  6 s left",
+        "  ban      ━━━━────────────  epoch 1/4  test error 12.50 %  2 s an epoch  6 s left",
         "  cwtm     failed            the loss became nan",
         "  ban-2    waiting",
         "1 of 4 generations done, 1 running, 1 waiting, 1 failed; about 14 s left",
@@ -69,7 +69,7 @@ def test_a_narrow_terminal_leaves_bars_out(state: SweepState, ids: dict[str, str
     state.handle(GenerationStarted(ids["teacher"]))
     state.handle(EpochFinished(ids["teacher"], report(2)))
     lines = drawn(state, width=60)
-    assert lines[1] == "  teacher  epoch 2/4  test error 12.50 %"
+    assert lines[1] == "  teacher  epoch 2/4  test error 12.50 %  4 s left"
 
 
 def test_what_does_not_fit_is_counted(tmp_path: Path) -> None:
@@ -84,14 +84,15 @@ def test_what_does_not_fit_is_counted(tmp_path: Path) -> None:
     lines = drawn(state, height=20)
     assert lines[:3] == [
         "wrn-10-1   3 waiting",
-        "  teacher                    epoch 0/4",
+        "  teacher  ────────────────  epoch 0/4",
         "wrn-10-2   4 waiting",
     ]
     assert lines[-1] == "0 of 48 generations done, 1 running, 47 waiting"
     assert len(lines) == 14
-    lines = drawn(state, height=8)
-    assert len(lines) == 7
-    assert lines[-2] == "... and 8 lines more"
+    assert drawn(state, height=8)[1:3] == [
+        "  teacher      ────────────────  epoch 0/4",
+        "11 other rows  44 waiting",
+    ]
 
 
 def test_candidates_stand_below_their_generation(tmp_path: Path) -> None:
@@ -109,8 +110,8 @@ def test_candidates_stand_below_their_generation(tmp_path: Path) -> None:
     state.handle(CandidateStarted(teacher, candidate))
     state.handle(CandidateEpochFinished(teacher, candidate, report(3)))
     lines = drawn(state)
-    assert lines[1] == "  teacher             searching"
-    assert lines[2].startswith("    candidate 2 of 2  ━━━━━━━━━━━━      epoch 3/4  test error 12.50 %")
+    assert lines[1] == "  teacher        searching         0 of 2 through"
+    assert lines[2].startswith("    candidate 2  ━━━━━━━━━━━━────  epoch 3/4  test error 12.50 %")
 
 
 def test_states_are_told_apart(state: SweepState, ids: dict[str, str], sweep_file: Path) -> None:

@@ -1,0 +1,125 @@
+"""An event as a line of text: what pipes and logs get, and what stays above a tree."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from bansweep.cli.hyperparameters import setting_text
+from bansweep.cli.progress.running import metric_text
+from bansweep.cli.sweep_state import SweepState
+from bansweep.plan.events import (
+    CandidateEnded,
+    CandidateEpochFinished,
+    CandidateStarted,
+    Choice,
+    EpochFinished,
+    EpochReport,
+    GenerationBlocked,
+    GenerationFailed,
+    GenerationFinished,
+    GenerationNotNeeded,
+    GenerationStarted,
+    GenerationStopped,
+    SweepEvent,
+)
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class EventLines:
+    """Words events, which the state has taken in. `only_ends`: nothing of starts and epochs, which a tree shows."""
+
+    def __init__(self, state: SweepState, *, only_ends: bool = False) -> None:
+        self._state = state
+        self._only_ends = only_ends
+        self._printed_at: dict[str, float] = {}
+        self._ended_with: set[str] = set()
+
+    def line(self, event: SweepEvent) -> str | None:
+        """The line; None where the event deserves none."""
+        if isinstance(event, GenerationStarted | EpochFinished | CandidateStarted | CandidateEpochFinished):
+            return None if self._only_ends else self._progress(event)
+        return self._end(event)
+
+    def _progress(
+        self, event: GenerationStarted | EpochFinished | CandidateStarted | CandidateEpochFinished
+    ) -> str | None:
+        state = self._state
+        label = state.plan.label(event.generation_id)
+        match event:
+            case GenerationStarted(generation_id, epochs_done):
+                search = state.plan.generations[generation_id].search
+                what = _going_on(epochs_done) if search is None else f", a search among {search.size} candidates"
+                return f"started   {label}{what}"
+            case EpochFinished(generation_id, report):
+                return self._epoch(generation_id, label, report)
+            case CandidateStarted(generation_id, candidate, epochs_done):
+                name = state.candidate_label(generation_id, candidate)
+                return f"started   {name} ({setting_text(candidate.setting)}){_going_on(epochs_done)}"
+            case CandidateEpochFinished(generation_id, candidate, report):
+                return self._epoch(candidate.id, state.candidate_label(generation_id, candidate), report)
+            case _:
+                assert_never(event)
+
+    def _end(
+        self,
+        event: GenerationFinished
+        | GenerationFailed
+        | GenerationBlocked
+        | GenerationStopped
+        | GenerationNotNeeded
+        | CandidateEnded,
+    ) -> str | None:
+        state = self._state
+        label = state.plan.label(event.generation_id)
+        match event:
+            case GenerationFinished(generation_id, reused, choice):
+                last = state.last_reports.get(generation_id)
+                result = ", trained by another process" if reused else f", {metric_text(last)}" if last else ""
+                if choice is not None:
+                    result = _choice_text(choice, str(state.plan.generations[generation_id].select.metric))
+                return f"finished  {label}{result}; {state.counts}"
+            case GenerationFailed(_, reason):
+                return f"failed    {label}: {reason}"
+            case GenerationBlocked(_, cause):
+                return f"blocked   {label}: its ancestor {state.plan.label(cause)} failed"
+            case GenerationStopped():
+                return f"stopped   {label}: its progress is kept"
+            case GenerationNotNeeded(_, cause):
+                if cause in self._ended_with:
+                    return None
+                self._ended_with.add(cause)
+                return f"left out  what follows {state.plan.label(cause)}: its chain improves no more"
+            case CandidateEnded(generation_id, candidate, outcome, reason):
+                because = f": {reason}" if reason else ""
+                return f"{outcome:<9} {state.candidate_label(generation_id, candidate)}{because}"
+            case _:
+                assert_never(event)
+
+    def _epoch(self, training: str, label: str, report: EpochReport) -> str | None:
+        if not self._is_due(training, report.finished_at):
+            return None
+        running = self._state.trainings.get(training)
+        left = running.time_left_text if running else ""
+        told = ", ".join(filter(None, (f"{report.epoch}/{report.epochs}", metric_text(report), left)))
+        return f"epoch     {label}: {told}"
+
+    def _is_due(self, training: str, now: float) -> bool:
+        """Whether a training's next line is worth printing: not more often than every few seconds."""
+        if now - self._printed_at.get(training, 0.0) < SECONDS_BETWEEN_LINES:
+            return False
+        self._printed_at[training] = now
+        return True
+
+
+def _going_on(epochs_done: int) -> str:
+    return f", goes on after epoch {epochs_done}" if epochs_done else ""
+
+
+def _choice_text(choice: Choice, metric: str) -> str:
+    """`: candidate 3 (learning_rate 0.1), validation error 9.00 %, the best of 8 (3 finished, 5 pruned)`."""
+    setting = setting_text(choice.candidate.setting)
+    parts = ", ".join(f"{amount} {outcome}" for outcome, amount in choice.outcomes.items())
+    value = f"{choice.value:.2f} %" if metric.endswith("_error") else f"{choice.value:.4g}"
+    best = f"the best of {sum(choice.outcomes.values())} ({parts})"
+    return f": candidate {choice.candidate.number + 1} ({setting}), {metric.replace('_', ' ')} {value}, {best}"

@@ -1,0 +1,93 @@
+"""What MLflow's page of a run says of a generation, in Markdown: its loss, its teachers, how to get it again. Pure.
+
+A note is written before anybody knows the runs it links to and the store's path. `at_home` puts both in; it may be
+applied again to its own result, so that links follow runs that were begun anew.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+from bansweep.plan.generation import Generation
+from bansweep.plan.plan import Plan
+from bansweep.tracking.lineage import lineage, name_of
+from bansweep.tracking.loss_words import loss_in_words
+
+LONGEST_NOTE = 5000
+"""MLflow before 3 refuses longer tags."""
+
+_MOST_ANCESTORS = 12
+_ROOM_FOR_A_LINK = 60  # `#/experiments/NUMBER/runs/ID` where there was `#`
+_ROOM_FOR_THE_STORE = 300
+
+# A link's title keeps the generation's id, whatever its target becomes.
+_LINK = re.compile(r"\]\(#\S* \"([0-9a-f]{16})\"\)")
+_STORE = "{store}"
+
+
+def generation_note(plan: Plan, generation_id: str, trained: Generation) -> str:
+    """Loss, lineage, command and place of a generation; `trained` is itself, or one of its candidates."""
+    lines = [
+        f"**loss**: {loss_in_words(trained.loss)}",
+        *_searched(trained),
+        f"**lineage**: {_chain(plan, generation_id)}",
+        *_command(plan, generation_id),
+        f"**record**: `{_STORE}/generations/{generation_id}` (weights, history, predictions); "
+        f"`bansweep show {generation_id} --store {_STORE}`",
+    ]
+    return "\n\n".join(lines)
+
+
+def at_home(note: str, run_of: Callable[[str], str | None], experiment_id: str, store: Path) -> str:
+    """The note with links to the runs that `run_of` knows by generation ids, and with the store's path."""
+
+    def linked(found: re.Match[str]) -> str:
+        run_id = run_of(found[1])
+        target = "#" if run_id is None else f"#/experiments/{experiment_id}/runs/{run_id}"
+        return f']({target} "{found[1]}")'
+
+    path = str(store).replace("`", "")
+    return _LINK.sub(linked, note.replace(_STORE, path))[:LONGEST_NOTE]
+
+
+def room_beside(note: str) -> int:
+    """How many letters may be added to a note that is not at home yet."""
+    links = len(_LINK.findall(note)) * _ROOM_FOR_A_LINK
+    return max(0, LONGEST_NOTE - len(note) - links - _ROOM_FOR_THE_STORE)
+
+
+def _searched(generation: Generation) -> list[str]:
+    """The hyperparameters that a search decides, whatever the generation's own values are."""
+    if generation.search is None:
+        return []
+    return ["**searched**: " + ", ".join(f"`{key}`" for key in generation.search.parameters)]
+
+
+def _chain(plan: Plan, generation_id: str) -> str:
+    """The teachers' names, with links to their runs, from the one that learnt from labels to this generation."""
+    *ancestors, _ = lineage(plan, generation_id)
+    named = [f'[{_plain(name_of(plan, one))}](# "{one}")' for one in ancestors]
+    if len(named) > _MOST_ANCESTORS:
+        left_out = len(named) - _MOST_ANCESTORS
+        named[1 : 1 + left_out] = [f"... {left_out} more ..."]
+    return " → ".join([*named, f"**{_plain(name_of(plan, generation_id))}**"])
+
+
+def _command(plan: Plan, generation_id: str) -> list[str]:
+    """How to train it again; nothing where no cell of the table shows it. In its own store it would be reused."""
+    cells = plan.cells_of.get(generation_id)
+    if not cells:
+        return []
+    pattern = shlex.quote(f"{cells[0].row}/{cells[0].column}")
+    return [
+        f"**again**, in another store: `bansweep run sweep.yaml --only {pattern} --store ANOTHER`, with the sweep's own"
+        " `--set` if it had any; `sweep.yaml` is among the artifacts of the run above"
+    ]
+
+
+def _plain(name: str) -> str:
+    """A name in which Markdown finds nothing."""
+    return re.sub(r"([\\`*_\[\]<>])", r"\\\1", name)

@@ -151,6 +151,6 @@ def test_sync_answers_programs_and_takes_a_part(
     result = invoke(*arguments)
     document = json.loads(result.stdout)
     assert result.exit_code == 1
-    assert set(document) == {"sent", "unsent", "uri", "error"}
+    assert set(document) == {"sent", "unsent", "uri", "error", "models_error"}
     assert (document["sent"], len(document["unsent"])) == (0, 1)
     assert document["error"]

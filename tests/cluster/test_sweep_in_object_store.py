@@ -48,7 +48,8 @@ def test_another_machine_goes_on_with_a_sweep(
     assert {one: store.record(one) for one in finished} == records, "what was finished is left as it was"
     assert len(store.history(ids["ban"])) == 8
     assert store.begun() == frozenset()
-    assert "run.log" in store.sweep_path("demo").names()
+    logs = [name for name in store.sweep_path("demo").names() if name.startswith("run-")]
+    assert len(logs) == 2, "each machine leaves its own log"
 
     # And it is the same sweep as in a folder, to the last bit of its weights.
     local = tmp_path / "local"

@@ -27,8 +27,6 @@ from typing import Any
 
 from rich.console import Console
 
-from bansweep.cli.display import Display
-from bansweep.cli.sweep_state import SweepState
 from bansweep.cluster.conductor import Conductor
 from bansweep.cluster.meter import Meter
 from bansweep.data.fingerprint import data_identity
@@ -38,6 +36,8 @@ from bansweep.plan.expand import expand
 from bansweep.plan.generation import Generation
 from bansweep.plan.plan import Plan
 from bansweep.plan.schedule import Task
+from bansweep.service.progress.display import Display
+from bansweep.service.progress.sweep_state import SweepState
 from bansweep.spec.reading import read_sweep
 from bansweep.store.layout import RECORD_FILE, Layout
 from bansweep.store.location import store_path

@@ -29,11 +29,12 @@ ALLOWED = {
     "compare": {"errors", "spec", "plan", "store", "report"},
     "export": {"errors", "spec", "plan", "networks", "data", "training", "store"},
     "deployment": {"errors"},
-    "api": {"errors", "spec", "plan", "store", "tracking", "cluster", "report", "cli"},
+    "service": {"errors", "spec", "plan", "data", "training", "store", "tracking", "cluster", "report"},
+    "api": {"errors", "spec", "plan", "store", "report", "service"},
     "__main__": {"cli"},
     "cli": {
         *("errors", "spec", "plan", "networks", "data", "training", "store", "tracking", "cluster", "report"),
-        *("compare", "export", "deployment"),
+        *("compare", "export", "deployment", "service"),
     },
 }
 ONLY_IN = {"ray": {"cluster"}, "mlflow": {"tracking"}, "yaml": {"spec", "deployment"}, "typer": {"cli"}}

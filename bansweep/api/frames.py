@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from bansweep.cli.generation_states import generation_states
 from bansweep.errors import DamagedError
 from bansweep.plan.plan import Plan
 from bansweep.report.table import ReportTable
+from bansweep.service.generation_states import generation_states
 from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from bansweep.api.frames import cells_frame, generations_frame, histories_frame, table_frame
 from bansweep.api.sweep import Sweep
-from bansweep.cli.planning import SweepRequest
-from bansweep.cli.reporting import SweepReport, sweep_report
 from bansweep.plan.chains import ChainEnd, without_ended
 from bansweep.plan.plan import Plan
 from bansweep.report.document import Outcome
+from bansweep.service.request import SweepRequest
+from bansweep.service.sweep_report import SweepReport, sweep_report
 from bansweep.store.store import Store
 
 if TYPE_CHECKING:

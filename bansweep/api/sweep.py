@@ -13,11 +13,11 @@ from bansweep.errors import RequestError
 from bansweep.plan.plan import Plan
 from bansweep.spec.reading import read_sweep
 from bansweep.spec.sweep import SweepSpec
-from bansweep.store.location import store_location
+from bansweep.store.location import DEFAULT_STORE, store_location
 
 if TYPE_CHECKING:
     from bansweep.api.result import SweepResult
-    from bansweep.cli.planning import SweepRequest
+    from bansweep.service.request import SweepRequest
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class Sweep:
     def result(self, store: str | Path | None = None) -> SweepResult:
         """The sweep as the `store` has it now; nothing is trained. Raises BansweepError."""
         from bansweep.api.result import SweepResult
-        from bansweep.cli.generation_states import generation_states
         from bansweep.report.document import Outcome
+        from bansweep.service.generation_states import generation_states
 
         request = self.request(store)
         states = generation_states(request.plan, request.store)
@@ -56,7 +56,7 @@ class Sweep:
 
     def request(self, store: str | Path | None = None) -> SweepRequest:
         """What a verb of the command line would work on. Raises RequestError."""
-        from bansweep.cli.planning import sweep_request
+        from bansweep.service.request import sweep_request
 
         if read_sweep(self.file, self.changes) != self.spec:
             raise RequestError(f"{self.file} has changed since it was loaded", remedy="load it again: load_sweep(...)")
@@ -97,6 +97,4 @@ def _plain(value: Any) -> Any:
 
 def _location(store: str | Path | None) -> str:
     """The store that is meant, as on the command line."""
-    from bansweep.cli.options import DEFAULT_STORE
-
     return store_location(store if store is not None else environ.get("BANSWEEP_STORE") or DEFAULT_STORE)

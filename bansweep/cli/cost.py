@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bansweep.cli.planning import SweepRequest
 from bansweep.data.size import data_size
 from bansweep.errors import StoreError
 from bansweep.plan.cost import (
@@ -23,6 +22,7 @@ from bansweep.plan.cost import (
 from bansweep.plan.expand import keeping_all_candidates
 from bansweep.plan.generation import Generation
 from bansweep.plan.workload import DataSize, TeacherRoom
+from bansweep.service.request import SweepRequest
 from bansweep.spec.networks import NetworkSpec
 from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store

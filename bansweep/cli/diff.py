@@ -10,15 +10,16 @@ from typing import Annotated
 
 import typer
 
-from bansweep.cli.generation_diff import Compared, GenerationDiff, generation_diff
-from bansweep.cli.options import DEFAULT_STORE, AsJson, Overrides, StoreLocation
-from bansweep.cli.planning import sweep_request
+from bansweep.cli.differences.generations import Compared, GenerationDiff, generation_diff
+from bansweep.cli.differences.sweeps import SweepDiff, SweepSide, sweep_diff
+from bansweep.cli.options import AsJson, Overrides, StoreLocation
 from bansweep.cli.reference import GenerationId, WholeSweep, parse_reference, planned_cell
 from bansweep.cli.stored_generation import found_record
-from bansweep.cli.sweep_diff import SweepDiff, SweepSide, sweep_diff
 from bansweep.cli.tables import PlainTable, print_table
 from bansweep.errors import RequestError
 from bansweep.plan.generation import Generation
+from bansweep.service.request import sweep_request
+from bansweep.store.location import DEFAULT_STORE
 from bansweep.store.store import Store
 
 _ARGUMENT_HELP = "a sweep file, SWEEP:ROW/COLUMN (@SEED where it has several), or a generation's id or how it begins."

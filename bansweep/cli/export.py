@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bansweep.cli.options import DEFAULT_STORE, AsJson, Overrides, StoreLocation
-from bansweep.cli.planning import sweep_request
+from bansweep.cli.options import AsJson, Overrides, StoreLocation
 from bansweep.cli.reference import GenerationId, WholeSweep, parse_reference, planned_cell
 from bansweep.cli.stored_generation import found_record, lineage_of
 from bansweep.errors import RequestError
+from bansweep.service.request import sweep_request
 from bansweep.spec.data import DataSpec
 from bansweep.store.own_code import check_own_code
 from bansweep.store.records import GenerationRecord
@@ -21,6 +21,7 @@ from bansweep.store.store import Store
 
 if TYPE_CHECKING:
     from bansweep.export.folder import ExportForm
+from bansweep.store.location import DEFAULT_STORE
 
 
 class Format(StrEnum):

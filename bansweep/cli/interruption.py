@@ -10,7 +10,7 @@ from types import FrameType
 from bansweep.cli.exit_status import ExitStatus
 
 
-class Interrupted(Exception):  # noqa: N818 (it is no error)
+class Interrupted(KeyboardInterrupt):
     """Somebody wants the command to stop; what is finished stays."""
 
     def __init__(self, exit_status: ExitStatus) -> None:

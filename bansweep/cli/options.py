@@ -9,8 +9,6 @@ import typer
 
 from bansweep.store.location import store_location
 
-DEFAULT_STORE = "bansweep-store"
-
 SweepFile = Annotated[Path, typer.Argument(metavar="SWEEP", help="The sweep file (YAML).", show_default=False)]
 
 StoreLocation = Annotated[

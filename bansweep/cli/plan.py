@@ -9,15 +9,16 @@ from typing import Any
 import typer
 
 from bansweep.cli.cost import SweepCost, sweep_cost
-from bansweep.cli.generation_states import GenerationStates, generation_states
-from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, Rehearse, StoreLocation, SweepFile
-from bansweep.cli.planning import budget_text, sweep_request
+from bansweep.cli.options import AsJson, Only, Overrides, Rehearse, StoreLocation, SweepFile
 from bansweep.plan.chains import without_ended
 from bansweep.plan.cost import candidates_of
 from bansweep.plan.frontier import chain_lengths
 from bansweep.plan.generation import Generation
 from bansweep.plan.plan import EnsembleCell, Plan
+from bansweep.service.generation_states import GenerationStates, generation_states
+from bansweep.service.request import budget_text, sweep_request
 from bansweep.spec.losses import loss_name
+from bansweep.store.location import DEFAULT_STORE
 
 _MARK = {"finished": "✓", "started": "…", "waiting": "·", "damaged": "!", "not needed": "×"}
 

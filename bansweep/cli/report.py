@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bansweep.cli.generation_states import generation_states
-from bansweep.cli.local_folder import local_folder
-from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, Rehearse, StoreLocation, SweepFile
-from bansweep.cli.planning import SweepRequest, sweep_request
+from bansweep.cli.options import AsJson, Only, Overrides, Rehearse, StoreLocation, SweepFile
 from bansweep.errors import RequestError
+from bansweep.service.generation_states import generation_states
+from bansweep.service.local_folder import local_folder
+from bansweep.service.request import SweepRequest, sweep_request
+from bansweep.store.location import DEFAULT_STORE
 
 if TYPE_CHECKING:
-    from bansweep.cli.reporting import SweepReport
+    from bansweep.service.sweep_report import SweepReport
 
 PAGE = "report.html"
 # A part of the table is no reason to lose the whole one.
@@ -61,8 +62,8 @@ def report(
     """
     form = _format(form, open_page=open_page, as_json=as_json)
     request = sweep_request(sweep, store, overrides, only, rehearse=rehearse)
-    from bansweep.cli.reporting import sweep_report
     from bansweep.report.document import Outcome
+    from bansweep.service.sweep_report import sweep_report
 
     states = generation_states(request.plan, request.store)
     made = sweep_report(request, states.ends, Outcome(reused=states.finished))

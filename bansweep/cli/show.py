@@ -8,13 +8,15 @@ from typing import Annotated
 
 import typer
 
-from bansweep.cli.hyperparameters import setting_text
-from bansweep.cli.options import DEFAULT_STORE, AsJson, StoreLocation
+from bansweep.cli.options import AsJson, StoreLocation
 from bansweep.cli.stored_generation import found_record, lineage_of
 from bansweep.plan.comparison import comparable
 from bansweep.plan.generation import Generation
+from bansweep.plan.metric_text import figure_text, name_text
+from bansweep.service.progress.hyperparameters import setting_text
 from bansweep.spec.losses import loss_name
 from bansweep.spec.networks import is_language_model
+from bansweep.store.location import DEFAULT_STORE
 from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store
 
@@ -50,7 +52,7 @@ def show(
     for name, value in sorted(record.metrics.items()):
         # The last step's learning rate is the schedule's, no result.
         if name != "learning_rate":
-            typer.echo(f"  {name.replace('_', ' '):<11} {_figure_text(name, value)}")
+            typer.echo(f"  {name.replace('_', ' '):<11} {figure_text(name, value)}")
     if record.selected_epoch is not None and record.generation.select.epoch == "best":
         typer.echo(f"  epoch       {record.selected_epoch} of {recipe.epochs}, the best by {_metric_text(record)}")
     for number, ancestor in enumerate(lineage):
@@ -68,7 +70,7 @@ def _echo_candidates(record: GenerationRecord) -> None:
     typer.echo(f"  candidates  {len(record.candidates)} in {seconds:.1f} s, {what}")
     places = {"finished": 0, "pruned": 1, "failed": 2}
     for one in sorted(record.candidates, key=lambda one: (places[one.outcome], comparable(one.value), one.number)):
-        value = "" if one.value is None else f", {_figure_text(str(record.generation.select.metric), one.value)}"
+        value = "" if one.value is None else f", {figure_text(str(record.generation.select.metric), one.value)}"
         mark = "*" if one.number == record.winner else " "
         reason = f": {one.reason.splitlines()[0]}" if one.reason else ""
         epochs = f"{one.epochs} epoch{'s' * (one.epochs != 1)}"
@@ -77,14 +79,7 @@ def _echo_candidates(record: GenerationRecord) -> None:
 
 
 def _metric_text(record: GenerationRecord) -> str:
-    return (record.generation.select.metric or "the last epoch").replace("_", " ")
-
-
-def _figure_text(name: str, value: float) -> str:
-    """Errors in percent, and perplexities, to the two decimals that papers print."""
-    if name.endswith("_error"):
-        return f"{value:.2f} %"
-    return f"{value:.2f}" if name.endswith("_perplexity") else f"{value:.6g}"
+    return name_text(record.generation.select.metric or "the last epoch")
 
 
 def _data_text(generation: Generation) -> str:

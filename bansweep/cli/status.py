@@ -9,13 +9,14 @@ from typing import Annotated
 
 import typer
 
-from bansweep.cli.generation_states import generation_states
 from bansweep.cli.job_status import job_status
-from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, Rehearse, StoreLocation
-from bansweep.cli.planning import budget_text, sweep_request
-from bansweep.cli.progress.standing import SweepStanding
-from bansweep.cli.progress.stored import candidates_text, counts_text, stored_standing
+from bansweep.cli.options import AsJson, Only, Overrides, Rehearse, StoreLocation
 from bansweep.plan.generation import Generation
+from bansweep.service.generation_states import generation_states
+from bansweep.service.progress.standing import SweepStanding
+from bansweep.service.progress.stored import candidates_text, counts_text, stored_standing
+from bansweep.service.request import budget_text, sweep_request
+from bansweep.store.location import DEFAULT_STORE
 from bansweep.store.store import Store
 
 
@@ -91,6 +92,6 @@ def _draw(standing: SweepStanding) -> None:
     """The tree that `bansweep run` shows, as large as the terminal."""
     from rich.console import Console
 
-    from bansweep.cli.progress.tree import ProgressTree
+    from bansweep.service.progress.tree import ProgressTree
 
     Console(highlight=False).print(ProgressTree(standing))

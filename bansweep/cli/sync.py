@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from bansweep.cli.exit_status import ExitStatus
-from bansweep.cli.generation_states import ended_chains
-from bansweep.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, Rehearse, StoreLocation, SweepFile
-from bansweep.cli.planning import sweep_request
+from bansweep.cli.options import AsJson, Only, Overrides, Rehearse, StoreLocation, SweepFile
 from bansweep.plan.chains import not_needed
 from bansweep.plan.events import GenerationNotNeeded
+from bansweep.service.generation_states import ended_chains
+from bansweep.service.request import sweep_request
+from bansweep.store.location import DEFAULT_STORE
 
 
 def sync(
@@ -30,9 +31,9 @@ def sync(
     """
     request = sweep_request(sweep, store, overrides, only, rehearse=rehearse)
     graph, kept = request.plan, request.store
-    from bansweep.cli.reporting import sweep_report
-    from bansweep.cli.tracking import finished_generations, tracker_of
     from bansweep.report.document import Outcome
+    from bansweep.service.sweep_report import sweep_report
+    from bansweep.service.tracking import finished_generations, tracker_of
 
     tracker = tracker_of(kept, graph.sweep, thorough=True)
     tracker.start(graph, sweep.read_text(encoding="utf-8"))

@@ -15,9 +15,10 @@ import typer
 
 from bansweep.cli.exit_status import ExitStatus
 from bansweep.cli.free_port import free_port, is_answered
-from bansweep.cli.local_folder import local_folder
-from bansweep.cli.options import DEFAULT_STORE, StoreLocation
+from bansweep.cli.options import StoreLocation
 from bansweep.errors import RequestError
+from bansweep.service.local_folder import local_folder
+from bansweep.store.location import DEFAULT_STORE
 from bansweep.store.store import Store
 from bansweep.tracking.location import database_file, tracking_uri, without_credentials
 

@@ -15,6 +15,9 @@ from bansweep.store.paths import StorePath
 # fsspec and the packages behind it are imported where a URL's store is opened: `bansweep plan` on a folder starts at
 # once, and a laptop without them can submit a sweep to a cluster that has them.
 
+DEFAULT_STORE = "bansweep-store"
+"""The store that is meant where none is named: a folder here."""
+
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(//)?(.*)", re.DOTALL)
 _FILE = "file"
 _LOCAL_HOSTS = ("", "localhost")

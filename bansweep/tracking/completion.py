@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bansweep.plan.metric_text import figure_text, name_text
 from bansweep.tracking import payload
 from bansweep.tracking.payload import NOTE, Point, RunDescription, RunStatus
 from bansweep.tracking.protocol import FinishedCandidate, FinishedGeneration
@@ -64,7 +65,7 @@ def completed_candidate(description: RunDescription, item: FinishedGeneration, o
     if one.value is not None and metric is not None:
         # The name that the generation's figure has: both stand in one column of MLflow's table.
         figures[f"final_{metric}"] = one.value
-        verdict += f", {_figure(metric, one.value)} in epoch {one.epoch}"
+        verdict += f", {name_text(metric)} {figure_text(metric, one.value)} in epoch {one.epoch}"
     tags = {NOTE: f"{verdict}\n\n{description.tags[NOTE]}"[: payload.LONGEST_TAG]}
     tags.update(payload.outcome_tags(one.outcome, one.reason))
     if one is item.chosen:
@@ -85,13 +86,7 @@ def completed_candidate(description: RunDescription, item: FinishedGeneration, o
 def _verdict(metrics: Mapping[str, float]) -> str:
     """The figure that the report shows, else the first one that there is; empty where there is none."""
     name = next((name for name in (*_VERDICTS, *metrics) if name in metrics), None)
-    return "" if name is None else f"**{_figure(name, metrics[name])}**"
-
-
-def _figure(name: str, value: float) -> str:
-    figure = f"{value:.2f}" if name.endswith("_perplexity") else f"{value:.4g}"
-    unit = " %" if name.endswith("_error") else ""
-    return f"{name.replace('_', ' ')} {figure}{unit}"
+    return "" if name is None else f"**{name_text(name)} {figure_text(name, metrics[name])}**"
 
 
 def _generation_points(item: FinishedGeneration) -> tuple[Point, ...]:

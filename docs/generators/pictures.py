@@ -23,9 +23,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bansweep.cli.planning import sweep_request
 from bansweep.data.images import ImageData, load_images
 from bansweep.data.prepare import prepare
+from bansweep.service.request import sweep_request
 from bansweep.spec.data import is_text
 from bansweep.store.predictions import Predictions
 

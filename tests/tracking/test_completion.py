@@ -28,8 +28,8 @@ def completed_candidates(sweep: Any) -> list[Completion]:
 @pytest.mark.parametrize(
     ("metrics", "verdict"),
     [
-        ({"test_loss": 0.25, "test_error": 5.3125, "validation_error": 4.0}, "**test error 5.312 %**"),
-        ({"validation_loss": 0.5, "validation_error": 4.0}, "**validation error 4 %**"),
+        ({"test_loss": 0.25, "test_error": 5.3125, "validation_error": 4.0}, "**test error 5.31 %**"),
+        ({"validation_loss": 0.5, "validation_error": 4.0}, "**validation error 4.00 %**"),
         (
             {"validation_perplexity": 83.0, "test_loss": 4.4, "test_perplexity": 81.5},
             "**test perplexity 81.50**",
@@ -77,7 +77,7 @@ def test_the_note_has_all_candidates_in_the_order_of_their_values(searched_sweep
         "mlflow.note.content"
     ].split("\n\n")
     assert [verdict, chosen, table] == [
-        "**test error 11 %**",
+        "**test error 11.00 %**",
         f"candidate 2 ({winner_id}) of 4 was chosen:",
         "| candidate | recipe.learning_rate | loss.temperature | validation error | epoch | epochs | outcome |\n"
         "| --- | --- | --- | --- | --- | --- | --- |\n"
@@ -127,7 +127,7 @@ def test_outcomes_of_candidates(searched_sweep: Any) -> None:
     assert [end.tags["bansweep.outcome"] for end in ends] == ["finished", "finished", "pruned", "failed"]
     assert [end.tags.get("bansweep.winner") for end in ends] == [None, "true", None, None]
     assert [end.tags.get("bansweep.reason") for end in ends] == [None, None, None, "the loss became nan"]
-    assert ends[2].tags["mlflow.note.content"].startswith("**pruned**, validation error 80 % in epoch 1\n\ncandidate 3")
+    assert ends[2].tags["mlflow.note.content"].startswith("**pruned**, validation error 80.00 % in epoch 1\n\ncandidate 3")
 
 
 def test_points_of_candidates(searched_sweep: Any) -> None:

@@ -43,7 +43,7 @@ def assert_holds_everything(held: Any, sweep: Any) -> None:
     assert student.tags["bansweep.column"] == "ban, ban-1"
     assert student.tags["bansweep.teacher"] == sweep.teacher_id
     assert student.tags["bansweep.lineage"] == f"{sweep.teacher_id} > {sweep.student_id}"
-    assert "test error 5 %" in student.tags["mlflow.note.content"]
+    assert "test error 5.00 %" in student.tags["mlflow.note.content"]
 
 
 def test_what_was_never_heard_live_is_filled_in(subject: Any, sweep: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from made_up_generation import publish_made_up
 
-from bansweep.cli.tracking import finished_generations
+from bansweep.service.tracking import finished_generations
 from bansweep.store.records import CandidateRecord, recorded_number
 from bansweep.store.store import Store
 

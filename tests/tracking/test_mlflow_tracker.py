@@ -249,7 +249,7 @@ def test_what_is_trained_anew_is_sent_anew(database: str, tmp_path: Path, sweep:
 
     [run] = [run for run in all_runs(database, sweep) if run.data.tags.get("bansweep.generation") == sweep.teacher_id]
     assert run.data.metrics["final_test_error"] == 1.5
-    assert run.data.tags["mlflow.note.content"].startswith("**test error 1.5 %**")
+    assert run.data.tags["mlflow.note.content"].startswith("**test error 1.50 %**")
 
 
 LIFE = """

@@ -80,7 +80,7 @@ def test_every_generation_is_a_model_and_the_best_is_registered(database: str, t
     assert version.tags["bansweep.generation"] == sweep.student_id
     assert version.tags["bansweep.weights"] == weights
     assert version.tags["bansweep.value"] == "5.0"
-    assert version.description == "test error 5 %"
+    assert version.description == "test error 5.00 %"
     run = open_client(database).get_run(version.run_id)
     assert [one.model_id for one in run.outputs.model_outputs] == [student.model_id]
 

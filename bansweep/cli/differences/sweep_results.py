@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from bansweep.cli.generation_states import ended_chains
 from bansweep.cli.tables import PlainTable
 from bansweep.compare.results import CellResults, ResultsComparison, compare_results
 from bansweep.plan.chains import without_ended
@@ -15,6 +14,7 @@ from bansweep.report.cells import ReportCell
 from bansweep.report.damage import DamageNoted
 from bansweep.report.document import json_figure
 from bansweep.report.metrics import Metric
+from bansweep.service.generation_states import ended_chains
 from bansweep.store.store import Store
 
 

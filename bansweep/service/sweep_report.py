@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from bansweep.cli.planning import REHEARSALS, SweepRequest
 from bansweep.errors import StoreError
 from bansweep.plan.chains import ChainEnd, without_ended
 from bansweep.plan.plan import Plan
@@ -20,6 +19,7 @@ from bansweep.report.page.page import report_page
 from bansweep.report.page.source import PageSource
 from bansweep.report.recorded_diagnostics import recorded_diagnostics
 from bansweep.report.table import ReportTable, report_table
+from bansweep.service.request import SweepRequest
 from bansweep.store.spending_ledger import SpendingLedger
 
 
@@ -68,13 +68,11 @@ def sweep_report(request: SweepRequest, ends: Sequence[ChainEnd], outcome: Outco
 
 
 def _commands(request: SweepRequest) -> Commands:
-    changes = [part for override in request.overrides for part in ("--set", override)]
-    store = request.location.removesuffix(f"/{REHEARSALS}") if request.rehearsal else request.location
     return Commands(
         sweep_file=str(request.file),
-        store=store,
+        store=request.asked_location,
         holding=request.location,
-        changes=[*changes, "--rehearse"] if request.rehearsal else changes,
+        changes=request.changes,
     )
 
 

@@ -8,15 +8,6 @@ from collections.abc import Callable
 from threading import RLock
 from typing import assert_never
 
-from bansweep.cli.progress.pace import Pace
-from bansweep.cli.progress.running import RunningTraining, metric_text
-from bansweep.cli.progress.standing import (
-    GenerationStanding,
-    GenerationState,
-    SweepStanding,
-    standing_rows,
-    within_row,
-)
 from bansweep.plan.candidates import Candidate
 from bansweep.plan.events import (
     CandidateEnded,
@@ -36,6 +27,15 @@ from bansweep.plan.events import (
 from bansweep.plan.metric_text import figure_text, name_text
 from bansweep.plan.plan import Plan
 from bansweep.plan.time_left import sweep_time_left
+from bansweep.service.progress.pace import Pace
+from bansweep.service.progress.running import RunningTraining, metric_text
+from bansweep.service.progress.standing import (
+    GenerationStanding,
+    GenerationState,
+    SweepStanding,
+    standing_rows,
+    within_row,
+)
 
 
 class SweepState:

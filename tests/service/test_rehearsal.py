@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 import pytest
 from demo_sweep import Command, ended
 
-from bansweep.cli.planning import sweep_request
 from bansweep.errors import DataError
+from bansweep.service.request import sweep_request
 from bansweep.spec.networks import Lstm
 from bansweep.spec.recipes import LanguageRecipe
 from bansweep.store.store import Store

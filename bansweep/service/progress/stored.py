@@ -6,18 +6,18 @@ import time
 from collections import Counter
 from typing import get_args
 
-from bansweep.cli.generation_states import GenerationStates, State
-from bansweep.cli.planning import SweepRequest
-from bansweep.cli.progress.pace import sweep_pace
-from bansweep.cli.progress.standing import (
+from bansweep.plan.metric_text import figure_text, name_text
+from bansweep.plan.time_left import sweep_time_left
+from bansweep.service.generation_states import GenerationStates, State
+from bansweep.service.progress.pace import sweep_pace
+from bansweep.service.progress.standing import (
     GenerationStanding,
     SweepStanding,
     TrainingStanding,
     standing_rows,
     within_row,
 )
-from bansweep.plan.metric_text import figure_text, name_text
-from bansweep.plan.time_left import sweep_time_left
+from bansweep.service.request import SweepRequest
 from bansweep.store.records import GenerationRecord
 
 

@@ -1,4 +1,4 @@
-"""From a verb's arguments to the sweep, its plan and its store."""
+"""From what a user asks for to the sweep, its plan and its store."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REHEARSALS = "rehearsals"
 
 @dataclass(frozen=True)
 class SweepRequest:
-    """What a verb works on. `location` is the store's, as the user would write it; so are `file` and `overrides`."""
+    """What is worked on. `location` is the store's, as the user would write it; so are `file`, `overrides`, `only`."""
 
     spec: SweepSpec
     plan: Plan
@@ -33,6 +33,24 @@ class SweepRequest:
     rehearsal: bool
     file: Path
     overrides: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+
+    @property
+    def asked_location(self) -> str:
+        """The store that was named: a rehearsal's own lies inside it."""
+        return self.location.removesuffix(f"/{REHEARSALS}") if self.rehearsal else self.location
+
+    @property
+    def changes(self) -> list[str]:
+        """The options that change the sweep, for a command line: `--set KEY=VALUE` and `--rehearse`."""
+        changed = [part for override in self.overrides for part in ("--set", override)]
+        return [*changed, "--rehearse"] if self.rehearsal else changed
+
+    @property
+    def arguments(self) -> list[str]:
+        """What asks for the same on a command line, after `bansweep VERB`."""
+        chosen = [part for pattern in self.only for part in ("--only", pattern)]
+        return [str(self.file), "--store", self.asked_location, *self.changes, *chosen]
 
 
 def sweep_request(
@@ -57,8 +75,9 @@ def sweep_request(
         sweep = read_sweep(path, (*changes, *rehearsal_overrides(sweep, changes)))
         data = data_identity(sweep.data)
         location = f"{location}/{REHEARSALS}"
-    plan = select(expand(sweep, data), only or ())
-    return SweepRequest(sweep, plan, Store(location), location, rehearse, path, changes)
+    chosen = tuple(only or ())
+    plan = select(expand(sweep, data), chosen)
+    return SweepRequest(sweep, plan, Store(location), location, rehearse, path, changes, chosen)
 
 
 def budget_text(request: SweepRequest) -> str:

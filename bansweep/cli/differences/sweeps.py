@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bansweep.cli.difference_text import difference_document, difference_table, difference_text
+from bansweep.cli.differences.values import difference_document, difference_table, difference_text
 from bansweep.cli.tables import PlainTable
 from bansweep.compare.differences import Difference, differences
 from bansweep.compare.generations import CellPair, PlanComparison, compare_plans
@@ -21,7 +21,7 @@ from bansweep.spec.sweep import SweepSpec
 from bansweep.store.store import Store
 
 if TYPE_CHECKING:
-    from bansweep.cli.sweep_result_diff import SweepResults
+    from bansweep.cli.differences.sweep_results import SweepResults
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def sweep_diff(left: SweepSide, right: SweepSide) -> SweepDiff:
     results = None
     if left.store.finished(left.plan.generations) or right.store.finished(right.plan.generations):
         # Figures of ensembles are computed: NumPy is imported for them, and for nothing before.
-        from bansweep.cli.sweep_result_diff import sweep_results
+        from bansweep.cli.differences.sweep_results import sweep_results
 
         results = sweep_results((left.plan, left.store), (right.plan, right.store))
     return SweepDiff(left, right, spec, compare_plans(left.plan, right.plan), results)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bansweep.cli.local_folder import local_folder
 from bansweep.errors import DamagedError
 from bansweep.plan.plan import Plan
+from bansweep.service.local_folder import local_folder
 from bansweep.store.records import GenerationRecord, candidate_in
 from bansweep.store.store import Store
 from bansweep.tracking.location import tracking_uri

@@ -9,8 +9,6 @@ import pytest
 from demo_sweep import SWEEP, ids_of, plan_of
 from rich.console import Console
 
-from bansweep.cli.progress.tree import ProgressTree
-from bansweep.cli.sweep_state import SweepState
 from bansweep.plan.candidates import candidate_of, settings_in_advance
 from bansweep.plan.events import (
     CandidateEpochFinished,
@@ -22,6 +20,8 @@ from bansweep.plan.events import (
     GenerationFinished,
     GenerationStarted,
 )
+from bansweep.service.progress.sweep_state import SweepState
+from bansweep.service.progress.tree import ProgressTree
 
 
 def report(epoch: int) -> EpochReport:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from bansweep.cli.hyperparameters import setting_text
-from bansweep.cli.progress.running import metric_text
-from bansweep.cli.sweep_state import SweepState
 from bansweep.plan.events import (
     CandidateEnded,
     CandidateEpochFinished,
@@ -22,6 +19,9 @@ from bansweep.plan.events import (
     GenerationStopped,
     SweepEvent,
 )
+from bansweep.service.progress.hyperparameters import setting_text
+from bansweep.service.progress.running import metric_text
+from bansweep.service.progress.sweep_state import SweepState
 
 SECONDS_BETWEEN_LINES = 10.0
 

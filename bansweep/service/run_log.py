@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
-from bansweep.cli.local_folder import local_folder
 from bansweep.data.cache import CACHE_VARIABLE
 from bansweep.errors import StoreError
+from bansweep.service.local_folder import local_folder
 from bansweep.store.store import Store
 
 _STDOUT, _STDERR = 1, 2

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bansweep.cli.progress.folding import TreeLine, folded
-from bansweep.cli.progress.standing import GenerationStanding, RowStanding, SweepStanding, TrainingStanding
+from bansweep.service.progress.folding import TreeLine, folded
+from bansweep.service.progress.standing import GenerationStanding, RowStanding, SweepStanding, TrainingStanding
 
 
 def row(name: str, *states: str) -> RowStanding:

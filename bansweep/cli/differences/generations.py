@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bansweep.cli.difference_text import difference_document, difference_table
+from bansweep.cli.differences.values import difference_document, difference_table
 from bansweep.cli.tables import PlainTable
 from bansweep.compare.differences import Difference
 from bansweep.compare.generations import generation_differences

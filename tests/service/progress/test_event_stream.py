@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from demo_sweep import ids_of, plan_of
 
-from bansweep.cli.progress.event_stream import EventStream, event_stream
 from bansweep.errors import RequestError
 from bansweep.plan.events import (
     EpochFinished,
@@ -20,6 +19,7 @@ from bansweep.plan.events import (
     GenerationStarted,
 )
 from bansweep.plan.plan import Plan
+from bansweep.service.progress.event_stream import EventStream, event_stream
 
 REPORT = EpochReport(2, 4, 1.5, 100.0, {"train_loss": float("inf"), "test_error": 12.5})
 

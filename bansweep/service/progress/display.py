@@ -8,11 +8,11 @@ from contextlib import contextmanager, suppress
 from rich.console import Console
 from rich.live import Live
 
-from bansweep.cli.progress.console import MessageConsole, own_warnings_shown
-from bansweep.cli.progress.event_lines import EventLines
-from bansweep.cli.progress.tree import ProgressTree
-from bansweep.cli.sweep_state import SweepState
 from bansweep.plan.events import SweepEvent
+from bansweep.service.progress.console import MessageConsole, own_warnings_shown
+from bansweep.service.progress.event_lines import EventLines
+from bansweep.service.progress.sweep_state import SweepState
+from bansweep.service.progress.tree import ProgressTree
 
 __all__ = ["Display", "MessageConsole"]
 

@@ -9,9 +9,9 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from bansweep.cli.progress.folding import TreeLine, folded
-from bansweep.cli.progress.running import duration_text
-from bansweep.cli.progress.standing import GenerationState, SweepStanding, TrainingStanding
+from bansweep.service.progress.folding import TreeLine, folded
+from bansweep.service.progress.running import duration_text
+from bansweep.service.progress.standing import GenerationState, SweepStanding, TrainingStanding
 
 _BAR_WIDTH = 16
 _GAP = "  "

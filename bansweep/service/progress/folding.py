@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from bansweep.cli.progress.standing import (
+from bansweep.service.progress.standing import (
     DONE,
     GenerationStanding,
     GenerationState,

@@ -9,9 +9,6 @@ import pytest
 from demo_sweep import SWEEP, ids_of, plan_of
 from rich.console import Console
 
-from bansweep.cli.display import Display
-from bansweep.cli.progress.running import duration_text, metric_text
-from bansweep.cli.sweep_state import SweepState
 from bansweep.plan.candidates import Candidate, candidate_of, settings_in_advance
 from bansweep.plan.events import (
     CandidateEnded,
@@ -28,6 +25,9 @@ from bansweep.plan.events import (
     GenerationStopped,
     SweepEvent,
 )
+from bansweep.service.progress.display import Display
+from bansweep.service.progress.running import duration_text, metric_text
+from bansweep.service.progress.sweep_state import SweepState
 
 
 def report(epoch: int, *, seconds: float = 2.0, at: float = 0.0) -> EpochReport:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import median_low
 
-from bansweep.cli.progress.standing import TrainingStanding
 from bansweep.plan.events import EpochReport
 from bansweep.plan.generation import Generation
+from bansweep.plan.metric_text import figure_text, name_text
+from bansweep.service.progress.standing import TrainingStanding
 
 
 @dataclass
@@ -65,12 +66,10 @@ class RunningTraining:
 
 
 def metric_text(report: EpochReport) -> str:
-    """How good an epoch's network is: `test error 4.17 %`, `validation perplexity 123.4`."""
+    """How good an epoch's network is: `test error 4.17 %`, `validation perplexity 123.41`."""
     for name, value in report.metrics.items():
-        if name.endswith("_error"):
-            return f"{name.removesuffix('_error')} error {value:.2f} %"
-        if name.endswith("_perplexity"):
-            return f"{name.removesuffix('_perplexity')} perplexity {value:.1f}"
+        if name.endswith(("_error", "_perplexity")):
+            return f"{name_text(name)} {figure_text(name, value)}"
     return f"loss {report.metrics.get('train_loss', float('nan')):.3f}"
 
 

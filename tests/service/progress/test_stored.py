@@ -10,11 +10,11 @@ from demo_sweep import ids_of, plan_of
 from made_up_generation import publish_made_up
 from rich.console import Console
 
-from bansweep.cli.generation_states import generation_states
-from bansweep.cli.planning import sweep_request
-from bansweep.cli.progress.stored import stored_standing
-from bansweep.cli.progress.tree import ProgressTree
 from bansweep.plan.events import EpochReport
+from bansweep.service.generation_states import generation_states
+from bansweep.service.progress.stored import stored_standing
+from bansweep.service.progress.tree import ProgressTree
+from bansweep.service.request import sweep_request
 from bansweep.store.progress import Progress
 from bansweep.store.store import Store
 

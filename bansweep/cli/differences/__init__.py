@@ -1,0 +1,1 @@
+"""Printing what `bansweep diff` has found."""

@@ -1,0 +1,1 @@
+"""A sweep from its file to its report: what the command line and Python share."""

@@ -1,0 +1,166 @@
+"""Running a sweep: what its store lacks is trained, and table, reports and MLflow are as they should be after it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+
+from bansweep.errors import BansweepError, StoreError
+from bansweep.plan.chains import ChainEnd, not_needed
+from bansweep.plan.events import GenerationNotNeeded, SweepEvent
+from bansweep.plan.plan import Plan
+from bansweep.report.document import Outcome
+from bansweep.service.generation_states import ended_chains
+from bansweep.service.progress.console import MessageConsole
+from bansweep.service.progress.display import Display
+from bansweep.service.progress.event_stream import EventStream
+from bansweep.service.progress.pace import readable_records, sweep_pace
+from bansweep.service.progress.sweep_state import SweepState
+from bansweep.service.request import SweepRequest
+from bansweep.service.run_log import RunLog, run_log
+from bansweep.service.sweep_report import SweepReport, sweep_report
+from bansweep.service.tracking import finished_generations, tracker_of
+from bansweep.tracking.protocol import SweepStatus, Tracker, TrackingSummary
+
+# At the end of a sweep the tracker may take this long to send what is left; the rest waits for `bansweep sync`.
+TRACKING_TIMEOUT_S = 60.0
+TRACKING_TIMEOUT_INTERRUPTED_S = 5.0
+
+
+@dataclass(frozen=True)
+class SweepEnd:
+    """How a run ended. `stopped_by` is what ended the training early: somebody's wish, or an error."""
+
+    request: SweepRequest
+    state: SweepState
+    stopped_by: KeyboardInterrupt | BansweepError | None
+    log: RunLog | None
+    tracking: TrackingSummary
+    ends: Sequence[ChainEnd]
+    report: SweepReport
+
+    @cached_property
+    def outcome(self) -> Outcome:
+        return _outcome(self.state)
+
+    @cached_property
+    def status(self) -> SweepStatus:
+        return _status(self.state, self.stopped_by)
+
+    def messages(self) -> list[str]:
+        """What a user is told, in lines: what was done, where it is, and what MLflow lacks."""
+        lines = [f"{self.state.closing}; store: {self.request.location}, MLflow: {self.tracking.uri}"]
+        if self.log is not None and self.log.has_grown:
+            lines.append(f"what libraries said meanwhile: {self.log.path}")
+        if self.tracking.unsent or self.tracking.error:
+            lines.append(f"MLflow lacks {len(self.tracking.unsent)} generations ({self.tracking.error})")
+            lines.append(f"  {shlex.join(['bansweep', 'sync', *self.request.arguments])} sends them")
+        if self.tracking.models_error:
+            lines.append(f"no models in MLflow: {self.tracking.models_error}")
+        return lines
+
+
+def run_request(
+    request: SweepRequest,
+    console: MessageConsole,
+    *,
+    address: str | None = None,
+    stream: EventStream | None = None,
+    interruptible: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> SweepEnd:
+    """Train what the store lacks; whatever ends that early, what is finished is reported and tracked.
+
+    Progress is told on `console`, and `stream` is given the events. `interruptible` may turn signals into exceptions
+    below KeyboardInterrupt while there is something to interrupt.
+
+    Side effects: the store, MLflow, Ray's processes while it runs, and what they print goes to the sweep's log.
+    Raises RequestError and DataError before anything is started, StoreError where the store cannot be read; what else
+    goes wrong is the end's `stopped_by`.
+    """
+    plan, store = request.plan, request.store
+    for generation_id, damage in store.set_aside_damaged(plan.generations).items():
+        console.print(f"{plan.label(generation_id)} will be trained again: {damage}", soft_wrap=True)
+    state = SweepState(plan, store.finished(plan.generations))
+    display = Display(state, console)
+    tracker = tracker_of(store, request.spec.name)
+    stream = stream or EventStream(plan, None)
+
+    def emit(event: SweepEvent) -> None:
+        state.handle(event)
+        display.handle(event)
+        stream.handle(event)
+        tracker.handle(event)
+
+    not_wanted = _not_wanted(request, state)
+    something_to_train = len(not_wanted) < len(state.left)
+    if something_to_train:
+        _prepare(request, state)
+    stream.start(finished=len(state.reused))
+    tracker.start(plan, request.file.read_text(encoding="utf-8"))
+    stopped_by: KeyboardInterrupt | BansweepError | None = None
+    log: RunLog | None = None
+    try:
+        if something_to_train:
+            shown: AbstractContextManager[None] = nullcontext() if console.quiet else display.shown()
+            with interruptible(), run_log(store, request.spec.name) as log, shown:
+                _train(request, plan, emit, address)
+        else:
+            for generation_id, cause in not_wanted.items():
+                emit(GenerationNotNeeded(generation_id, cause))
+    except (KeyboardInterrupt, BansweepError) as end:
+        stopped_by = end
+    ends = ended_chains(plan, store)
+    report = sweep_report(request, ends, _outcome(state))
+    tracking = _leave_behind(request, report, tracker, console, _status(state, stopped_by))
+    return SweepEnd(request, state, stopped_by, log, tracking, ends, report)
+
+
+def _not_wanted(request: SweepRequest, state: SweepState) -> dict[str, str]:
+    """Of what is not trained, what chains that have ended no longer need, with the cause."""
+    left = set(state.left)
+    causes = not_needed(request.plan, ended_chains(request.plan, request.store))
+    return {generation_id: cause for generation_id, cause in causes.items() if generation_id in left}
+
+
+def _prepare(request: SweepRequest, state: SweepState) -> None:
+    """Raises RequestError, DataError."""
+    # PyTorch and Ray take seconds to import, and a finished sweep needs neither.
+    from bansweep.service.data_check import check_data
+
+    check_data(request.spec, request.plan)
+    state.pace = sweep_pace(request.spec, request.plan, readable_records(request.store, state.reused))
+
+
+def _train(request: SweepRequest, plan: Plan, emit: Callable[[SweepEvent], None], address: str | None) -> None:
+    """Let Ray train. Raises ClusterError, ResourcesError."""
+    from bansweep.cluster.sweep_run import run_sweep
+
+    run_sweep(request.spec, plan, request.store, emit=emit, address=address)
+
+
+def _leave_behind(
+    request: SweepRequest, report: SweepReport, tracker: Tracker, console: MessageConsole, status: SweepStatus
+) -> TrackingSummary:
+    """Reports for the store and the tracker. What goes wrong there is told, and costs no result."""
+    # A part of the table is no reason to lose the whole one.
+    files = {} if request.only else report.files
+    try:
+        for name, text in files.items():
+            request.store.write_sweep_file(request.spec.name, name, text)
+    except StoreError as error:
+        console.print(f"the report is not kept: {error.cause}", soft_wrap=True)
+    timeout_s = TRACKING_TIMEOUT_INTERRUPTED_S if status == "KILLED" else TRACKING_TIMEOUT_S
+    return tracker.finish(lambda: finished_generations(request.plan, request.store), files, status, timeout_s)
+
+
+def _outcome(state: SweepState) -> Outcome:
+    return Outcome(tuple(state.trained), tuple(state.reused), state.failed, state.blocked)
+
+
+def _status(state: SweepState, stopped_by: KeyboardInterrupt | BansweepError | None) -> SweepStatus:
+    if isinstance(stopped_by, BansweepError) or (state.failed and stopped_by is None):
+        return "FAILED"
+    return "KILLED" if stopped_by is not None or state.left else "FINISHED"

@@ -29,10 +29,10 @@ def test_there_are_sweeps() -> None:
 
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.name)
 def test_sweep_file(path: Path) -> None:
-    sweep = read_sweep(path)
-    assert sweep.name == path.stem
-    assert plan_of(path.stem).generations
-    assert f"bansweep run sweeps/{path.name}" in path.read_text(encoding="utf-8")
+    sweep, within = read_sweep(path), path.relative_to(FOLDER)
+    assert sweep.name == "-".join(within.with_suffix("").parts)
+    assert plan_of(str(within.with_suffix(""))).generations
+    assert f"bansweep run sweeps/{within}" in path.read_text(encoding="utf-8")
 
 
 def test_quickstart_has_seven_columns_and_six_generations() -> None:

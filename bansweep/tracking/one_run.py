@@ -115,5 +115,7 @@ def _delete(client: MlflowClient, run_id: str) -> None:
             raise
 
 
-def _precedence(run: Run) -> tuple[bool, bool, int, str]:
-    return run.info.status != "FINISHED", not run.data.metrics, run.info.start_time, run.info.run_id
+def _precedence(run: Run) -> tuple[bool, int, str]:
+    """What is finished, and else the first one. Not the one with metrics: two processes that begin at once and merge
+    while these arrive would see them differently, and each delete what the other keeps."""
+    return run.info.status != "FINISHED", run.info.start_time, run.info.run_id

@@ -127,7 +127,9 @@ def test_outcomes_of_candidates(searched_sweep: Any) -> None:
     assert [end.tags["bansweep.outcome"] for end in ends] == ["finished", "finished", "pruned", "failed"]
     assert [end.tags.get("bansweep.winner") for end in ends] == [None, "true", None, None]
     assert [end.tags.get("bansweep.reason") for end in ends] == [None, None, None, "the loss became nan"]
-    assert ends[2].tags["mlflow.note.content"].startswith("**pruned**, validation error 80.00 % in epoch 1\n\ncandidate 3")
+    assert (
+        ends[2].tags["mlflow.note.content"].startswith("**pruned**, validation error 80.00 % in epoch 1\n\ncandidate 3")
+    )
 
 
 def test_points_of_candidates(searched_sweep: Any) -> None:

@@ -1,0 +1,204 @@
+"""Writes docs/results.md from what is kept under results/.
+
+::
+
+    python docs/generators/results.py           write the page where it is not up to date
+    python docs/generators/results.py --check   write nothing; exit status 1 where it is not
+
+`docs/generators/results_kept.py` brings results there.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from results_claims import IMAGE_CLAIMS, TEXT_CLAIMS, Claim, Finding, findings
+from results_kept import KeptSweep
+
+from bansweep.spec.data import is_text
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "results.md"
+COMMAND = "python docs/generators/results.py"
+FOLDERS = {"cpu": "On a CPU"}
+"""Folders of sweeps/ and of results/, with their titles."""
+PAPER_SWEEPS = ("table1", "table2", "table3", "table4", "table5", "table6")
+SIGNS = {"holds": "✓", "open": "·", "the opposite": "✗", "one seed": "1"}
+
+HEAD = f"""# Results
+
+What this project has trained so far, on which machines, and which of the paper's claims it bears out. This page is
+written by `{COMMAND}` from the records, histories and reports that are kept under `results/`; nothing on it is
+typed in by hand. "The paper" is Furlanello et al., "Born-Again Neural Networks", ICML 2018.
+
+**How to read it.** Figures are means ± standard deviations over seeds: test errors in percent, perplexities as they
+are. A seed is a replica of everything, teacher and students. Differences are taken seed by seed, with the paired
+t-interval of their mean at 95 %; negative is better. A claim
+
+- **holds** (✓) in a row where the whole interval is on the side that the paper says;
+- is **open** (·) where the interval contains 0: with so few seeds, only large effects show;
+- **does not hold** (✗) where the whole interval is on the other side.
+
+That later generations are *no better* can only be refuted: ✓ then says that the interval contains 0. One interval in
+twenty misses by chance, and there are dozens on this page: single marks are weak evidence, rows of equal ones are not.
+Intervals are about seeds. The test images are the same for all: with 4,000 of them an error of 35 % is itself known to
+± 1.5 points, though less of that is left in differences.
+"""
+
+
+def page() -> str:
+    """The whole of docs/results.md."""
+    sweeps = list(kept_sweeps())
+    blocks = [HEAD.strip(), *_overview(sweeps)]
+    for folder, title in FOLDERS.items():
+        here = [sweep for sweep in sweeps if sweep.folder.name == folder and sweep.records]
+        if here:
+            blocks.append(f"## {title}")
+            blocks.append(f"Machine: {here[0].machine}")
+            blocks += [block for sweep in here for block in _section(sweep)]
+    return "\n\n".join([*blocks, *_not_run(sweeps)]) + "\n"
+
+
+def kept_sweeps() -> Iterator[KeptSweep]:
+    """Every sweep that is meant to be run on the machines at hand."""
+    for folder in FOLDERS:
+        for file in sorted((ROOT / "sweeps" / folder).glob("*.yaml")):
+            yield KeptSweep(file, ROOT / "results" / folder)
+
+
+def sweep_findings(sweep: KeptSweep) -> list[tuple[Claim, tuple[Finding, ...]]]:
+    """What a sweep says of each claim that it can say something of."""
+    values = {
+        (cell["row"], cell["column"]): [None if value is None else float(value) for value in cell["values"]]
+        for cell in sweep.report["cells"]
+    }
+    rows = list(dict.fromkeys(row for row, _ in values))
+    claims = TEXT_CLAIMS if is_text(sweep.spec.data) else IMAGE_CLAIMS
+    found = [(claim, findings(claim, rows, values)) for claim in claims]
+    return [(claim, those) for claim, those in found if those]
+
+
+def _overview(sweeps: Sequence[KeptSweep]) -> list[str]:
+    """Claims against sweeps, a mark for each row and pair of columns."""
+    finished = [sweep for sweep in sweeps if sweep.records]
+    if not finished:
+        return ["Nothing has been run yet."]
+    found = {sweep.spec.name: dict(sweep_findings(sweep)) for sweep in finished}
+    claims = [claim for claim in (*IMAGE_CLAIMS, *TEXT_CLAIMS) if any(claim in of for of in found.values())]
+    lines = [
+        [claim.name, claim.source, *("".join(SIGNS[one.verdict] for one in of.get(claim, ())) for of in found.values())]
+        for claim in claims
+    ]
+    marks = Counter(mark for line in lines for cell in line[2:] for mark in cell)
+    told = f"{marks['✓']} ✓, {marks['·']} ·, {marks['✗']} ✗, a mark for each network and pair of columns."
+    return ["## The claims at a glance", told, _table(["claim", "in the paper", *found], lines)]
+
+
+def _section(sweep: KeptSweep) -> list[str]:
+    spec, records = sweep.spec, sweep.records
+    file = sweep.file.relative_to(ROOT)
+    hours = sum(record.training_seconds for record in records.values()) / 3600
+    days = sorted(datetime.fromtimestamp(record.finished_at, UTC) for record in records.values())
+    first = next(iter(records.values()))
+    networks = {
+        record.label.split(" / ")[0]: record.parameters for record in records.values() if " / teacher" in record.label
+    }
+    facts = [
+        f"[`{file}`](../{file}), seeds {', '.join(map(str, spec.seeds))};",
+        f"{_data_text(sweep)}; {first.generation.recipe.epochs} epochs, {first.generation.precision};",
+        "; ".join(f"{name}: {parameters:,} parameters" for name, parameters in networks.items()) + ".",
+        f"{len(records)} of {len(sweep.plan.generations)} generations are finished: {hours:.1f} hours of one core,",
+        f"{days[0]:%Y-%m-%d} to {days[-1]:%Y-%m-%d}, torch {first.versions.get('torch', '?')}.",
+    ]
+    blocks = [f"### {spec.name}", "\n".join(facts), _cells(sweep), _fit(sweep)]
+    blocks += ["Differences, in " + ("perplexity:" if is_text(spec.data) else "percentage points:"), _claims(sweep)]
+    return blocks
+
+
+def _data_text(sweep: KeptSweep) -> str:
+    data = sweep.spec.data
+    of_text, limits = is_text(data), []
+    if data.limit is not None:
+        limits.append(f"the first {data.limit:,} training {'tokens' if of_text else 'images'}")
+    if data.test_limit is not None:
+        limits.append(f"the first {data.test_limit:,} {'held-out tokens' if of_text else 'test images'}")
+    return ", ".join([f"{data.kind}", *limits])
+
+
+def _cells(sweep: KeptSweep) -> str:
+    cells = sweep.report["cells"]
+    columns = list(dict.fromkeys(cell["column"] for cell in cells))
+    rows = list(dict.fromkeys(cell["row"] for cell in cells))
+    by_place = {(cell["row"], cell["column"]): _cell_text(cell) for cell in cells}
+    # Columns are many and rows few: the table stands on its side.
+    return _table(["", *rows], [[column, *(by_place.get((row, column), "") for row in rows)] for column in columns])
+
+
+def _cell_text(cell: Mapping[str, object]) -> str:
+    mean, sd = cell["mean"], cell["sd"]
+    if not isinstance(mean, float):
+        return "not finished"
+    return f"{mean:.2f}" + (f" ± {sd:.2f}" if isinstance(sd, float) else "")
+
+
+def _fit(sweep: KeptSweep) -> str:
+    """How far teachers have come on their training data: what a student can gain depends on it."""
+    losses: dict[str, list[float]] = {}
+    for record in sweep.records.values():
+        if record.generation.teacher is None:
+            losses.setdefault(record.label.split(" / ")[0], []).append(record.metrics["train_loss"])
+    told = ", ".join(f"{sum(values) / len(values):.2f} ({name})" for name, values in losses.items())
+    return f"Training loss of those that learn from labels, in the last epoch, in nats: {told}."
+
+
+def _claims(sweep: KeptSweep) -> str:
+    lines = [
+        [SIGNS[one.verdict], claim.name if number == 0 else "", one.row, f"{one.first} − {one.second}", *_paired(one)]
+        for claim, those in sweep_findings(sweep)
+        for number, one in enumerate(those)
+    ]
+    return _table(["", "claim", "network", "difference", "mean", "95 % interval", "seed by seed"], lines)
+
+
+def _paired(finding: Finding) -> tuple[str, str, str]:
+    paired = finding.paired
+    mean = "" if paired.mean is None else f"{paired.mean:+.2f}"
+    interval = "one seed" if paired.interval is None else "{:+.2f} to {:+.2f}".format(*paired.interval)
+    return mean, interval, ", ".join(f"{value:+.2f}" for value in paired.values if value is not None)
+
+
+def _not_run(sweeps: Sequence[KeptSweep]) -> list[str]:
+    waiting = [
+        f"- [`{file}`](../{file}): {missing} of {len(sweep.plan.generations)} generations"
+        for sweep in sweeps
+        if (missing := len(sweep.plan.generations) - len(sweep.records))
+        for file in [sweep.file.relative_to(ROOT)]
+    ]
+    waiting += [f"- [`sweeps/{name}.yaml`](../sweeps/{name}.yaml): all of it; it wants GPUs" for name in PAPER_SWEEPS]
+    told = "Of the sweeps of this repository these have not been run to their end; nothing is known of their results."
+    return ["## What was not run", told, "\n".join(waiting)]
+
+
+def _table(heading: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    rows = [heading, ["---"] * len(heading), *lines]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def main() -> int:
+    wanted = page()
+    if PAGE.is_file() and PAGE.read_text(encoding="utf-8") == wanted:
+        return 0
+    if "--check" in sys.argv[1:]:
+        print(f"{PAGE} is not up to date; {COMMAND} writes it")
+        return 1
+    PAGE.write_text(wanted, encoding="utf-8")
+    print(PAGE)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

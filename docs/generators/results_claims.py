@@ -1,0 +1,123 @@
+"""What the paper claims of its students, as differences that a sweep's columns can show.
+
+Each claim is read off pairs of columns: the first minus the second, seed by seed. A pair that a sweep lacks is left
+out. Figures are errors or perplexities, so that a negative difference means that the first column is better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from bansweep.report.paired_difference import PairedDifference, paired_difference
+
+Prediction = Literal["lower", "higher", "equal"]
+Verdict = Literal["holds", "open", "the opposite", "one seed"]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One of the paper's claims. `prediction` is what it says of the difference; `source` where it says so."""
+
+    name: str
+    source: str
+    prediction: Prediction
+    pairs: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one row of a sweep's table says of one pair of columns."""
+
+    row: str
+    first: str
+    second: str
+    paired: PairedDifference
+    verdict: Verdict
+
+
+IMAGE_CLAIMS = (
+    Claim("Students beat their teachers", "tables 1-3", "lower", (("ban-1", "teacher"),)),
+    Claim("Labels beside the teacher are of no use", "table 2: BAN against BAN+L", "lower", (("ban-1", "ban+l"),)),
+    Claim(
+        "The teacher's confidence alone helps (CWTM), and so do its wrong answers in disorder (DKPP)",
+        "table 2",
+        "lower",
+        (("cwtm", "teacher"), ("dkpp", "teacher")),
+    ),
+    Claim(
+        "Neither helps as much as what the teacher really says",
+        "table 2",
+        "lower",
+        (("ban-1", "cwtm"), ("ban-1", "dkpp")),
+    ),
+    Claim(
+        "Gains saturate: later generations are no better than the first",
+        "section 3.1 and table 2",
+        "equal",
+        (("ban-2", "ban-1"), ("ban-3", "ban-2")),
+    ),
+    Claim(
+        "An ensemble of generations beats each of them",
+        "table 2",
+        "lower",
+        (("ens*2", "ban-2"), ("ens*3", "ban-3")),
+    ),
+    Claim("An ensemble of generations beats the teacher by most", "table 2", "lower", (("ens*3", "teacher"),)),
+    Claim(
+        "Students of another architecture beat its own training on labels",
+        "tables 4 and 5",
+        "lower",
+        (("ban-of-densenet", "teacher"), ("ban-of-wrn", "teacher")),
+    ),
+    Claim(
+        "Students of another architecture beat their teachers",
+        "tables 4 and 5",
+        "lower",
+        (("ban-of-densenet", "densenet"), ("ban-of-wrn", "wrn")),
+    ),
+)
+
+TEXT_CLAIMS = (
+    Claim("Students with labels (BAN+L) beat their teachers", "table 6", "lower", (("ban+l-1_test", "teacher_test"),)),
+    Claim(
+        "Without labels they do not",
+        "the discussion of table 6",
+        "higher",
+        (("ban_test", "teacher_test"), ("ban_test", "ban+l-1_test")),
+    ),
+    Claim("A second generation gains no more", "section 3.1", "equal", (("ban+l-2_test", "ban+l-1_test"),)),
+    Claim("An ensemble beats its members", "table 2, of images", "lower", (("ens*2_test", "ban+l-2_test"),)),
+)
+
+
+def findings(
+    claim: Claim, rows: Sequence[str], values: Mapping[tuple[str, str], Sequence[float | None]]
+) -> tuple[Finding, ...]:
+    """What is known of a claim: `values` has the figures of each (row, column), one for each seed."""
+    return tuple(
+        Finding(row, first, second, paired, verdict(paired, claim.prediction))
+        for row in rows
+        for first, second in claim.pairs
+        if (row, first) in values and (row, second) in values
+        for paired in [paired_difference(values[row, first], values[row, second])]
+        if paired.n
+    )
+
+
+def verdict(paired: PairedDifference, prediction: Prediction) -> Verdict:
+    """Whether an interval of differences bears a prediction out.
+
+    `equal` can only be refuted: it holds as long as the interval contains 0, which with few seeds says little.
+    """
+    if paired.interval is None:
+        return "one seed"
+    low, high = paired.interval
+    if prediction == "equal":
+        return "holds" if low <= 0 <= high else "the opposite"
+    if prediction == "higher":
+        low, high = -high, -low
+    if high < 0:
+        return "holds"
+    return "the opposite" if low > 0 else "open"

@@ -1,0 +1,97 @@
+"""docs/results.md says what results/ holds, and what is held there is of one piece."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bansweep.report.paired_difference import PairedDifference
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _generators_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "docs" / "generators")
+
+
+def kept() -> Iterator[Any]:
+    import results
+
+    return (sweep for sweep in results.kept_sweeps() if sweep.records)
+
+
+def test_the_page_is_up_to_date() -> None:
+    import results
+
+    assert results.PAGE.read_text(encoding="utf-8") == results.page(), f"run {results.COMMAND}"
+
+
+def test_reports_say_what_records_say() -> None:
+    for sweep in kept():
+        cells = {(cell["row"], cell["column"]): cell["values"] for cell in sweep.report["cells"]}
+        seeds = sweep.report["seeds"]
+        for cell in sweep.plan.cells:
+            record = sweep.records.get(cell.generation_id)
+            metrics = {} if record is None else record.metrics
+            told = {"": metrics.get("test_error")}
+            if (cell.row, cell.column) not in cells:
+                told = {"_val": metrics.get("validation_perplexity"), "_test": metrics.get("test_perplexity")}
+            for suffix, value in told.items():
+                assert cells[cell.row, cell.column + suffix][seeds.index(cell.replica_seed)] == value
+
+
+def test_histories_end_where_records_do() -> None:
+    for sweep in kept():
+        for generation_id, record in sweep.records.items():
+            history = sweep.store.history(generation_id)
+            assert [report.epoch for report in history] == list(range(1, record.generation.recipe.epochs + 1))
+            assert history[-1].metrics["train_loss"] == record.metrics["train_loss"]
+            assert math.isfinite(record.metrics["train_loss"])
+
+
+@pytest.mark.parametrize(
+    ("values", "prediction", "verdict"),
+    [
+        # mean -2, sd 1, half width 4.3027 / sqrt(3) = 2.484
+        ((-1.0, -2.0, -3.0), "lower", "open"),
+        ((-1.9, -2.0, -2.1), "lower", "holds"),
+        ((1.9, 2.0, 2.1), "lower", "the opposite"),
+        ((1.9, 2.0, 2.1), "higher", "holds"),
+        ((-1.9, -2.0, -2.1), "higher", "the opposite"),
+        ((-1.0, -2.0, -3.0), "higher", "open"),
+        ((-1.0, -2.0, -3.0), "equal", "holds"),
+        ((-1.9, -2.0, -2.1), "equal", "the opposite"),
+        ((1.9, 2.0, 2.1), "equal", "the opposite"),
+        ((-5.0, None, None), "lower", "one seed"),
+    ],
+)
+def test_verdicts(values: tuple[float | None, ...], prediction: Any, verdict: str) -> None:
+    import results_claims
+
+    assert results_claims.verdict(PairedDifference(values), prediction) == verdict
+
+
+def test_findings_are_the_first_column_minus_the_second() -> None:
+    import results_claims
+
+    claim = results_claims.Claim("students win", "", "lower", (("ban", "teacher"), ("dkpp", "teacher")))
+    figures = {("a", "teacher"): [30.0, 32.0], ("a", "ban"): [28.0, 30.5], ("b", "ban"): [1.0, 1.0]}
+    (found,) = results_claims.findings(claim, ["a", "b"], figures)
+    assert (found.row, found.first, found.second) == ("a", "ban", "teacher")
+    assert found.paired.values == (-2.0, -1.5)
+
+
+def test_every_claim_is_about_columns_that_a_sweep_has() -> None:
+    from results_claims import IMAGE_CLAIMS, TEXT_CLAIMS
+
+    import results
+
+    plans = [sweep.plan for sweep in results.kept_sweeps()]
+    columns = {column + suffix for plan in plans for column in plan.columns for suffix in ("", "_val", "_test")}
+    for claim in (*IMAGE_CLAIMS, *TEXT_CLAIMS):
+        assert {column for pair in claim.pairs for column in pair} <= columns, claim.name

@@ -56,9 +56,10 @@ class Scale:
 def _ticks(low: float, high: float, *, integer: bool) -> tuple[float, ...]:
     from matplotlib.ticker import MaxNLocator
 
-    found = MaxNLocator(nbins=_TICKS, integer=integer, steps=[1, 2, 5, 10], min_n_ticks=_FEWEST_TICKS).tick_values(
-        low, high
-    )
+    # More ticks than there are whole numbers would lie between these.
+    fewest = 1 if integer else _FEWEST_TICKS
+    locator = MaxNLocator(nbins=_TICKS, integer=integer, steps=[1, 2, 5, 10], min_n_ticks=fewest)
+    found = locator.tick_values(low, high)
     return tuple(float(tick) for tick in found if low <= tick <= high)
 
 

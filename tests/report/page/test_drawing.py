@@ -47,6 +47,8 @@ def test_a_large_span_of_positive_values_is_logarithmic() -> None:
 
 def test_generations_have_whole_numbers() -> None:
     assert Scale.of([0, 1, 2], 0, 100, integer=True).ticks == (0, 1, 2)
+    # One student: no generation lies between it and its teacher.
+    assert Scale.of([0, 1], 0, 100, integer=True).ticks == (0, 1)
 
 
 def chart(*series: Series, **fields: object) -> Chart:

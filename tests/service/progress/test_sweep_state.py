@@ -181,7 +181,7 @@ def test_a_line_an_event_outside_a_terminal(state: SweepState, ids: dict[str, st
     ("metrics", "text"),
     [
         ({"train_loss": 1.0, "test_loss": 0.5, "test_error": 12.345}, "test error 12.35 %"),
-        ({"train_loss": 5.0, "validation_loss": 4.8, "validation_perplexity": 123.41}, "validation perplexity 123.4"),
+        ({"train_loss": 5.0, "validation_loss": 4.8, "validation_perplexity": 123.41}, "validation perplexity 123.41"),
         ({"train_loss": 2.0}, "loss 2.000"),
     ],
 )

@@ -20,6 +20,7 @@ from results_claims import IMAGE_CLAIMS, TEXT_CLAIMS, Claim, Finding, findings
 from results_kept import KeptSweep
 
 from bansweep.spec.data import is_text
+from bansweep.store.records import GenerationRecord
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "results.md"
@@ -104,9 +105,7 @@ def _section(sweep: KeptSweep) -> list[str]:
     hours = sum(record.training_seconds for record in records.values()) / 3600
     days = sorted(datetime.fromtimestamp(record.finished_at, UTC) for record in records.values())
     first = next(iter(records.values()))
-    networks = {
-        record.label.split(" / ")[0]: record.parameters for record in records.values() if " / teacher" in record.label
-    }
+    networks = {row: teachers[0].parameters for row, teachers in _teachers(sweep).items()}
     facts = [
         f"[`{file}`](../{file}), seeds {', '.join(map(str, spec.seeds))};",
         f"{_data_text(sweep)}; {first.generation.recipe.epochs} epochs, {first.generation.precision};",
@@ -147,12 +146,18 @@ def _cell_text(cell: Mapping[str, object]) -> str:
 
 def _fit(sweep: KeptSweep) -> str:
     """How far teachers have come on their training data: what a student can gain depends on it."""
-    losses: dict[str, list[float]] = {}
-    for record in sweep.records.values():
-        if record.generation.teacher is None:
-            losses.setdefault(record.label.split(" / ")[0], []).append(record.metrics["train_loss"])
-    told = ", ".join(f"{sum(values) / len(values):.2f} ({name})" for name, values in losses.items())
+    losses = {row: [record.metrics["train_loss"] for record in teachers] for row, teachers in _teachers(sweep).items()}
+    told = ", ".join(f"{sum(values) / len(values):.2f} ({row})" for row, values in losses.items())
     return f"Training loss of those that learn from labels, in the last epoch, in nats: {told}."
+
+
+def _teachers(sweep: KeptSweep) -> dict[str, list[GenerationRecord]]:
+    """The finished teachers of each row."""
+    found: dict[str, list[GenerationRecord]] = {}
+    for cell in sweep.plan.cells:
+        if cell.column == "teacher" and cell.generation_id in sweep.records:
+            found.setdefault(cell.row, []).append(sweep.records[cell.generation_id])
+    return found
 
 
 def _claims(sweep: KeptSweep) -> str:

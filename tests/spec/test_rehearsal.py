@@ -28,7 +28,7 @@ def plan_of(sweep: SweepSpec) -> Plan:
 def test_the_graph_stays_and_nothing_of_it_is_a_result(path: Path) -> None:
     real = read_sweep(path)
     rehearsal = read_sweep(path, rehearsal_overrides(real))
-    assert rehearsal.name == f"{path.stem}-rehearsal"
+    assert rehearsal.name == f"{real.name}-rehearsal"
     plans = [plan_of(real), plan_of(rehearsal)]
     shapes = [
         [(g.network, g.loss, g.shared_layers, g.seed, g.generation_index) for g in plan.generations.values()]

@@ -1,4 +1,7 @@
-"""history.parquet and candidates.parquet: a row per epoch, a column per metric, every float64 as it was."""
+"""history.parquet and candidates.parquet: a row per epoch, a column per metric, every float64 as it was.
+
+What an epoch took of the machine has columns `system/...`.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from bansweep.plan.events import EpochReport
 _COUNTS = ("epoch", "epochs")
 _TIMES = ("seconds", "finished_at")
 _CANDIDATE = "candidate"
+_SYSTEM = "system/"
 
 
 def encode_history(history: Sequence[EpochReport]) -> bytes:
@@ -45,13 +49,14 @@ def _encoded(reports: Sequence[EpochReport], numbers: Mapping[str, list[int]]) -
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    metrics = list(dict.fromkeys(name for report in reports for name in report.metrics))
+    figures = [_figures(report) for report in reports]
+    metrics = list(dict.fromkeys(name for of_epoch in figures for name in of_epoch))
     if taken := sorted(set(metrics) & {*_COUNTS, *_TIMES, _CANDIDATE}):
         raise ValueError(f"metrics cannot be called {', '.join(taken)}: the history has columns of these names")
     columns = {name: pa.array(values, pa.int64()) for name, values in numbers.items()}
     columns |= {name: pa.array([getattr(report, name) for report in reports], pa.int64()) for name in _COUNTS}
     columns |= {name: pa.array([getattr(report, name) for report in reports], pa.float64()) for name in _TIMES}
-    columns |= {name: pa.array([report.metrics.get(name) for report in reports], pa.float64()) for name in metrics}
+    columns |= {name: pa.array([of_epoch.get(name) for of_epoch in figures], pa.float64()) for name in metrics}
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table(columns), sink)
     encoded: bytes = sink.getvalue().to_pybytes()
@@ -66,8 +71,15 @@ def _rows(encoded: bytes) -> list[dict[str, Any]]:
     return rows
 
 
+def _figures(report: EpochReport) -> dict[str, float]:
+    return {**report.metrics, **{_SYSTEM + name: value for name, value in report.system.items()}}
+
+
 def _report(row: dict[str, Any]) -> EpochReport:
+    own = {name: row.pop(name) for name in (*_COUNTS, *_TIMES)}
+    figures = {name: value for name, value in row.items() if value is not None}
     return EpochReport(
-        **{name: row.pop(name) for name in (*_COUNTS, *_TIMES)},
-        metrics={name: value for name, value in row.items() if value is not None},
+        **own,
+        metrics={name: value for name, value in figures.items() if not name.startswith(_SYSTEM)},
+        system={name.removeprefix(_SYSTEM): value for name, value in figures.items() if name.startswith(_SYSTEM)},
     )

@@ -99,7 +99,9 @@ def _saved_epochs(folder: StorePath) -> list[int]:
 
 
 def _plain(report: EpochReport) -> dict[str, object]:
-    return {**vars(report), "metrics": {name: float(value) for name, value in report.metrics.items()}}
+    figures = {"metrics": report.metrics, "system": report.system}
+    plain = {of: {name: float(value) for name, value in those.items()} for of, those in figures.items()}
+    return {**vars(report), **plain}
 
 
 def _decode(content: bytes, path: StorePath) -> Progress:

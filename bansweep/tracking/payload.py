@@ -37,6 +37,7 @@ PASSING_TAGS = (OUTCOME, REASON, WINNER)
 
 EPOCH_WITNESS = "epoch_seconds"  # what every epoch has
 END_WITNESS = "training_seconds"  # what the end of every training has
+SYSTEM_METRICS = "system/"  # MLflow's UI shows these on a tab of their own
 LONGEST_TAG = LONGEST_NOTE
 _LONGEST_PARAM = 6000  # MLflow's limit
 _DIGEST_LENGTH = 36  # likewise
@@ -143,7 +144,8 @@ def candidate_params(candidate: Candidate) -> dict[str, str]:
 
 def epoch_points(report: EpochReport) -> tuple[Point, ...]:
     """The points of one epoch, at the time when it ended."""
-    figures = {**report.metrics, EPOCH_WITNESS: report.seconds}
+    system = {f"{SYSTEM_METRICS}{name}": value for name, value in report.system.items()}
+    figures = {**report.metrics, **system, EPOCH_WITNESS: report.seconds}
     return tuple(Point(key, value, milliseconds(report.finished_at), report.epoch) for key, value in figures.items())
 
 

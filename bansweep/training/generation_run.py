@@ -21,6 +21,7 @@ from bansweep.training.allocator import keep_freed_memory
 from bansweep.training.memory import memory_told
 from bansweep.training.optimizer import set_learning_rate
 from bansweep.training.snapshot import load_snapshot, snapshot_bytes, state_of, weights_bytes
+from bansweep.training.system_meter import SystemMeter
 from bansweep.training.workers import Workers
 
 
@@ -66,6 +67,7 @@ class GenerationRun(ABC):
         if self._device.type == "cpu":
             keep_freed_memory()
         self._best_state: dict[str, Tensor] | None = None
+        self._meter = SystemMeter(self._device)
 
     @property
     @abstractmethod
@@ -147,6 +149,7 @@ class GenerationRun(ABC):
                 seconds=time.perf_counter() - started,
                 finished_at=time.time(),
                 metrics={"train_loss": train_loss, **evaluated, "learning_rate": rate},
+                system=self._meter.reading(),
             )
             self.history.append(report)
             if self.generation.select.epoch == "best" and selected_epoch(self.history, self.generation) == epoch:

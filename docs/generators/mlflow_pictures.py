@@ -84,8 +84,11 @@ async def take(executable: str, address: str, client: MlflowClient) -> None:
         await asyncio.sleep(5)
         await page.picture("mlflow-curves", 700)
         await page.open(f"{address}/#/experiments/{number}/runs/{last.info.run_id}", "lineage")
+        await asyncio.sleep(5)  # what is drawn anew forgets a click
         await page.click("Show more")
         await page.picture("mlflow-run")
+        await page.open(f"{address}/#/experiments/{number}/runs/{last.info.run_id}/system-metrics", "process_cpu")
+        await page.picture("mlflow-system", 560)
         await page.open(f"{address}/#/models/{SWEEP}.wrn-10-1.ban", "Registered at")
         await page.picture("mlflow-model")
 

@@ -25,6 +25,7 @@ REPORTS = st.builds(
     seconds=st.floats(),
     finished_at=st.floats(),
     metrics=st.dictionaries(st.sampled_from(["train_loss", "test_error", "learning rate", "größe", ""]), st.floats()),
+    system=st.dictionaries(st.sampled_from(["process_cpu_percentage", "memory", ""]), st.floats()),
 )
 HISTORIES = st.lists(REPORTS, max_size=6).map(tuple)
 
@@ -41,6 +42,7 @@ def as_bits(history: tuple[EpochReport, ...], *, any_nan: bool = False) -> list[
             bits(report.seconds, any_nan=any_nan),
             bits(report.finished_at, any_nan=any_nan),
             {name: bits(value, any_nan=any_nan) for name, value in report.metrics.items()},
+            {name: bits(value, any_nan=any_nan) for name, value in report.system.items()},
         )
         for report in history
     ]
@@ -65,7 +67,10 @@ def test_progress_keeps_every_number(history: tuple[EpochReport, ...]) -> None:
 
 def test_a_row_an_epoch_and_a_column_a_metric() -> None:
     encoded = encode_history(
-        (EpochReport(1, 2, 0.5, 10.0, {"train_loss": 2.5}), EpochReport(2, 2, 0.25, 11.0, {"test_error": math.nan}))
+        (
+            EpochReport(1, 2, 0.5, 10.0, {"train_loss": 2.5}, {"process_cpu_percentage": 99.5}),
+            EpochReport(2, 2, 0.25, 11.0, {"test_error": math.nan}),
+        )
     )
     table = pq.read_table(io.BytesIO(encoded))
     assert {field.name: str(field.type) for field in table.schema} == {
@@ -75,7 +80,9 @@ def test_a_row_an_epoch_and_a_column_a_metric() -> None:
         "finished_at": "double",
         "train_loss": "double",
         "test_error": "double",
+        "system/process_cpu_percentage": "double",
     }
+    assert table["system/process_cpu_percentage"].to_pylist() == [99.5, None]
     assert table["epoch"].to_pylist() == [1, 2]
     assert table["train_loss"].to_pylist() == [2.5, None]
     assert table["test_error"].null_count == 1

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from bansweep.plan.candidates import candidate_of
+from bansweep.plan.events import EpochReport
 from bansweep.plan.generation import Generation
 from bansweep.tracking import payload
 from bansweep.tracking.outcomes import Outcomes
@@ -52,6 +53,15 @@ def test_parameters_of_one_id_never_differ(sweep: Any) -> None:
     assert before.params == after.params
     assert after.tags["bansweep.generation_index"] == "7"
     assert before.digest != after.digest
+
+
+def test_what_an_epoch_takes_is_a_system_metric_and_no_result() -> None:
+    report = EpochReport(3, 9, 0.5, 10.0, {"train_loss": 2.5}, {"process_cpu_percentage": 99.5})
+    assert {(point.key, point.value, point.step) for point in payload.epoch_points(report)} == {
+        ("train_loss", 2.5, 3),
+        ("system/process_cpu_percentage", 99.5, 3),
+        ("epoch_seconds", 0.5, 3),
+    }
 
 
 def test_tags_of_a_student(sweep: Any) -> None:

@@ -23,7 +23,7 @@ from bansweep.service.request import SweepRequest
 from bansweep.service.run_log import RunLog, run_log
 from bansweep.service.sweep_report import SweepReport, sweep_report
 from bansweep.service.tracking import finished_generations, tracker_of
-from bansweep.tracking.protocol import SweepStatus, Tracker, TrackingSummary
+from bansweep.tracking.protocol import SweepStatus, TrackingSummary
 
 # At the end of a sweep the tracker may take this long to send what is left; the rest waits for `bansweep sync`.
 TRACKING_TIMEOUT_S = 60.0
@@ -114,7 +114,10 @@ def run_request(
         stopped_by = end
     ends = ended_chains(plan, store)
     report = sweep_report(request, ends, _outcome(state))
-    tracking = _leave_behind(request, report, tracker, console, _status(state, stopped_by))
+    # Somebody who wants it to stop waits.
+    patience_s = TRACKING_TIMEOUT_INTERRUPTED_S if isinstance(stopped_by, KeyboardInterrupt) else TRACKING_TIMEOUT_S
+    files = _kept_files(request, report, console)
+    tracking = tracker.finish(lambda: finished_generations(plan, store), files, _status(state, stopped_by), patience_s)
     return SweepEnd(request, state, stopped_by, log, tracking, ends, report)
 
 
@@ -141,19 +144,16 @@ def _train(request: SweepRequest, plan: Plan, emit: Callable[[SweepEvent], None]
     run_sweep(request.spec, plan, request.store, emit=emit, address=address)
 
 
-def _leave_behind(
-    request: SweepRequest, report: SweepReport, tracker: Tracker, console: MessageConsole, status: SweepStatus
-) -> TrackingSummary:
-    """Reports for the store and the tracker. What goes wrong there is told, and costs no result."""
-    # A part of the table is no reason to lose the whole one.
-    files = {} if request.only else report.files
+def _kept_files(request: SweepRequest, report: SweepReport, console: MessageConsole) -> dict[str, str]:
+    """Leave the reports in the store, and return them. What goes wrong there is told, and costs no result."""
+    if request.only:  # a part of the table is no reason to lose the whole one
+        return {}
     try:
-        for name, text in files.items():
+        for name, text in report.files.items():
             request.store.write_sweep_file(request.spec.name, name, text)
     except StoreError as error:
         console.print(f"the report is not kept: {error.cause}", soft_wrap=True)
-    timeout_s = TRACKING_TIMEOUT_INTERRUPTED_S if status == "KILLED" else TRACKING_TIMEOUT_S
-    return tracker.finish(lambda: finished_generations(request.plan, request.store), files, status, timeout_s)
+    return report.files
 
 
 def _outcome(state: SweepState) -> Outcome:

@@ -18,7 +18,7 @@ from bansweep.spec.sweep import SweepSpec
 def check_data(spec: SweepSpec, graph: Plan) -> None:
     """Prepare the data, and see that everything suits it, while that is cheap to mend.
 
-    Side effects: the cache of prepared data; code of the user's own is run in a process of its own. Raises
+    Side effects: the cache of prepared data, and whatever code of the user's own does, which is run here. Raises
     RequestError, DataError.
     """
     folder = prepare(spec.data)

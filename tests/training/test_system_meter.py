@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import mmap
 import sys
 import time
 
-import numpy as np
 import pytest
 import torch
 
@@ -28,10 +28,11 @@ def test_a_busy_process_and_an_idle_one() -> None:
 def test_memory_that_is_used_is_counted() -> None:
     meter = SystemMeter(torch.device("cpu"))
     before = meter.reading()["process_memory_megabytes"]
-    held = np.ones(25_000_000)  # 200 MB, every page of it written
-    after = meter.reading()["process_memory_megabytes"]
-    assert 150 < after - before < 300
-    assert held[0] == 1
+    # Pages of its own: what other tests have freed may have stayed with the process.
+    with mmap.mmap(-1, 200_000_000) as held:
+        held.write(bytes(len(held)))
+        after = meter.reading()["process_memory_megabytes"]
+    assert 150 < after - before < 500
 
 
 def test_without_a_gpu_nothing_is_said_of_one() -> None:

@@ -77,7 +77,9 @@ class Browser:
     async def picture(self, name: str, height: int = HEIGHT, top: int = 0) -> None:
         """Save what is seen, from `top` on: `height` pixels."""
         view = {"x": 0, "y": top, "width": WIDTH, "height": height, "scale": 1}
-        taken = await self.call("Page.captureScreenshot", clip=view, captureBeyondViewport=True)
+        # Only where it has to be: pages draw themselves anew for it, and fold what was unfolded.
+        beyond = top + height > HEIGHT
+        taken = await self.call("Page.captureScreenshot", clip=view, captureBeyondViewport=beyond)
         image = Image.open(io.BytesIO(b64decode(taken["data"]))).convert("RGB")
         path = FOLDER / f"{name}.png"
         image.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)

@@ -63,6 +63,14 @@ def runs_at(address: str, number: str, condition: str, *, charts: bool = False) 
     return f"{address}/#/experiments/{number}/runs?{query}"
 
 
+async def hide_buttons(page: Browser) -> None:
+    """Those of Plotly, which lie over its curves."""
+    await page.evaluate(
+        "document.head.append(Object.assign(document.createElement('style'), "
+        "{textContent: '.modebar {display: none}'}))"
+    )
+
+
 async def take(executable: str, address: str, client: MlflowClient) -> None:
     """All pictures."""
     experiment = client.get_experiment_by_name(SWEEP)
@@ -76,11 +84,7 @@ async def take(executable: str, address: str, client: MlflowClient) -> None:
         await page.open(runs_at(address, number, "tags.bansweep.level = 'generation'", charts=True), "Model metrics")
         await page.evaluate("document.querySelector('input[placeholder=\"Search metric charts\"]').focus()")
         await page.call("Input.insertText", text="^(test_error|train_loss)$")
-        # Plotly's buttons would lie over the curves.
-        await page.evaluate(
-            "document.head.append(Object.assign(document.createElement('style'), "
-            "{textContent: '.modebar {display: none}'}))"
-        )
+        await hide_buttons(page)
         await asyncio.sleep(5)
         await page.picture("mlflow-curves", 700)
         await page.open(f"{address}/#/experiments/{number}/runs/{last.info.run_id}", "lineage")
@@ -88,7 +92,9 @@ async def take(executable: str, address: str, client: MlflowClient) -> None:
         await page.click("Show more")
         await page.picture("mlflow-run")
         await page.open(f"{address}/#/experiments/{number}/runs/{last.info.run_id}/system-metrics", "process_cpu")
-        await page.picture("mlflow-system", 560)
+        await hide_buttons(page)
+        await asyncio.sleep(10)  # the charts come one by one
+        await page.picture("mlflow-system", 600)
         await page.open(f"{address}/#/models/{SWEEP}.wrn-10-1.ban", "Registered at")
         await page.picture("mlflow-model")
 

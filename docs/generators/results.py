@@ -15,10 +15,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from results_claims import IMAGE_CLAIMS, TEXT_CLAIMS, Claim, Finding, findings
 from results_kept import KeptSweep
 
+from bansweep.report.metrics import TEST_ERROR
 from bansweep.spec.data import is_text
 from bansweep.store.records import GenerationRecord
 
@@ -137,11 +139,13 @@ def _cells(sweep: KeptSweep) -> str:
     return _table(["", *rows], [[column, *(by_place.get((row, column), "") for row in rows)] for column in columns])
 
 
-def _cell_text(cell: Mapping[str, object]) -> str:
+def _cell_text(cell: Mapping[str, Any]) -> str:
     mean, sd = cell["mean"], cell["sd"]
     if not isinstance(mean, float):
         return "not finished"
-    return f"{mean:.2f}" + (f" ± {sd:.2f}" if isinstance(sd, float) else "")
+    known = sum(value is not None for value in cell["values"])
+    part = f" ({known} of {len(cell['values'])} seeds)" if known < len(cell["values"]) else ""
+    return f"{mean:.2f}" + (f" ± {sd:.2f}" if isinstance(sd, float) else "") + part
 
 
 def _fit(sweep: KeptSweep) -> str:
@@ -171,9 +175,10 @@ def _claims(sweep: KeptSweep) -> str:
 
 def _paired(finding: Finding) -> tuple[str, str, str]:
     paired = finding.paired
-    mean = "" if paired.mean is None else f"{paired.mean:+.2f}"
-    interval = "one seed" if paired.interval is None else "{:+.2f} to {:+.2f}".format(*paired.interval)
-    return mean, interval, ", ".join(f"{value:+.2f}" for value in paired.values if value is not None)
+    written = TEST_ERROR.difference_text  # two decimals suit perplexities as well
+    mean = "" if paired.mean is None else written(paired.mean)
+    interval = "one seed" if paired.interval is None else " to ".join(map(written, paired.interval))
+    return mean, interval, ", ".join(written(value) for value in paired.values if value is not None)
 
 
 def _not_run(sweeps: Sequence[KeptSweep]) -> list[str]:
@@ -184,7 +189,7 @@ def _not_run(sweeps: Sequence[KeptSweep]) -> list[str]:
         for file in [sweep.file.relative_to(ROOT)]
     ]
     waiting += [f"- [`sweeps/{name}.yaml`](../sweeps/{name}.yaml): all of it; it wants GPUs" for name in PAPER_SWEEPS]
-    told = "Of the sweeps of this repository these have not been run to their end; nothing is known of their results."
+    told = "Of the sweeps of this repository these have not been run to their end; of what is missing nothing is known."
     return ["## What was not run", told, "\n".join(waiting)]
 
 

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from results_claims import IMAGE_CLAIMS, TEXT_CLAIMS, Claim, Finding, findings
+from results_claims import ALL_ROWS, IMAGE_CLAIMS, TEXT_CLAIMS, Claim, Finding, findings
 from results_kept import KeptSweep
 
 from bansweep.report.metrics import TEST_ERROR
@@ -45,6 +45,8 @@ t-interval of their mean at 95 %; negative is better. A claim
 - **holds** (✓) in a row where the whole interval is on the side that the paper says;
 - is **open** (·) where the interval contains 0: with so few seeds, only large effects show;
 - **does not hold** (✗) where the whole interval is on the other side.
+
+Where a sweep has several networks, *{ALL_ROWS}* is the mean over all their seeds, with its interval.
 
 That later generations are *no better* can only be refuted: ✓ then says that the interval contains 0. One interval in
 twenty misses by chance, and there are dozens on this page: single marks are weak evidence, rows of equal ones are not.
@@ -86,19 +88,35 @@ def sweep_findings(sweep: KeptSweep) -> list[tuple[Claim, tuple[Finding, ...]]]:
 
 
 def _overview(sweeps: Sequence[KeptSweep]) -> list[str]:
-    """Claims against sweeps, a mark for each row and pair of columns."""
+    """Claims against sweeps: what the networks of a sweep say together of each pair of columns."""
     finished = [sweep for sweep in sweeps if sweep.records]
     if not finished:
         return ["Nothing has been run yet."]
-    found = {sweep.spec.name: dict(sweep_findings(sweep)) for sweep in finished}
-    claims = [claim for claim in (*IMAGE_CLAIMS, *TEXT_CLAIMS) if any(claim in of for of in found.values())]
+    # The last finding of a pair is the one of all rows, or the only one.
+    found = {
+        sweep.spec.name: {(one.first, one.second): one for _, those in sweep_findings(sweep) for one in those}
+        for sweep in finished
+    }
     lines = [
-        [claim.name, claim.source, *("".join(SIGNS[one.verdict] for one in of.get(claim, ())) for of in found.values())]
-        for claim in claims
+        [
+            claim.name if number == 0 else "",
+            claim.source if number == 0 else "",
+            f"{first} − {second}",
+            *(_glance(of[first, second]) if (first, second) in of else "" for of in found.values()),
+        ]
+        for claim in (*IMAGE_CLAIMS, *TEXT_CLAIMS)
+        for number, (first, second) in enumerate(
+            pair for pair in claim.pairs if any(pair in of for of in found.values())
+        )
     ]
-    marks = Counter(mark for line in lines for cell in line[2:] for mark in cell)
-    told = f"{marks['✓']} ✓, {marks['·']} ·, {marks['✗']} ✗, a mark for each network and pair of columns."
-    return ["## The claims at a glance", told, _table(["claim", "in the paper", *found], lines)]
+    marks = Counter(cell[:1] for line in lines for cell in line[3:])
+    told = f"{marks['✓']} ✓, {marks['·']} ·, {marks['✗']} ✗: what all networks of a sweep say together, with the mean."
+    return ["## The claims at a glance", told, _table(["claim", "in the paper", "difference", *found], lines)]
+
+
+def _glance(finding: Finding) -> str:
+    mean = finding.paired.mean
+    return SIGNS[finding.verdict] + ("" if mean is None else f" {TEST_ERROR.difference_text(mean)}")
 
 
 def _section(sweep: KeptSweep) -> list[str]:
@@ -178,7 +196,8 @@ def _paired(finding: Finding) -> tuple[str, str, str]:
     written = TEST_ERROR.difference_text  # two decimals suit perplexities as well
     mean = "" if paired.mean is None else written(paired.mean)
     interval = "one seed" if paired.interval is None else " to ".join(map(written, paired.interval))
-    return mean, interval, ", ".join(written(value) for value in paired.values if value is not None)
+    seeds = "" if finding.row == ALL_ROWS else ", ".join(written(one) for one in paired.values if one is not None)
+    return mean, interval, seeds
 
 
 def _not_run(sweeps: Sequence[KeptSweep]) -> list[str]:

@@ -26,9 +26,12 @@ class Claim:
     pairs: tuple[tuple[str, str], ...]
 
 
+ALL_ROWS = "all together"
+
+
 @dataclass(frozen=True)
 class Finding:
-    """What one row of a sweep's table says of one pair of columns."""
+    """What one row of a sweep's table, or `ALL_ROWS`, says of one pair of columns."""
 
     row: str
     first: str
@@ -95,15 +98,28 @@ TEXT_CLAIMS = (
 def findings(
     claim: Claim, rows: Sequence[str], values: Mapping[tuple[str, str], Sequence[float | None]]
 ) -> tuple[Finding, ...]:
-    """What is known of a claim: `values` has the figures of each (row, column), one for each seed."""
-    return tuple(
-        Finding(row, first, second, paired, verdict(paired, claim.prediction))
+    """What is known of a claim, pair by pair: `values` has the figures of each (row, column), one for each seed."""
+    return tuple(found for pair in claim.pairs for found in _findings_of_pair(claim, pair, rows, values))
+
+
+def _findings_of_pair(
+    claim: Claim,
+    pair: tuple[str, str],
+    rows: Sequence[str],
+    values: Mapping[tuple[str, str], Sequence[float | None]],
+) -> list[Finding]:
+    first, second = pair
+    by_row = {
+        row: paired_difference(values[row, first], values[row, second])
         for row in rows
-        for first, second in claim.pairs
         if (row, first) in values and (row, second) in values
-        for paired in [paired_difference(values[row, first], values[row, second])]
-        if paired.n
-    )
+    }
+    by_row = {row: paired for row, paired in by_row.items() if paired.n}
+    if len(by_row) > 1:
+        # Rows share no training, so that their differences are draws of their own; that networks gain differently
+        # makes the interval wider, never narrower.
+        by_row[ALL_ROWS] = PairedDifference(tuple(value for paired in by_row.values() for value in paired.values))
+    return [Finding(row, first, second, paired, verdict(paired, claim.prediction)) for row, paired in by_row.items()]
 
 
 def verdict(paired: PairedDifference, prediction: Prediction) -> Verdict:

@@ -86,6 +86,24 @@ def test_findings_are_the_first_column_minus_the_second() -> None:
     assert found.paired.values == (-2.0, -1.5)
 
 
+def test_several_networks_are_also_taken_together() -> None:
+    import results_claims
+
+    claim = results_claims.Claim("students win", "", "lower", (("ban", "teacher"),))
+    figures = {
+        ("a", "teacher"): [30.0, 32.0, None],
+        ("a", "ban"): [28.0, 29.0, 30.0],
+        ("b", "teacher"): [40.0, 40.0, 40.0],
+        ("b", "ban"): [39.0, 36.0, 35.0],
+    }
+    *_, together = results_claims.findings(claim, ["a", "b"], figures)
+    assert together.row == results_claims.ALL_ROWS
+    # -2, -3, -1, -4, -5: mean -3, sd 1.581, half width 2.776 * 1.581 / sqrt(5) = 1.963
+    assert together.paired.mean == -3
+    assert together.paired.interval == pytest.approx((-4.963, -1.037), abs=1e-3)
+    assert together.verdict == "holds"
+
+
 def test_every_claim_is_about_columns_that_a_sweep_has() -> None:
     from results_claims import IMAGE_CLAIMS, TEXT_CLAIMS
 

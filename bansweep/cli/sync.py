@@ -33,7 +33,7 @@ def sync(
     graph, kept = request.plan, request.store
     from bansweep.report.document import Outcome
     from bansweep.service.sweep_report import sweep_report
-    from bansweep.service.tracking import finished_generations, tracker_of
+    from bansweep.service.tracking import finished_ensembles, finished_generations, tracker_of
 
     tracker = tracker_of(kept, graph.sweep, thorough=True)
     tracker.start(graph, sweep.read_text(encoding="utf-8"))
@@ -43,12 +43,14 @@ def sync(
     for generation_id in left_out.keys() - finished:
         tracker.handle(GenerationNotNeeded(generation_id, left_out[generation_id]))
     outcome = Outcome(reused=tuple(one for one in graph.generations if one in finished))
+    report = sweep_report(request, ends, outcome)
     summary = tracker.finish(
         lambda: finished_generations(graph, kept),
         # A part of the table must not take the place of the whole one.
-        {} if only else sweep_report(request, ends, outcome).files,
+        {} if only else report.files,
         "FINISHED" if graph.generations.keys() == finished | left_out.keys() else "KILLED",
         timeout,
+        tuple(finished_ensembles(report.plan, report.table)),
     )
     incomplete = bool(summary.unsent or summary.error)
     if as_json:

@@ -22,7 +22,7 @@ from bansweep.service.progress.sweep_state import SweepState
 from bansweep.service.request import SweepRequest
 from bansweep.service.run_log import RunLog, run_log
 from bansweep.service.sweep_report import SweepReport, sweep_report
-from bansweep.service.tracking import finished_generations, tracker_of
+from bansweep.service.tracking import finished_ensembles, finished_generations, tracker_of
 from bansweep.tracking.protocol import SweepStatus, TrackingSummary
 
 # At the end of a sweep the tracker may take this long to send what is left; the rest waits for `bansweep sync`.
@@ -117,7 +117,13 @@ def run_request(
     # Somebody who wants it to stop waits.
     patience_s = TRACKING_TIMEOUT_INTERRUPTED_S if isinstance(stopped_by, KeyboardInterrupt) else TRACKING_TIMEOUT_S
     files = _kept_files(request, report, console)
-    tracking = tracker.finish(lambda: finished_generations(plan, store), files, _status(state, stopped_by), patience_s)
+    tracking = tracker.finish(
+        lambda: finished_generations(plan, store),
+        files,
+        _status(state, stopped_by),
+        patience_s,
+        tuple(finished_ensembles(report.plan, report.table)),
+    )
     return SweepEnd(request, state, stopped_by, log, tracking, ends, report)
 
 

@@ -25,11 +25,12 @@ from bansweep.store.spending_ledger import SpendingLedger
 
 @dataclass(frozen=True)
 class SweepReport:
-    """`document` is what `--json` prints. The page and the files take longer, and are made when they are asked for."""
+    """`plan` is the request's without what ended chains leave out, `document` what `--json` prints. The page and the
+    files take longer, and are made when they are asked for."""
 
     table: ReportTable
+    plan: Plan
     document: dict[str, Any]
-    _plan: Plan
     _request: SweepRequest
 
     @cached_property
@@ -42,15 +43,15 @@ class SweepReport:
         """File name -> text: what is kept in the store, and what the tracker is given."""
         diagnostics = None
         if self._request.spec.diagnostics:
-            histories = recorded_diagnostics(self._plan, self._request.store)
-            diagnostics = diagnostics_svg(self._plan, histories, rehearsal=self._request.rehearsal)
+            histories = recorded_diagnostics(self.plan, self._request.store)
+            diagnostics = diagnostics_svg(self.plan, histories, rehearsal=self._request.rehearsal)
         return report_files(self._source, self.document, diagnostics)
 
     @cached_property
     def _source(self) -> PageSource:
         return PageSource(
             table=self.table,
-            plan=self._plan,
+            plan=self.plan,
             store=self._request.store,
             commands=_commands(self._request),
             device_hours=_device_hours(self._request),
@@ -64,7 +65,7 @@ def sweep_report(request: SweepRequest, ends: Sequence[ChainEnd], outcome: Outco
     table = report_table(plan, request.store, paper=request.spec.paper, rehearsal=request.rehearsal, remarks=remarks)
     document = report_document(plan, table.cells, outcome, table.damaged, rehearsal=request.rehearsal)
     document["chains"] = chains_document(ends)
-    return SweepReport(table, document, plan, request)
+    return SweepReport(table, plan, document, request)
 
 
 def _commands(request: SweepRequest) -> Commands:

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from bansweep.errors import DamagedError
 from bansweep.plan.plan import Plan
+from bansweep.report.table import ReportTable
 from bansweep.service.local_folder import local_folder
 from bansweep.store.records import GenerationRecord, candidate_in
 from bansweep.store.store import Store
 from bansweep.tracking.location import tracking_uri
 from bansweep.tracking.mlflow_tracker import MlflowTracker
-from bansweep.tracking.protocol import FinishedCandidate, FinishedGeneration, Tracker
+from bansweep.tracking.protocol import FinishedCandidate, FinishedEnsemble, FinishedGeneration, Tracker
 
 
 def tracker_of(store: Store, sweep: str, *, thorough: bool = False) -> Tracker:
@@ -43,6 +44,19 @@ def finished_generations(plan: Plan, store: Store) -> Iterator[FinishedGeneratio
                 candidates=candidates,
                 winner=None if record.winner is None else record.winner - 1,
             )
+
+
+def finished_ensembles(plan: Plan, table: ReportTable) -> Iterator[FinishedEnsemble]:
+    """The ensembles of a plan whose figures its `table` has."""
+    for one in plan.ensembles:
+        metrics = {}
+        for split in table.metric.splits:
+            cell = table.cell(one.row, one.column + split.suffix)
+            value = None if cell is None else cell.values[table.seeds.index(one.replica_seed)]
+            if value is not None:
+                metrics[split.recorded_as] = value
+        if metrics:
+            yield FinishedEnsemble(one.row, one.column, one.replica_seed, one.members, metrics)
 
 
 def _candidates(record: GenerationRecord, store: Store) -> tuple[FinishedCandidate, ...]:

@@ -38,7 +38,7 @@ def completed_generation(description: RunDescription, item: FinishedGeneration) 
     begun = [item.started_at, *(_begun_at(item, one) for one in item.candidates)]
     ended = [item.finished_at, *(_ended_at(item, one) for one in item.candidates)]
     chosen = item.chosen
-    note = "\n\n".join(filter(None, (_verdict(item.metrics), description.tags[NOTE])))
+    note = "\n\n".join(filter(None, (verdict(item.metrics), description.tags[NOTE])))
     tags = {}
     if chosen is not None:
         winner = f"{chosen.candidate.number + 1} ({chosen.candidate.id})"
@@ -77,14 +77,14 @@ def completed_candidate(description: RunDescription, item: FinishedGeneration, o
         status=payload.CANDIDATE_STATUS[one.outcome],
         params={},
         tags=tags,
-        points=(*points, *_points_at(figures, ended_at, last_epoch)),
+        points=(*points, *points_at(figures, ended_at, last_epoch)),
         started_at=_begun_at(item, one),
         ended_at=ended_at,
     )
 
 
-def _verdict(metrics: Mapping[str, float]) -> str:
-    """The figure that the report shows, else the first one that there is; empty where there is none."""
+def verdict(metrics: Mapping[str, float]) -> str:
+    """In bold: the figure that the report shows, else the first one that there is; empty where there is none."""
     name = next((name for name in (*_VERDICTS, *metrics) if name in metrics), None)
     return "" if name is None else f"**{name_text(name)} {figure_text(name, metrics[name])}**"
 
@@ -100,10 +100,11 @@ def _generation_points(item: FinishedGeneration) -> tuple[Point, ...]:
     }
     if item.selected_epoch is not None:
         figures["selected_epoch"] = float(item.selected_epoch)
-    return (*points, *_points_at(figures, item.finished_at, last_epoch))
+    return (*points, *points_at(figures, item.finished_at, last_epoch))
 
 
-def _points_at(figures: Mapping[str, float], seconds: float, epoch: int) -> tuple[Point, ...]:
+def points_at(figures: Mapping[str, float], seconds: float, epoch: int) -> tuple[Point, ...]:
+    """Figures of one moment, a Unix time in seconds."""
     return tuple(Point(key, value, payload.milliseconds(seconds), epoch) for key, value in figures.items())
 
 

@@ -17,7 +17,7 @@ class Marker(BaseModel):
     `parent` is that of the sweep's own run.
 
     A searched generation is complete once its candidates are. `candidates` has the digests of all that is said of each,
-    so that a long search which did not get through at once goes on where it was.
+    so that a long search which did not get through at once goes on where it was; `ensembles` likewise.
     """
 
     uri: str
@@ -25,6 +25,7 @@ class Marker(BaseModel):
     complete: dict[str, str] = Field(default_factory=dict)
     records: dict[str, str] = Field(default_factory=dict)
     candidates: dict[str, str] = Field(default_factory=dict)
+    ensembles: dict[str, str] = Field(default_factory=dict)
     parent: str = ""
     models: dict[str, str] = Field(default_factory=dict)
 

@@ -15,7 +15,7 @@ from bansweep.tracking.background import Background
 from bansweep.tracking.live import WithoutRun
 from bansweep.tracking.location import absolute_uri, tracking_uri, without_credentials
 from bansweep.tracking.outcomes import Outcomes
-from bansweep.tracking.protocol import FinishedGeneration, SweepStatus, TrackingSummary
+from bansweep.tracking.protocol import FinishedEnsemble, FinishedGeneration, SweepStatus, TrackingSummary
 from bansweep.tracking.session import Ending, MlflowSession
 
 
@@ -60,12 +60,13 @@ class MlflowTracker:
         reports: Mapping[str, str],
         status: SweepStatus,
         timeout_s: float,
+        ensembles: Sequence[FinishedEnsemble] = (),
     ) -> TrackingSummary:
         assert self._plan is not None, "finish() before start()"
         deadline = time.monotonic() + timeout_s
         plan = self._plan
         everything = tuple(one for one in plan.generations if one not in self._outcomes.not_needed)
-        if self._nothing_to_send(everything, self._ending(plan, everything, reports, status, time.time())):
+        if self._nothing_to_send(everything, self._ending(plan, everything, reports, status, time.time(), ensembles)):
             return self._summary(everything, "")
         try:
             items = tuple(item for item in finished() if item.generation_id in plan.generations)
@@ -76,7 +77,7 @@ class MlflowTracker:
             items, ids = (), tuple(self._session.sent)
             store_error = f"finished generations could not be listed: {error}"
         ended_at = time.time() if self._background else max((item.finished_at for item in items), default=time.time())
-        ending = self._ending(plan, ids, reports, status, ended_at)
+        ending = self._ending(plan, ids, reports, status, ended_at, ensembles)
         if self._nothing_to_send(ids, ending):
             return self._summary(ids, store_error)
         background = self._background or self._begin(plan)
@@ -104,6 +105,7 @@ class MlflowTracker:
         reports: Mapping[str, str],
         status: SweepStatus,
         ended_at: float,
+        ensembles: Sequence[FinishedEnsemble],
     ) -> Ending:
         return Ending(
             documents={payload.SWEEP_FILE: self._sweep_text, **reports},
@@ -113,6 +115,7 @@ class MlflowTracker:
             failed={one: why for one, why in self._outcomes.failed.items() if one not in finished_ids},
             killed=frozenset(self._outcomes.running.difference(finished_ids)),
             candidates=self._outcomes.unfinished_candidates(frozenset(finished_ids)),
+            ensembles=tuple(ensembles),
         )
 
     def _summary(self, finished_ids: Sequence[str], error: str) -> TrackingSummary:

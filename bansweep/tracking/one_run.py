@@ -20,7 +20,7 @@ PARENT = "mlflow.parentRunId"
 Identity = tuple[str, str]
 """Key and value of the tag that a run is found by."""
 
-_IDENTITIES = (payload.SWEEP, payload.GENERATION, payload.CANDIDATE)
+_IDENTITIES = (payload.SWEEP, payload.GENERATION, payload.CANDIDATE, payload.ENSEMBLE)
 
 
 def find_or_create(
@@ -86,7 +86,7 @@ def _above(identity: Identity, known: Iterable[Identity]) -> Identity:
     key, value = identity
     if key == payload.CANDIDATE:
         return payload.GENERATION, value.partition("/")[0]
-    return next((one for one in known if key == payload.GENERATION and one[0] == payload.SWEEP), identity)
+    return next((one for one in known if key != payload.SWEEP and one[0] == payload.SWEEP), identity)
 
 
 def rehang(client: MlflowClient, experiment_id: str, old_id: str, new_id: str) -> None:

@@ -25,10 +25,11 @@ RUN_NAME = "mlflow.runName"
 SWEEP = "bansweep.sweep"
 GENERATION = "bansweep.generation"
 CANDIDATE = "bansweep.candidate"
+ENSEMBLE = "bansweep.ensemble"
 OUTCOME = "bansweep.outcome"
 REASON = "bansweep.reason"
 WINNER = "bansweep.winner"
-LEVEL = "bansweep.level"  # sweep, generation or candidate: MLflow cannot ask for runs that lack a tag
+LEVEL = "bansweep.level"  # sweep, generation, candidate or ensemble: MLflow cannot ask for runs that lack a tag
 STORE = "bansweep.store"
 SWEEP_FILE = "sweep.yaml"
 
@@ -65,10 +66,10 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class RunDescription:
-    """What can be said of the run of a generation, or of a candidate, before it is trained.
+    """What can be said of the run of a generation, candidate or ensemble before its figures are known.
 
-    `identity` is the tag (key and value) that the run is found by. A candidate's run is `below` its generation's, a
-    generation's below the sweep's own (None).
+    `identity` is the tag (key and value) that the run is found by. A candidate's run is `below` its generation's, all
+    others are below the sweep's own (None).
     """
 
     identity: tuple[str, str]

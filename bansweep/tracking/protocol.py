@@ -6,7 +6,9 @@ The store is the truth. Live events are sent as far as that costs training nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -66,6 +68,26 @@ class FinishedGeneration:
 
 
 @dataclass(frozen=True)
+class FinishedEnsemble:
+    """An entry of the table that is the mean of its members' probabilities (Eq. 4), whose ids are `members`.
+
+    `metrics` are its figures by the names that generations' have.
+    """
+
+    row: str
+    column: str
+    replica_seed: int
+    members: tuple[str, ...]
+    metrics: Mapping[str, float]
+
+    @property
+    def key(self) -> str:
+        """What it is known by: another place or another member makes another ensemble."""
+        place = json.dumps([self.row, self.column, self.replica_seed, sorted(self.members)])
+        return hashlib.sha256(place.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
 class TrackingSummary:
     """What a tracker holds at the end.
 
@@ -96,6 +118,7 @@ class Tracker(Protocol):
         reports: Mapping[str, str],
         status: SweepStatus,
         timeout_s: float,
+        ensembles: Sequence[FinishedEnsemble] = (),
     ) -> TrackingSummary:
         """Fill in what is missing, add `reports` (file name -> text), and end the sweep with `status`.
 

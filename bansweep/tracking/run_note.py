@@ -1,4 +1,5 @@
-"""What MLflow's page of a run says of a generation, in Markdown: its loss, its teachers, how to get it again. Pure.
+"""What MLflow's page of a run says of a generation or ensemble, in Markdown: its loss, its teachers, how to get it
+again. Pure.
 
 A note is written before anybody knows the runs it links to and the store's path. `at_home` puts both in; it may be
 applied again to its own result, so that links follow runs that were begun anew.
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bansweep.plan.generation import Generation
@@ -19,7 +20,7 @@ from bansweep.tracking.loss_words import loss_in_words
 LONGEST_NOTE = 5000
 """MLflow before 3 refuses longer tags."""
 
-_MOST_ANCESTORS = 12
+_MOST_LINKS = 12
 _ROOM_FOR_A_LINK = 60  # `#/experiments/NUMBER/runs/ID` where there was `#`
 _ROOM_FOR_THE_STORE = 300
 
@@ -39,6 +40,11 @@ def generation_note(plan: Plan, generation_id: str, trained: Generation) -> str:
         f"`bansweep show {generation_id} --store {_STORE}`",
     ]
     return "\n\n".join(lines)
+
+
+def ensemble_note(plan: Plan, members: Sequence[str]) -> str:
+    """Whose probabilities an ensemble is the mean of."""
+    return f"**ensemble**: the mean of the probabilities (Eq. 4) of {', '.join(_linked(plan, members))}"
 
 
 def at_home(note: str, run_of: Callable[[str], str | None], experiment_id: str, store: Path) -> str:
@@ -69,11 +75,16 @@ def _searched(generation: Generation) -> list[str]:
 def _chain(plan: Plan, generation_id: str) -> str:
     """The teachers' names, with links to their runs, from the one that learnt from labels to this generation."""
     *ancestors, _ = lineage(plan, generation_id)
-    named = [f'[{_plain(name_of(plan, one))}](# "{one}")' for one in ancestors]
-    if len(named) > _MOST_ANCESTORS:
-        left_out = len(named) - _MOST_ANCESTORS
+    return " → ".join([*_linked(plan, ancestors), f"**{_plain(name_of(plan, generation_id))}**"])
+
+
+def _linked(plan: Plan, generation_ids: Sequence[str]) -> list[str]:
+    """Names with links to their runs; of many the first and the last ones."""
+    named = [f'[{_plain(name_of(plan, one))}](# "{one}")' for one in generation_ids]
+    if len(named) > _MOST_LINKS:
+        left_out = len(named) - _MOST_LINKS
         named[1 : 1 + left_out] = [f"... {left_out} more ..."]
-    return " → ".join([*named, f"**{_plain(name_of(plan, generation_id))}**"])
+    return named
 
 
 def _command(plan: Plan, generation_id: str) -> list[str]:

@@ -35,8 +35,8 @@ _TRAINING = "custom_model_development"
 
 
 class SweepRuns:
-    """One sweep in MLflow: an experiment, a parent run, a run below it for each generation, and below that of a
-    searched generation a run for each candidate.
+    """One sweep in MLflow: an experiment, a parent run, a run below it for each generation and ensemble, and below that
+    of a searched generation a run for each candidate.
 
     Every method talks to MLflow at once and may raise whatever its client raises. Each may be repeated: points that
     are there already are not stored again, since key, value, time and step together are their key.
@@ -81,7 +81,7 @@ class SweepRuns:
         self._client.set_terminated(run_id, status, payload.milliseconds(ended_at))
 
     def complete(self, description: RunDescription, completion: Completion) -> str:
-        """Everything about a finished generation or candidate, whatever of it is there already; its run's id."""
+        """All about a finished generation, candidate or ensemble, whatever of it is there already; its run's id."""
         if completion.params:
             self._complete_params(description, completion)
         self.add_points(description, completion.points, completion.started_at)
@@ -177,13 +177,14 @@ class SweepRuns:
         return run_id
 
     def link_notes(self) -> dict[str, str]:
-        """Let the notes of all generations link to the runs that there are now: some were begun anew, some came late.
+        """Let all notes link to the runs that there are now: some were begun anew, some came late.
 
         Returns the run's id of each generation.
         """
         runs = all_of(self._client, self.experiment_id, payload.GENERATION)
         run_ids = {generation_id: str(run.info.run_id) for generation_id, run in runs.items()}
-        for run in runs.values():
+        ensembles = all_of(self._client, self.experiment_id, payload.ENSEMBLE)
+        for run in (*runs.values(), *ensembles.values()):
             note = run.data.tags.get(payload.NOTE, "")
             linked = at_home(note, run_ids.get, self.experiment_id, self._store_root)
             if linked != note:

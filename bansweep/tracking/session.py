@@ -12,11 +12,12 @@ from bansweep.plan.events import CandidateEnded, CandidateStarted, EpochFinished
 from bansweep.plan.plan import Plan
 from bansweep.tracking import client, payload
 from bansweep.tracking.completion import completed_candidate, completed_generation
+from bansweep.tracking.ensembles import completed_ensemble, describe_ensemble
 from bansweep.tracking.live import send_live
 from bansweep.tracking.location import artifact_location, database_file, without_credentials
 from bansweep.tracking.marker import Marker, lock_path, marker_path, read_marker, write_marker
 from bansweep.tracking.offering import offer_models
-from bansweep.tracking.protocol import FinishedGeneration, SweepStatus
+from bansweep.tracking.protocol import FinishedEnsemble, FinishedGeneration, SweepStatus
 from bansweep.tracking.runs import SweepRuns, open_runs
 
 _PAUSE_S = 1.0  # between live batches: a batch a second is live enough, and epochs can take milliseconds
@@ -38,11 +39,13 @@ class Ending:
     failed: Mapping[str, str]
     killed: frozenset[str]
     candidates: tuple[CandidateStarted | CandidateEnded, ...] = ()
+    ensembles: tuple[FinishedEnsemble, ...] = ()
 
     @property
     def digest(self) -> str:
-        """Changes with what the parent run shows."""
-        return payload.digest_of([dict(self.documents), dict(self.tags), self.status])
+        """Changes with what the parent run shows, and with the ensembles."""
+        ensembles = [[one.key, dict(one.metrics)] for one in self.ensembles]
+        return payload.digest_of([dict(self.documents), dict(self.tags), self.status, ensembles])
 
 
 class MlflowSession:
@@ -93,8 +96,9 @@ class MlflowSession:
                     self.sent.discard(item.generation_id)
 
     def knows(self, ending: Ending) -> bool:
-        """Whether the parent run shows this ending already."""
-        return self._marker.parent == ending.digest
+        """Whether MLflow shows this ending already."""
+        told = self._marker.ensembles.keys()
+        return self._marker.parent == ending.digest and all(one.key in told for one in ending.ensembles)
 
     def send_live(self, plan: Plan, events: Sequence[SweepEvent]) -> float:
         """Send a batch of events; the seconds to wait before the next one."""
@@ -130,6 +134,9 @@ class MlflowSession:
             if self._in_doubt:
                 held = runs.merge_duplicates()
                 self._forget({one for one in plan.generations if (payload.GENERATION, one) not in held})
+                self._marker.ensembles = {
+                    key: digest for key, digest in self._marker.ensembles.items() if (payload.ENSEMBLE, key) in held
+                }
                 self._in_doubt = False
         except Exception as error:
             self._note(error)
@@ -141,6 +148,14 @@ class MlflowSession:
                 self._complete(self._connected(begun_at), plan, item, abandoned)
             except Exception as error:
                 # One generation that MLflow refuses must not keep the others from it.
+                self._note(error)
+        by_id = {item.generation_id: item for item in items}
+        for ensemble in ending.ensembles:
+            if abandoned.is_set():
+                return
+            try:
+                self._complete_ensemble(self._connected(begun_at), plan, ensemble, by_id)
+            except Exception as error:
                 self._note(error)
         try:
             runs = self._connected(begun_at)
@@ -188,6 +203,19 @@ class MlflowSession:
                 self._marker.candidates[key] = digest
                 write_marker(self._marker_path, self._marker)
         return True
+
+    def _complete_ensemble(
+        self, runs: SweepRuns, plan: Plan, ensemble: FinishedEnsemble, items: Mapping[str, FinishedGeneration]
+    ) -> None:
+        if not items.keys() >= set(ensemble.members):
+            return  # a member's history has been lost since the report was made
+        description = describe_ensemble(plan, ensemble)
+        completion = completed_ensemble(description, ensemble, items)
+        digest = payload.digest_of([description.digest, completion.digest])
+        if self._marker.ensembles.get(ensemble.key) != digest:
+            runs.complete(description, completion)
+            self._marker.ensembles[ensemble.key] = digest
+            write_marker(self._marker_path, self._marker)
 
     def _end(self, runs: SweepRuns, plan: Plan, ending: Ending) -> None:
         for failed, reason in ending.failed.items():

@@ -243,6 +243,7 @@ class Held:
 
     runs: dict[str, TrackedRun]
     candidate_runs: dict[str, TrackedRun]
+    ensemble_runs: dict[str, TrackedRun]
     parent: TrackedRun
     documents: dict[str, str]
 
@@ -273,12 +274,19 @@ def read_mlflow(uri: str, sweep: str) -> Held:
             assert candidate_id not in candidate_runs
             assert run.data.tags["mlflow.parentRunId"] == run_ids[candidate_id.partition("/")[0]]
             candidate_runs[candidate_id] = tracked(client, run)
-    assert len(found) == 1 + len(runs) + len(candidate_runs)
+    ensemble_runs: dict[str, TrackedRun] = {}
+    for run in found:
+        if "bansweep.ensemble" in run.data.tags:
+            key = run.data.tags["bansweep.ensemble"]
+            assert key not in ensemble_runs
+            assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
+            ensemble_runs[key] = tracked(client, run)
+    assert len(found) == 1 + len(runs) + len(candidate_runs) + len(ensemble_runs)
     folder = Path(client.download_artifacts(parent.info.run_id, ""))
     documents = {file.name: file.read_text() for file in folder.iterdir()}
     tags = {key: value for key, value in parent.data.tags.items() if key.startswith(OURS)}
     tags.pop("mlflow.runName")
-    return Held(runs, candidate_runs, TrackedRun(parent.info.status, tags=tags), documents)
+    return Held(runs, candidate_runs, ensemble_runs, TrackedRun(parent.info.status, tags=tags), documents)
 
 
 def tracked(client: Any, run: Any) -> TrackedRun:

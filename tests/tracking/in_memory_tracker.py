@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bansweep.plan.events import (
@@ -17,9 +17,10 @@ from bansweep.plan.events import (
 from bansweep.plan.plan import Plan
 from bansweep.tracking import payload
 from bansweep.tracking.completion import Completion, completed_candidate, completed_generation
+from bansweep.tracking.ensembles import completed_ensemble, describe_ensemble
 from bansweep.tracking.outcomes import Outcomes
 from bansweep.tracking.payload import Point, RunDescription, RunStatus
-from bansweep.tracking.protocol import FinishedGeneration, SweepStatus, TrackingSummary
+from bansweep.tracking.protocol import FinishedEnsemble, FinishedGeneration, SweepStatus, TrackingSummary
 from bansweep.tracking.retold import WITNESSES, is_retold
 
 
@@ -34,13 +35,14 @@ class TrackedRun:
 
 
 class InMemoryTracker:
-    """Has in `runs` (generation id -> run), `candidate_runs` (generation id/candidate id -> run), `parent` and
-    `documents` what MLflow would hold."""
+    """Has in `runs` (generation id -> run), `candidate_runs` (generation id/candidate id -> run),
+    `ensemble_runs` (key -> run), `parent` and `documents` what MLflow would hold."""
 
     def __init__(self) -> None:
         self.plan: Plan | None = None
         self.runs: dict[str, TrackedRun] = {}
         self.candidate_runs: dict[str, TrackedRun] = {}
+        self.ensemble_runs: dict[str, TrackedRun] = {}
         self.parent = TrackedRun()
         self.documents: dict[str, str] = {}
         self._sweep_text = ""
@@ -72,6 +74,7 @@ class InMemoryTracker:
         reports: Mapping[str, str],
         status: SweepStatus,
         timeout_s: float,  # noqa: ARG002
+        ensembles: Sequence[FinishedEnsemble] = (),
     ) -> TrackingSummary:
         assert self.plan is not None, "finish() before start()"
         ids = tuple(one for one in self.plan.generations if one not in self._outcomes.not_needed)
@@ -85,6 +88,10 @@ class InMemoryTracker:
                 error = f"finished generations could not be listed: {problem}"
             for item in items:
                 self._complete(self.plan, item)
+            by_id = {item.generation_id: item for item in items}
+            for ensemble in ensembles:
+                description = describe_ensemble(self.plan, ensemble)
+                self._complete_run(description, completed_ensemble(description, ensemble, by_id))
         self._end(self.plan, frozenset(ids), reports, status)
         unsent = tuple(generation_id for generation_id in ids if generation_id not in self._sent)
         return TrackingSummary("memory:", len(ids) - len(unsent), unsent, error)
@@ -117,7 +124,11 @@ class InMemoryTracker:
 
     def _run(self, description: RunDescription, *, anew: bool = False) -> TrackedRun:
         kind, key = description.identity
-        runs = self.runs if kind == payload.GENERATION else self.candidate_runs
+        runs = {
+            payload.GENERATION: self.runs,
+            payload.CANDIDATE: self.candidate_runs,
+            payload.ENSEMBLE: self.ensemble_runs,
+        }[kind]
         if anew or key not in runs:
             runs[key] = TrackedRun(params=dict(description.params), tags=dict(description.tags))
         return runs[key]

@@ -13,7 +13,7 @@ from bansweep.plan.generation import Generation
 from bansweep.plan.plan import Cell, Plan
 from bansweep.spec.losses import LOSS_KINDS, LossSpec
 from bansweep.tracking.loss_words import loss_in_words
-from bansweep.tracking.run_note import LONGEST_NOTE, at_home, generation_note, room_beside
+from bansweep.tracking.run_note import LONGEST_NOTE, at_home, ensemble_note, generation_note, room_beside
 
 
 def note_of(plan: Plan, generation_id: str) -> str:
@@ -80,6 +80,21 @@ def test_long_chains_fit(sweep: Any) -> None:
     assert note.count("](#/experiments/123456/runs/") == 12
     assert len(note) <= LONGEST_NOTE
     assert note.endswith("xx"), "nothing had to be cut"
+
+
+def test_an_ensemble_names_its_members(sweep: Any) -> None:
+    note = at_home(
+        ensemble_note(sweep.plan, (sweep.teacher_id, sweep.student_id)),
+        {sweep.teacher_id: "1f" * 16, sweep.student_id: "2e" * 16}.get,
+        "7",
+        Path("/data"),
+    )
+
+    assert note == (
+        "**ensemble**: the mean of the probabilities (Eq. 4) of "
+        f'[small / teacher](#/experiments/7/runs/{"1f" * 16} "{sweep.teacher_id}"), '
+        f'[small / ban, ban-1](#/experiments/7/runs/{"2e" * 16} "{sweep.student_id}")'
+    )
 
 
 def test_a_searched_generation_says_what_is_searched(searched_sweep: Any) -> None:

@@ -50,8 +50,8 @@ Where a sweep has several networks, *{ALL_ROWS}* is the mean over all their seed
 
 That later generations are *no better* can only be refuted: ✓ then says that the interval contains 0. One interval in
 twenty misses by chance, and there are dozens on this page: single marks are weak evidence, rows of equal ones are not.
-Intervals are about seeds. The test images are the same for all: with 4,000 of them an error of 35 % is itself known to
-± 1.5 points, though less of that is left in differences.
+Intervals are about seeds. The test images are the same for all: with 10,000 of them an error of 35 % is itself known to
+± 0.9 points, though less of that is left in differences.
 """
 
 
@@ -143,6 +143,8 @@ def _data_text(sweep: KeptSweep) -> str:
     of_text, limits = is_text(data), []
     if data.limit is not None:
         limits.append(f"the first {data.limit:,} training {'tokens' if of_text else 'images'}")
+    if validation := getattr(data, "validation", 0):
+        limits.append(f"validated on the last {validation:,}, tested on all test images")
     if data.test_limit is not None:
         limits.append(f"the first {data.test_limit:,} {'held-out tokens' if of_text else 'test images'}")
     return ", ".join([f"{data.kind}", *limits])

@@ -45,6 +45,15 @@ def test_reports_say_what_records_say() -> None:
                 assert cells[cell.row, cell.column + suffix][seeds.index(cell.replica_seed)] == value
 
 
+def test_nothing_is_kept_that_no_sweep_has() -> None:
+    import results
+
+    sweeps = list(results.kept_sweeps())
+    for folder in {sweep.folder for sweep in sweeps}:
+        planned = {one for sweep in sweeps if sweep.folder == folder for one in sweep.plan.generations}
+        assert {path.name for path in folder.glob("generations/*")} <= planned
+
+
 def test_histories_end_where_records_do() -> None:
     for sweep in kept():
         for generation_id, record in sweep.records.items():

@@ -94,12 +94,14 @@ class TrainingError(BansweepError):
 
 
 class DivergedError(TrainingError):
-    """The loss stopped being a finite number; `epoch` and `step` count from 1."""
+    """The loss stopped being a finite number; `epoch` and `step` count from 1. `code` is where it is of the user's own,
+    as the sweep file has it."""
 
-    def __init__(self, epoch: int, step: int, loss: float) -> None:
+    def __init__(self, epoch: int, step: int, loss: float, code: str | None = None) -> None:
+        own = f"look in {code} for what is not finite, such as the logarithm of 0; or " if code else ""
         super().__init__(
             f"the loss became {loss} in epoch {epoch}, step {step}",
-            remedy="lower recipe.learning_rate; --set recipe.learning_rate=... tries another",
+            remedy=f"{own}lower recipe.learning_rate; --set recipe.learning_rate=... tries another",
         )
         self.epoch = epoch
         self.step = step

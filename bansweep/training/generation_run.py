@@ -17,6 +17,7 @@ from bansweep.networks.builder import count_parameters
 from bansweep.plan.events import EpochReport
 from bansweep.plan.generation import Generation
 from bansweep.plan.generation_search import selected_epoch
+from bansweep.spec.losses import OwnLoss
 from bansweep.training.allocator import keep_freed_memory
 from bansweep.training.memory import memory_told
 from bansweep.training.optimizer import set_learning_rate
@@ -142,7 +143,7 @@ class GenerationRun(ABC):
             for name, value in evaluated.items():
                 if name.endswith("_loss") and not math.isfinite(value):
                     # The epoch's very last step did it: no later loss would tell.
-                    raise DivergedError(epoch, self._steps, value)
+                    raise self._diverged(epoch, self._steps, value)
             report = EpochReport(
                 epoch=epoch,
                 epochs=epochs,
@@ -155,6 +156,11 @@ class GenerationRun(ABC):
             if self.generation.select.epoch == "best" and selected_epoch(self.history, self.generation) == epoch:
                 self._best_state = state_of(self.network)
             yield report
+
+    def _diverged(self, epoch: int, step: int, value: float) -> DivergedError:
+        loss = self.generation.loss
+        code = f"{loss.code.file}:{loss.code.name}" if isinstance(loss, OwnLoss) else None
+        return DivergedError(epoch, step, value, code)
 
     @property
     def _batch_told(self) -> str:

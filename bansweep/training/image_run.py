@@ -13,7 +13,6 @@ from bansweep.data.images import ImageData
 from bansweep.data.resident import ResidentImages
 from bansweep.data.sampling import epoch_order
 from bansweep.data.suitability import check_suitable
-from bansweep.errors import DivergedError
 from bansweep.losses.builder import needs_keys, needs_stage_outputs
 from bansweep.networks.builder import build_network
 from bansweep.networks.image_network import ImageNetwork
@@ -167,7 +166,7 @@ class ImageRun(GenerationRun):
         finite = torch.isfinite(batch_losses)
         if not finite.all():
             step = int((~finite).nonzero()[0])
-            raise DivergedError(epoch, step + 1, float(batch_losses[step]))
+            raise self._diverged(epoch, step + 1, float(batch_losses[step]))
         return float(batch_losses.double().mean())
 
     def _teacher_logits(self, shares: Sequence[Tensor], views: Views | None) -> Iterable[Tensor | None]:

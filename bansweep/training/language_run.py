@@ -11,7 +11,6 @@ from torch import Tensor
 
 from bansweep.data.suitability import check_text_suitable
 from bansweep.data.text import TextData
-from bansweep.errors import DivergedError
 from bansweep.losses.answer import Answer
 from bansweep.losses.builder import build_loss, needs_keys
 from bansweep.networks.builder import build_language_model
@@ -141,7 +140,7 @@ class LanguageRun(GenerationRun):
         finite = torch.isfinite(step_losses)
         if not finite.all():
             step = int((~finite).nonzero()[0])
-            raise DivergedError(epoch, step + 1, float(step_losses[step]))
+            raise self._diverged(epoch, step + 1, float(step_losses[step]))
         return float((step_losses.double() * lengths).sum() / lengths.sum())
 
     def _teacher_logits(self, window: Window) -> Tensor | None:

@@ -191,7 +191,19 @@ def test_divergence_is_told_with_its_epoch_and_step(make_generation: Make, digit
     with pytest.raises(DivergedError, match="epoch 1, step 2") as caught:
         finish(run)
     assert (caught.value.epoch, caught.value.step) == (1, 2)
-    assert "recipe.learning_rate" in caught.value.remedy
+    assert caught.value.remedy.startswith("lower recipe.learning_rate")
+
+
+def test_a_loss_of_ones_own_is_suspected_first(make_generation: Make, digits: ImageData) -> None:
+    text = """
+def surprise(student_logits_BC, teacher_logits_BC, labels_B):
+    return (student_logits_BC - student_logits_BC)[:, 0].log()
+"""
+    code = {"file": "losses/mine.py", "name": "surprise", "text": text}
+    run = ImageRun(make_generation(loss={"kind": "python", "code": code}), digits)
+    with pytest.raises(DivergedError, match="-inf in epoch 1, step 1") as caught:
+        finish(run)
+    assert "losses/mine.py:surprise" in caught.value.remedy
 
 
 def test_bf16_follows_fp32_at_its_own_precision(make_generation: Make, digits: ImageData) -> None:

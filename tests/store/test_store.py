@@ -53,6 +53,21 @@ def test_nothing_is_created_before_something_is_written(store: Store) -> None:
     assert not store.directory.exists()
 
 
+def test_a_copied_generation_is_as_good_as_one_that_was_trained_here(
+    store: Store, published: GenerationRecord, tmp_path: Path
+) -> None:
+    home = Store(tmp_path / "home")
+    shutil.copytree(store.directory / "generations", home.directory / "generations")
+    assert home.finished([published.id]) == {published.id}
+    assert home.record(published.id) == published
+    read_everything(home, published.id)
+
+    (home.directory / "generations" / published.id / "weights.safetensors").write_bytes(b"half")
+    set_aside = home.set_aside_damaged({published.id: published.generation})
+    assert "weights.safetensors" in set_aside[published.id]
+    assert home.finished([published.id]) == frozenset()
+
+
 def test_ids_are_those_of_finished_generations(store: Store, published: GenerationRecord) -> None:
     assert Store(store.directory / "none").ids() == ()
     generations = store.directory / "generations"

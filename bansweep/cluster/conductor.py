@@ -22,6 +22,7 @@ from bansweep.plan.events import (
     EpochFinished,
     EpochReport,
     GenerationBlocked,
+    GenerationElsewhere,
     GenerationFailed,
     GenerationFinished,
     GenerationNotNeeded,
@@ -71,7 +72,7 @@ class Conductor:
         self._retries: Counter[str] = Counter()
         self._announced: set[str] = set()
         self._published: set[str] = set()
-        self._elsewhere = Elsewhere(lambda task: self._store_of(task).claim(task.id))
+        self._elsewhere = Elsewhere(lambda task: self._store_of(task).claim(task.id), self._tell_elsewhere)
         finished = store.finished(plan.generations)
         with _logged():
             self._candidate_files.remove_leftovers(filter(self._is_searched, finished))
@@ -348,6 +349,10 @@ class Conductor:
         in_use = {task.id for task in self._running.values()}
         in_use.update(*(search.candidate_ids for search in self._schedule.searches.values()))
         self._candidate_files.remove(ids - in_use)
+
+    def _tell_elsewhere(self, task: Task, owner: str) -> None:
+        if task.generation_id not in self._announced:
+            self._emit(GenerationElsewhere(task.generation_id, by=owner))
 
     def _is_searched(self, generation_id: str) -> bool:
         return self._plan.generations[generation_id].search is not None

@@ -12,10 +12,12 @@ class Elsewhere:
     """Tasks that somebody else has claimed, until he finishes them or gives them up.
 
     `claim_of` makes the claim on what a task trains. Asked again and again, it also notices that an owner is silent.
+    `tell` is called once for each task that has to wait, and hears who has it.
     """
 
-    def __init__(self, claim_of: Callable[[Task], Claim]) -> None:
+    def __init__(self, claim_of: Callable[[Task], Claim], tell: Callable[[Task, str], None]) -> None:
         self._claim_of = claim_of
+        self._tell = tell
         self._waiting: dict[str, tuple[Task, Claim]] = {}
 
     def __bool__(self) -> bool:
@@ -27,6 +29,7 @@ class Elsewhere:
         if not claim.is_taken():
             return False
         self._waiting[task.key] = task, claim
+        self._tell(task, claim.owner)
         return True
 
     def take(self) -> Task | None:

@@ -114,6 +114,14 @@ class GenerationNotNeeded:
     cause: str
 
 
+@dataclass(frozen=True)
+class GenerationElsewhere:
+    """Another process trains it, or a candidate of it, which this one waits for: `by` says who, as far as is known."""
+
+    generation_id: str
+    by: str
+
+
 CandidateEvent = CandidateStarted | CandidateEpochFinished | CandidateEnded
 
 SweepEvent = (
@@ -124,6 +132,7 @@ SweepEvent = (
     | GenerationBlocked
     | GenerationStopped
     | GenerationNotNeeded
+    | GenerationElsewhere
     | CandidateEvent
 )
 """What may be said. A searched generation starts when its first candidate does, has no epochs of its own, and is

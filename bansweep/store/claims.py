@@ -108,6 +108,7 @@ class Claim:
         self._heartbeat_s = heartbeat_s
         self._finished = finished
         self._watch = _Watch(stale_s)
+        self._owner = "another process"
         self._number = 0
         self._lease: _Lease | None = None
         self._lost = False
@@ -123,6 +124,11 @@ class Claim:
     def lost(self) -> bool:
         """Whether another took the claim over, as of the last heartbeat. What was trained is still worth publishing."""
         return self._lost
+
+    @property
+    def owner(self) -> str:
+        """Who else had it when this object looked last: `process 4711 on gpu-box`."""
+        return self._owner
 
     def acquire(
         self,
@@ -215,6 +221,7 @@ class Claim:
         if lease is not None and lease.released:
             return True
         owner = f"process {lease.process.pid} on {lease.process.hostname}" if lease else "a process that died at it"
+        self._owner = owner
         if lease is not None and lease.process.is_known_dead():
             _log.info("taking over claim %s: %s is dead", self._path(number), owner)
             return True

@@ -18,6 +18,7 @@ from bansweep.plan.events import (
     CandidateStarted,
     EpochFinished,
     GenerationBlocked,
+    GenerationElsewhere,
     GenerationFailed,
     GenerationFinished,
     GenerationNotNeeded,
@@ -30,8 +31,8 @@ from bansweep.tracking import payload
 from bansweep.tracking.payload import RunDescription
 from bansweep.tracking.runs import SweepRuns
 
-WithoutRun = GenerationBlocked | GenerationNotNeeded
-"""What concerns no run: it stands in the parent's note."""
+WithoutRun = GenerationBlocked | GenerationNotNeeded | GenerationElsewhere
+"""What concerns no run: it stands in the parent's note, or whoever trains it tells."""
 
 
 def send_live(runs: SweepRuns, plan: Plan, events: Sequence[SweepEvent]) -> None:
@@ -69,7 +70,7 @@ def _send_change(runs: SweepRuns, description: RunDescription, event: SweepEvent
             runs.end(description, "FINISHED", now, {})
         case CandidateEnded(outcome=outcome, reason=reason):
             runs.end(description, payload.CANDIDATE_STATUS[outcome], now, payload.outcome_tags(outcome, reason))
-        case GenerationFinished() | GenerationBlocked() | GenerationNotNeeded():
+        case GenerationFinished() | GenerationBlocked() | GenerationNotNeeded() | GenerationElsewhere():
             pass  # Reused ones are filled in from the store.
         case EpochFinished() | CandidateEpochFinished():
             pass  # They change no state.

@@ -12,6 +12,7 @@ from bansweep.plan.events import (
     CandidateStarted,
     EpochFinished,
     GenerationBlocked,
+    GenerationElsewhere,
     GenerationFailed,
     GenerationFinished,
     GenerationNotNeeded,
@@ -48,7 +49,7 @@ class Outcomes:
         match event:
             case GenerationStarted() | EpochFinished() | GenerationStopped():
                 self.running.add(generation_id)
-            case GenerationFinished():
+            case GenerationFinished() | GenerationElsewhere():
                 pass
             case GenerationFailed(reason=reason):
                 self.failed[generation_id] = reason

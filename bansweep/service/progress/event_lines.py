@@ -12,6 +12,7 @@ from bansweep.plan.events import (
     EpochFinished,
     EpochReport,
     GenerationBlocked,
+    GenerationElsewhere,
     GenerationFailed,
     GenerationFinished,
     GenerationNotNeeded,
@@ -25,9 +26,11 @@ from bansweep.service.progress.sweep_state import SweepState
 
 SECONDS_BETWEEN_LINES = 10.0
 
+_Progress = GenerationStarted | EpochFinished | GenerationElsewhere | CandidateStarted | CandidateEpochFinished
+
 
 class EventLines:
-    """Words events, which the state has taken in. `only_ends`: nothing of starts and epochs, which a tree shows."""
+    """Words events, which the state has taken in. `only_ends`: nothing of what a tree shows, such as epochs."""
 
     def __init__(self, state: SweepState, *, only_ends: bool = False) -> None:
         self._state = state
@@ -37,13 +40,11 @@ class EventLines:
 
     def line(self, event: SweepEvent) -> str | None:
         """The line; None where the event deserves none."""
-        if isinstance(event, GenerationStarted | EpochFinished | CandidateStarted | CandidateEpochFinished):
+        if isinstance(event, _Progress):
             return None if self._only_ends else self._progress(event)
         return self._end(event)
 
-    def _progress(
-        self, event: GenerationStarted | EpochFinished | CandidateStarted | CandidateEpochFinished
-    ) -> str | None:
+    def _progress(self, event: _Progress) -> str | None:
         state = self._state
         label = state.plan.label(event.generation_id)
         match event:
@@ -53,6 +54,8 @@ class EventLines:
                 return f"started   {label}{what}"
             case EpochFinished(generation_id, report):
                 return self._epoch(generation_id, label, report)
+            case GenerationElsewhere(_, by):
+                return f"waits     {label}: {by} trains it"
             case CandidateStarted(generation_id, candidate, epochs_done):
                 name = state.candidate_label(generation_id, candidate)
                 return f"started   {name} ({setting_text(candidate.setting)}){_going_on(epochs_done)}"

@@ -21,6 +21,7 @@ from bansweep.plan.events import (
     EpochFinished,
     EpochReport,
     GenerationBlocked,
+    GenerationElsewhere,
     GenerationFailed,
     GenerationFinished,
     GenerationNotNeeded,
@@ -117,6 +118,8 @@ def event_document(event: SweepEvent, plan: Plan) -> dict[str, Any]:
             return {"event": "generation_stopped", **generation}
         case GenerationNotNeeded(_, cause):
             return {"event": "generation_not_needed", **generation, "cause": cause}
+        case GenerationElsewhere(_, by):
+            return {"event": "generation_elsewhere", **generation, "by": by}
         case CandidateStarted(_, candidate, epochs_done):
             return {"event": "candidate_started", **generation, **_candidate(candidate), "epochs_done": epochs_done}
         case CandidateEpochFinished(_, candidate, report):

@@ -17,6 +17,7 @@ from bansweep.plan.events import (
     EpochFinished,
     EpochReport,
     GenerationBlocked,
+    GenerationElsewhere,
     GenerationFailed,
     GenerationFinished,
     GenerationNotNeeded,
@@ -56,6 +57,7 @@ class SweepState:
         self._reused: set[str] = set(self.reused)
         self._ended: set[str] = set(self.reused)
         self._stopped: set[str] = set()
+        self._elsewhere: dict[str, str] = {}
         self.running: set[str] = set()
         self.trainings: dict[str, RunningTraining] = {}
         self.last_reports: dict[str, EpochReport] = {}
@@ -105,6 +107,8 @@ class SweepState:
             case GenerationNotNeeded(generation_id, cause):
                 self._end(generation_id)
                 self.not_needed[generation_id] = cause
+            case GenerationElsewhere(generation_id, by):
+                self._elsewhere[generation_id] = by
             case CandidateStarted(generation_id, candidate, epochs_done):
                 self._begin(generation_id, epochs_done, candidate)
             case CandidateEpochFinished(generation_id, candidate, report):
@@ -130,6 +134,7 @@ class SweepState:
     def _run(self, generation_id: str) -> None:
         self.running.add(generation_id)
         self._stopped.discard(generation_id)
+        self._elsewhere.pop(generation_id, None)
 
     def _begin(self, generation_id: str, epochs_done: int, candidate: Candidate | None = None) -> None:
         generation = self.plan.generations[generation_id]
@@ -158,6 +163,7 @@ class SweepState:
     def _end(self, generation_id: str) -> None:
         self._pause(generation_id)
         self._stopped.discard(generation_id)
+        self._elsewhere.pop(generation_id, None)
         self._ended.add(generation_id)
 
     # What is left
@@ -169,7 +175,7 @@ class SweepState:
 
     @property
     def waiting(self) -> int:
-        return len(self.plan.generations) - len(self._ended) - len(self.running)
+        return len(self.plan.generations) - len(self._ended) - len(self.running) - len(self._elsewhere)
 
     @property
     def _something_could_start(self) -> bool:
@@ -177,6 +183,7 @@ class SweepState:
         return any(map(self._a_candidate_could_start, self.running)) or any(
             generation_id not in self._ended
             and generation_id not in self.running
+            and generation_id not in self._elsewhere
             and (generation.teacher is None or generation.teacher in done)
             for generation_id, generation in self.plan.generations.items()
         )
@@ -238,6 +245,8 @@ class SweepState:
         generation = self.plan.generations[generation_id]
         if state == "failed":
             return (self.failed[generation_id].splitlines() or [""])[0]
+        if state == "started":
+            return f"by {self._elsewhere[generation_id]}"
         if state == "blocked":
             return f"{within_row(self.plan, self.blocked[generation_id])} failed"
         if state == "searching" and generation.search is not None:
@@ -252,6 +261,8 @@ class SweepState:
     def state_of(self, generation_id: str) -> GenerationState:
         if generation_id in self.running:
             return "training" if self.plan.generations[generation_id].search is None else "searching"
+        if generation_id in self._elsewhere:
+            return "started"
         if generation_id not in self._ended:
             return "stopped" if generation_id in self._stopped else "waiting"
         if generation_id in self.failed:
@@ -264,11 +275,12 @@ class SweepState:
 
     @property
     def counts(self) -> str:
-        """`3 of 6 generations done, 2 running, 1 waiting`."""
+        """`3 of 6 generations done, 2 running, 1 waiting`; other processes train those that are `elsewhere`."""
         done = len(self.trained) + len(self.reused)
         parts = [f"{done} of {len(self.plan.generations)} generations done"]
         amounts = {
             "running": len(self.running),
+            "elsewhere": len(self._elsewhere),
             "waiting": self.waiting,
             "failed": len(self.failed),
             "blocked": len(self.blocked),

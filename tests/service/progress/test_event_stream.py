@@ -14,6 +14,7 @@ from bansweep.plan.events import (
     EpochFinished,
     EpochReport,
     GenerationBlocked,
+    GenerationElsewhere,
     GenerationFailed,
     GenerationFinished,
     GenerationStarted,
@@ -35,6 +36,7 @@ def test_a_line_for_each_event_with_its_time_its_sweep_and_its_fields(plan: Plan
     stream = EventStream(plan, file, clock=lambda: 7.0)
     stream.start(finished=1)
     for event in (
+        GenerationElsewhere(teacher, by="process 7 on gpu-box"),
         GenerationStarted(teacher, epochs_done=1),
         EpochFinished(teacher, REPORT),
         GenerationFinished(teacher),
@@ -47,8 +49,9 @@ def test_a_line_for_each_event_with_its_time_its_sweep_and_its_fields(plan: Plan
     common = {"time": 7.0, "sweep": "demo"}
     assert all(common.items() <= line.items() for line in lines)
     of_teacher = {**common, "id": teacher, "label": "wrn-10-1 / teacher"}
-    assert lines[:4] == [
+    assert lines[:5] == [
         {"event": "sweep_started", **common, "generations": 4, "finished": 1},
+        {"event": "generation_elsewhere", **of_teacher, "by": "process 7 on gpu-box"},
         {"event": "generation_started", **of_teacher, "epochs_done": 1},
         {
             "event": "epoch_finished",
@@ -60,7 +63,7 @@ def test_a_line_for_each_event_with_its_time_its_sweep_and_its_fields(plan: Plan
         },
         {"event": "generation_finished", **of_teacher, "reused": False, "choice": None},
     ]
-    assert [line["event"] for line in lines[4:]] == ["generation_failed", "generation_blocked", "sweep_ended"]
+    assert [line["event"] for line in lines[5:]] == ["generation_failed", "generation_blocked", "sweep_ended"]
     assert lines[-1]["report"] == {"table": []}
 
 

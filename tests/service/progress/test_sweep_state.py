@@ -18,6 +18,7 @@ from bansweep.plan.events import (
     EpochFinished,
     EpochReport,
     GenerationBlocked,
+    GenerationElsewhere,
     GenerationFailed,
     GenerationFinished,
     GenerationNotNeeded,
@@ -26,6 +27,7 @@ from bansweep.plan.events import (
     SweepEvent,
 )
 from bansweep.service.progress.display import Display
+from bansweep.service.progress.event_lines import EventLines
 from bansweep.service.progress.running import duration_text, metric_text
 from bansweep.service.progress.sweep_state import SweepState
 
@@ -112,6 +114,26 @@ def test_what_a_chain_leaves_out_is_neither_waiting_nor_blocked(state: SweepStat
     assert state.counts == "0 of 4 generations done, 3 waiting, 1 not needed"
     assert ids["ban-2"] not in state.left
     assert state.closing == "0 trained, 0 reused, 1 not needed"
+
+
+@pytest.mark.parametrize("end", ["taken over", "reused"])
+def test_what_another_process_trains_is_told_and_neither_running_nor_waiting(
+    state: SweepState, ids: dict[str, str], end: str
+) -> None:
+    teacher = ids["teacher"]
+    event = GenerationElsewhere(teacher, by="process 7 on gpu-box")
+    state.handle(event)
+
+    assert EventLines(state).line(event) == "waits     wrn-10-1 / teacher: process 7 on gpu-box trains it"
+    assert EventLines(state, only_ends=True).line(event) is None
+    assert state.counts == "0 of 4 generations done, 1 elsewhere, 3 waiting"
+    [row] = state.standing.rows
+    assert (row.generations[0].state, row.generations[0].remark) == ("started", "by process 7 on gpu-box")
+    assert teacher in state.left
+
+    state.handle(GenerationStarted(teacher, 3) if end == "taken over" else GenerationFinished(teacher, reused=True))
+    assert state.state_of(teacher) == ("training" if end == "taken over" else "in the store")
+    assert "elsewhere" not in state.counts
 
 
 def test_every_generation_is_counted_once_whatever_becomes_of_it(state: SweepState, ids: dict[str, str]) -> None:

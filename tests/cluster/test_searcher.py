@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import socket
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from bansweep.plan.events import (
     EpochFinished,
     EpochReport,
     GenerationBlocked,
+    GenerationElsewhere,
     GenerationFailed,
     GenerationFinished,
     GenerationStarted,
@@ -259,4 +262,7 @@ def test_a_trial_that_came_too_late_is_begun_again_once_the_other_one_is_through
     now[0] = 1.0
     assert searcher.suggest("t2") == {"generation": ids["teacher"]}
     searcher.on_trial_complete("t2", {"outcome": "reused"})
-    assert events == [GenerationFinished(ids["teacher"], reused=True)]
+    assert events == [
+        GenerationElsewhere(ids["teacher"], by=f"process {os.getpid()} on {socket.gethostname()}"),
+        GenerationFinished(ids["teacher"], reused=True),
+    ]

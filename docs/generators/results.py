@@ -30,7 +30,7 @@ COMMAND = "python docs/generators/results.py"
 FOLDERS = {"cpu": "On a CPU"}
 """Folders of sweeps/ and of results/, with their titles."""
 PAPER_SWEEPS = ("table1", "table2", "table3", "table4", "table5", "table6")
-SIGNS = {"holds": "✓", "open": "·", "the opposite": "✗", "one seed": "1"}
+SIGNS = {"holds": "✓", "not refuted": "≈", "open": "·", "the opposite": "✗", "one seed": "1"}
 
 HEAD = f"""# Results
 
@@ -44,12 +44,13 @@ t-interval of their mean at 95 %; negative is better. A claim
 
 - **holds** (✓) in a row where the whole interval is on the side that the paper says;
 - is **open** (·) where the interval contains 0: with so few seeds, only large effects show;
-- **does not hold** (✗) where the whole interval is on the other side.
+- **does not hold** (✗) where the whole interval is on the other side;
+- is **not refuted** (≈) where it says that two columns are equal, and the interval contains 0: no proof of it.
 
 Where a sweep has several networks, *{ALL_ROWS}* is the mean over all their seeds, with its interval.
 
-That later generations are *no better* can only be refuted: ✓ then says that the interval contains 0. One interval in
-twenty misses by chance, and there are dozens on this page: single marks are weak evidence, rows of equal ones are not.
+One interval in twenty misses by chance, and there are dozens on this page: single marks are weak evidence, rows of
+equal ones are not.
 Intervals are about seeds. The test images are the same for all: with 10,000 of them an error of 35 % is itself known to
 ± 0.9 points, though less of that is left in differences.
 """
@@ -110,13 +111,14 @@ def _overview(sweeps: Sequence[KeptSweep]) -> list[str]:
         )
     ]
     marks = Counter(cell[:1] for line in lines for cell in line[3:])
-    told = f"{marks['✓']} ✓, {marks['·']} ·, {marks['✗']} ✗: what all networks of a sweep say together, with the mean."
+    counts = ", ".join(f"{marks[sign]} {sign}" for sign in "✓≈·✗")
+    told = f"{counts}: what all networks of a sweep say together, with the mean and its interval."
     return ["## The claims at a glance", told, _table(["claim", "in the paper", "difference", *found], lines)]
 
 
 def _glance(finding: Finding) -> str:
-    mean = finding.paired.mean
-    return SIGNS[finding.verdict] + ("" if mean is None else f" {TEST_ERROR.difference_text(mean)}")
+    mean, interval, _ = _paired(finding)
+    return f"{SIGNS[finding.verdict]} {mean} ({interval})"
 
 
 def _section(sweep: KeptSweep) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Literal
 from bansweep.report.paired_difference import PairedDifference, paired_difference
 
 Prediction = Literal["lower", "higher", "equal"]
-Verdict = Literal["holds", "open", "the opposite", "one seed"]
+Verdict = Literal["holds", "not refuted", "open", "the opposite", "one seed"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Finding:
 
 IMAGE_CLAIMS = (
     Claim("Students beat their teachers", "tables 1-3", "lower", (("ban-1", "teacher"),)),
-    Claim("Labels beside the teacher are of no use", "table 2: BAN against BAN+L", "lower", (("ban-1", "ban+l"),)),
+    Claim("Students learn no less without labels: BAN beats BAN+L", "table 2", "lower", (("ban-1", "ban+l"),)),
     Claim(
         "The teacher's confidence alone helps (CWTM), and so do its wrong answers in disorder (DKPP)",
         "table 2",
@@ -125,13 +125,13 @@ def _findings_of_pair(
 def verdict(paired: PairedDifference, prediction: Prediction) -> Verdict:
     """Whether an interval of differences bears a prediction out.
 
-    `equal` can only be refuted: it holds as long as the interval contains 0, which with few seeds says little.
+    `equal` can only be refuted, or not: that an interval contains 0 is no proof, least of all with few seeds.
     """
     if paired.interval is None:
         return "one seed"
     low, high = paired.interval
     if prediction == "equal":
-        return "holds" if low <= 0 <= high else "the opposite"
+        return "not refuted" if low <= 0 <= high else "the opposite"
     if prediction == "higher":
         low, high = -high, -low
     if high < 0:

@@ -73,7 +73,7 @@ def test_histories_end_where_records_do() -> None:
         ((1.9, 2.0, 2.1), "higher", "holds"),
         ((-1.9, -2.0, -2.1), "higher", "the opposite"),
         ((-1.0, -2.0, -3.0), "higher", "open"),
-        ((-1.0, -2.0, -3.0), "equal", "holds"),
+        ((-1.0, -2.0, -3.0), "equal", "not refuted"),
         ((-1.9, -2.0, -2.1), "equal", "the opposite"),
         ((1.9, 2.0, 2.1), "equal", "the opposite"),
         ((-5.0, None, None), "lower", "one seed"),

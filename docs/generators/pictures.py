@@ -4,8 +4,6 @@
 
     bansweep run sweeps/quickstart.yaml --set diagnostics=true --store STORE
     python docs/generators/pictures.py STORE
-
-Everything is grey: what colours would tell, hatches, dashes and labels do.
 """
 
 from __future__ import annotations
@@ -16,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-
-mpl.use("svg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from picture_style import DARK, LIGHT, MIDDLE, STYLE, save
 
 from bansweep.data.images import ImageData, load_images
 from bansweep.data.prepare import prepare
@@ -30,18 +27,6 @@ from bansweep.spec.data import is_text
 from bansweep.store.predictions import Predictions
 
 ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "docs" / "pictures"
-DARK, MIDDLE, LIGHT = "#222222", "#777777", "#c4c4c4"
-STYLE: dict[Any, Any] = {
-    "svg.hashsalt": "bansweep",
-    "svg.fonttype": "path",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": MIDDLE,
-    "hatch.linewidth": 0.6,
-    "savefig.facecolor": "white",  # to be read on dark pages as well
-}
 
 
 class Quickstart:
@@ -206,12 +191,9 @@ PICTURES: dict[str, Callable[[Quickstart], Figure]] = {
 
 def main() -> None:
     quickstart = Quickstart(sys.argv[1])
-    FOLDER.mkdir(exist_ok=True)
     with mpl.rc_context(STYLE):
         for name, draw in PICTURES.items():
-            figure = draw(quickstart)
-            figure.savefig(FOLDER / f"{name}.svg", metadata={"Date": None, "Title": (draw.__doc__ or "").strip()})
-            plt.close(figure)
+            save(draw(quickstart), name, (draw.__doc__ or "").strip())
 
 
 if __name__ == "__main__":

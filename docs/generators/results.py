@@ -1,8 +1,8 @@
-"""Writes docs/results.md from what is kept under results/.
+"""Writes docs/results.md, and draws its pictures, from what is kept under results/.
 
 ::
 
-    python docs/generators/results.py           write the page where it is not up to date
+    python docs/generators/results.py           write what is not up to date
     python docs/generators/results.py --check   write nothing; exit status 1 where it is not
 
 `docs/generators/results_kept.py` brings results there.
@@ -19,6 +19,7 @@ from typing import Any
 
 from results_claims import ALL_ROWS, IMAGE_CLAIMS, TEXT_CLAIMS, Claim, Finding, findings
 from results_kept import KeptSweep
+from results_pictures import description, draw, picture
 
 from bansweep.report.metrics import TEST_ERROR
 from bansweep.spec.data import is_text
@@ -136,8 +137,17 @@ def _section(sweep: KeptSweep) -> list[str]:
         f"{days[0]:%Y-%m-%d} to {days[-1]:%Y-%m-%d}, torch {first.versions.get('torch', '?')}.",
     ]
     blocks = [f"### {spec.name}", "\n".join(facts), _cells(sweep), _fit(sweep)]
-    blocks += ["Differences, in " + ("perplexity:" if is_text(spec.data) else "percentage points:"), _claims(sweep)]
-    return blocks
+    return [*blocks, _shown(sweep), f"Differences, in {_unit(sweep)}:", _claims(sweep)]
+
+
+def _unit(sweep: KeptSweep) -> str:
+    return "perplexity" if is_text(sweep.spec.data) else "percentage points"
+
+
+def _shown(sweep: KeptSweep) -> str:
+    """The picture of the differences, which the table below has in figures."""
+    told = "A line for each pair of columns: the mean difference and its interval, network by network and all together"
+    return f"![{told}, against a line at 0](pictures/{picture(sweep.spec.name).name})"
 
 
 def _data_text(sweep: KeptSweep) -> str:
@@ -221,15 +231,31 @@ def _table(heading: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
+def outdated() -> list[Path]:
+    """The page and the pictures that are not what results/ says now."""
+    files = [] if PAGE.is_file() and PAGE.read_text(encoding="utf-8") == page() else [PAGE]
+    return files + [picture(sweep.spec.name) for sweep in kept_sweeps() if sweep.records and not _is_drawn(sweep)]
+
+
+def _is_drawn(sweep: KeptSweep) -> bool:
+    file = picture(sweep.spec.name)
+    return file.is_file() and description(_all_findings(sweep)) in file.read_text(encoding="utf-8")
+
+
+def _all_findings(sweep: KeptSweep) -> list[Finding]:
+    return [one for _, those in sweep_findings(sweep) for one in those]
+
+
 def main() -> int:
-    wanted = page()
-    if PAGE.is_file() and PAGE.read_text(encoding="utf-8") == wanted:
-        return 0
+    files = outdated()
+    for file in files:
+        print(f"{file} is not up to date; {COMMAND} writes it" if "--check" in sys.argv[1:] else file)
     if "--check" in sys.argv[1:]:
-        print(f"{PAGE} is not up to date; {COMMAND} writes it")
-        return 1
-    PAGE.write_text(wanted, encoding="utf-8")
-    print(PAGE)
+        return 1 if files else 0
+    PAGE.write_text(page(), encoding="utf-8")
+    for sweep in kept_sweeps():
+        if picture(sweep.spec.name) in files:
+            draw(sweep.spec.name, _all_findings(sweep), _unit(sweep))
     return 0
 
 

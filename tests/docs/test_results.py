@@ -25,10 +25,27 @@ def kept() -> Iterator[Any]:
     return (sweep for sweep in results.kept_sweeps() if sweep.records)
 
 
-def test_the_page_is_up_to_date() -> None:
+def test_the_page_and_its_pictures_are_up_to_date() -> None:
     import results
 
-    assert results.PAGE.read_text(encoding="utf-8") == results.page(), f"run {results.COMMAND}"
+    assert results.outdated() == [], f"run {results.COMMAND}"
+
+
+def test_a_picture_tells_its_figures_and_so_whether_it_is_outdated(tmp_path: Path, monkeypatch: Any) -> None:
+    import picture_style
+    import results_claims
+    import results_pictures
+
+    monkeypatch.setattr(picture_style, "FOLDER", tmp_path)
+    claim = results_claims.Claim("students win", "", "lower", (("ban", "teacher"),))
+    rows = {
+        (row, column): [value + shift for shift in (0.0, 1.0, 2.5)]
+        for row, column, value in (("a", "teacher", 30.0), ("a", "ban", 28.0), ("b", "teacher", 9), ("b", "ban", 9.5))
+    }
+    found = results_claims.findings(claim, ["a", "b"], rows)
+    told = results_pictures.description(found)
+    assert told.startswith("ban − teacher, a: -2.00 (-2.00 to -2.00); ban − teacher, b: 0.50 (0.50 to 0.50)")
+    assert told in results_pictures.draw("some", found, "percentage points").read_text(encoding="utf-8")
 
 
 def test_reports_say_what_records_say() -> None:

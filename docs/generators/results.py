@@ -22,7 +22,7 @@ from results_kept import KeptSweep
 from results_pictures import description, draw, picture
 
 from bansweep.report.metrics import TEST_ERROR
-from bansweep.spec.data import is_text
+from bansweep.spec.data import OwnImages, is_text
 from bansweep.store.records import GenerationRecord
 
 ROOT = Path(__file__).parents[2]
@@ -156,10 +156,11 @@ def _data_text(sweep: KeptSweep) -> str:
     if data.limit is not None:
         limits.append(f"the first {data.limit:,} training {'tokens' if of_text else 'images'}")
     if validation := getattr(data, "validation", 0):
-        limits.append(f"validated on the last {validation:,}, tested on all test images")
+        limits.append(f"validated on {validation:,} others, tested on all test images")
     if data.test_limit is not None:
         limits.append(f"the first {data.test_limit:,} {'held-out tokens' if of_text else 'test images'}")
-    return ", ".join([f"{data.kind}", *limits])
+    name = f"`{data.code.file}:{data.code.name}`" if isinstance(data, OwnImages) else data.kind
+    return ", ".join([name, *limits])
 
 
 def _cells(sweep: KeptSweep) -> str:

@@ -1,0 +1,57 @@
+"""sweeps/cpu/half_resolution.py: what the CPU sweep of CIFAR-100 learns from."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import avg_pool2d
+
+from bansweep.data.images import ImageSplit, load_images
+from bansweep.data.prepare import prepare
+from bansweep.spec.data import Cifar
+
+ROOT = Path(__file__).parents[1]
+SHARED = Path(os.environ.get("BANSWEEP_SHARED", ROOT.parent / "shared"))
+
+
+@pytest.fixture(scope="module")
+def half_resolution() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("half_resolution", ROOT / "sweeps" / "cpu" / "half_resolution.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_each_square_becomes_its_mean(half_resolution: ModuleType) -> None:
+    rows = [[1, 3, 0, 0], [5, 8, 0, 2], [255, 255, 7, 7], [255, 255, 8, 8]]
+    images = np.array(rows, dtype=np.uint8)[None, :, :, None]
+    halved = half_resolution.halved(ImageSplit(images, np.zeros(1, dtype=np.int64)))
+    # 17 / 4 = 4.25; 2 / 4 = 0.5 and 30 / 4 = 7.5 go to the even neighbour
+    assert halved[0, :, :, 0].tolist() == [[4, 0], [255, 8]]
+    assert halved.dtype == np.uint8
+
+
+def test_all_of_cifar100_is_made_smaller(
+    half_resolution: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not (SHARED / "data" / "cifar100-train.parquet").is_file():
+        pytest.skip(f"CIFAR-100 is not in {SHARED / 'data'}; BANSWEEP_SHARED names its parent")
+    monkeypatch.setenv("BANSWEEP_DATA", str(SHARED / "data"))
+    monkeypatch.setenv("BANSWEEP_CACHE", str(tmp_path))
+    made = half_resolution.cifar100()
+    assert made["train_images"].shape == (50_000, 16, 16, 3)
+    assert made["test_images"].shape == (10_000, 16, 16, 3)
+    assert (len(made["classes"]), made["classes"][0]) == (100, "apple")
+    assert np.bincount(made["train_labels"]).tolist() == [500] * 100
+    spec = Cifar(kind="cifar100")
+    whole_BKHW = torch.from_numpy(load_images(spec, prepare(spec)).test.images_NHWC[:200]).permute(0, 3, 1, 2)
+    expected_BHWK = avg_pool2d(whole_BKHW.double(), 2).round().permute(0, 2, 3, 1)
+    assert torch.equal(torch.from_numpy(made["test_images"][:200]).double(), expected_BHWK)

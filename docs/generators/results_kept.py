@@ -30,6 +30,7 @@ from bansweep.store.store import Store
 
 REPORT_FILE = "report.json"
 MACHINE_FILE = "machine.txt"
+REMARKS_FILE = "remarks.md"
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,12 @@ class KeptSweep:
         return (self.folder / MACHINE_FILE).read_text(encoding="utf-8").strip()
 
     @cached_property
+    def remarks(self) -> str:
+        """What somebody wrote about what looked odd in the figures, in Markdown; nothing where nothing did."""
+        path = self.folder / "sweeps" / self.spec.name / REMARKS_FILE
+        return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
+
+    @cached_property
     def _request(self) -> SweepRequest:
         return sweep_request(self.file, str(self.folder), None)
 
@@ -84,7 +91,7 @@ def keep(store: Path, folder: Path, sweep_file: Path) -> int:
         if record is None or (kept / RECORD_FILE).exists():
             continue
         source = store / "generations" / generation_id
-        (kept / record.folder).mkdir(parents=True)
+        (kept / record.folder).mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / record.folder / HISTORY_FILE, kept / record.folder / HISTORY_FILE)
         shutil.copyfile(source / RECORD_FILE, kept / RECORD_FILE)
         new += 1

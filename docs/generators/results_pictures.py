@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from xml.etree import ElementTree
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from picture_style import DARK, FOLDER, LIGHT, MIDDLE, STYLE, save
-from results_claims import ALL_ROWS, Finding
+from results_findings import ALL_ROWS, Finding
 
 HEIGHT_OF_PAIR, HEIGHT_OF_REST = 0.34, 0.9
 """In inches; the rest is the axis and the legend."""
@@ -24,7 +26,15 @@ def picture(name: str) -> Path:
 
 def description(findings: Sequence[Finding]) -> str:
     """The figures of the picture, in words: what a screen reader has, and what tells an outdated picture."""
-    return "; ".join(f"{one.first} − {one.second}, {one.row}: {_figures(one)}" for one in findings)
+    return "; ".join(f"{one.name}, {one.row}: {one.mean_text} ({one.interval_text})" for one in findings)
+
+
+def described(path: Path) -> str | None:
+    """The description in a picture that was drawn; None where there is none."""
+    if not path.is_file():
+        return None
+    found = ElementTree.parse(path).find(".//{http://purl.org/dc/elements/1.1/}description")
+    return None if found is None else found.text
 
 
 def draw(name: str, findings: Sequence[Finding], unit: str) -> Path:
@@ -34,45 +44,42 @@ def draw(name: str, findings: Sequence[Finding], unit: str) -> Path:
 
 
 def _figure(findings: Sequence[Finding], unit: str) -> Figure:
-    pairs = list(dict.fromkeys((one.first, one.second) for one in findings))
+    pairs = list(dict.fromkeys(one.name for one in findings))
     rows = list(dict.fromkeys(one.row for one in findings))
     figure, axes = plt.subplots(figsize=(7, HEIGHT_OF_PAIR * len(pairs) + HEIGHT_OF_REST), layout="constrained")
     axes.axvline(0, color=MIDDLE, linestyle=":", linewidth=1)
     for number in range(0, len(pairs), 2):
         axes.axhspan(number - 0.5, number + 0.5, color=LIGHT, alpha=0.25, linewidth=0)
     for finding in findings:
-        shift = (rows.index(finding.row) + 0.5) / len(rows) - 0.5
-        _mark(axes, finding, pairs.index((finding.first, finding.second)) + 0.7 * shift, rows.index(finding.row))
-    axes.set_yticks(range(len(pairs)), [f"{first} − {second}" for first, second in pairs])
+        number = rows.index(finding.row)
+        shift = 0.7 * ((number + 0.5) / len(rows) - 0.5)
+        _mark(axes, finding, pairs.index(finding.name) + shift, MARKS[number % len(MARKS)])
+    axes.set_yticks(range(len(pairs)), pairs)
     axes.set_ylim(len(pairs) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel(f"{unit}; left of 0 the first column is better")
-    figure.legend(*_legend(axes), loc="outside upper center", ncols=len(rows), frameon=False)
+    handles = _handle_of_each_row(axes)
+    figure.legend(
+        [handles[row] for row in rows if row in handles],
+        [row for row in rows if row in handles],
+        loc="outside upper center",
+        ncols=len(rows),
+        frameon=False,
+    )
     return figure
 
 
-def _mark(axes: Axes, finding: Finding, height: float, number: int) -> None:
+def _mark(axes: Axes, finding: Finding, height: float, mark: str) -> None:
     """A mark at the mean, and a line over the interval, heavy where it is all rows'."""
     mean, interval = finding.paired.mean, finding.paired.interval
-    if mean is None:
-        return
     whole = finding.row == ALL_ROWS
     if interval is not None:
         axes.plot(interval, (height, height), color=DARK if whole else MIDDLE, linewidth=2.2 if whole else 1)
-    face = DARK if whole else "white"
-    axes.plot(
-        mean, height, MARKS[number % len(MARKS)], color=DARK, markerfacecolor=face, markersize=5, label=finding.row
-    )
+    if mean is not None:
+        face = DARK if whole else "white"
+        axes.plot(mean, height, mark, color=DARK, markerfacecolor=face, markersize=5, label=finding.row)
 
 
-def _legend(axes: Axes) -> tuple[list[object], list[str]]:
-    """Each row once."""
+def _handle_of_each_row(axes: Axes) -> dict[str, Artist]:
     handles, labels = axes.get_legend_handles_labels()
-    once = dict(zip(reversed(labels), reversed(handles), strict=True))
-    return list(once.values())[::-1], list(once)[::-1]
-
-
-def _figures(finding: Finding) -> str:
-    mean, interval = finding.paired.mean, finding.paired.interval
-    told = "none" if mean is None else f"{mean:.2f}"
-    return told if interval is None else f"{told} ({interval[0]:.2f} to {interval[1]:.2f})"
+    return dict(zip(labels, handles, strict=True))

@@ -49,7 +49,9 @@ def test_each_distinct_generation_of_a_table_is_trained_once(table: str, generat
     assert len(plan_of(table).generations) == generations
 
 
-@pytest.mark.parametrize(("name", "generations"), [("cpu/cifar10", 54), ("cpu/cifar100", 54), ("cpu/ptb", 15)])
+@pytest.mark.parametrize(
+    ("name", "generations"), [("cpu/cifar10", 54), ("cpu/cifar100", 54), ("cpu/digits", 108), ("cpu/ptb", 15)]
+)
 def test_a_cpu_sweep_says_how_many_generations_it_has(name: str, generations: int) -> None:
     assert len(plan_of(name).generations) == generations
     assert f"# {generations} generations, " in (FOLDER / f"{name}.yaml").read_text(encoding="utf-8")

@@ -41,18 +41,24 @@ the paired t-interval of their mean at 95 %; negative is better. A claim
 - {SIGNS["holds"]} **holds** where the whole interval is on the side that the paper says;
 - {SIGNS["open"]} is **open** where the interval contains 0: with so few seeds, only large effects show;
 - {SIGNS["does not hold"]} **does not hold** where the whole interval is on the other side;
-- {SIGNS["not refuted"]} is **not refuted** where it says that something is no better, and the interval contains 0:
-  that proves nothing.
+- {SIGNS["not refuted"]} is **not refuted** where it says that something is no better, and the interval contains 0: that
+  proves nothing.
 
-A claim about several pairs of columns holds {SIGNS["in part"]} **in part** where it holds for some of them. Where a
-sweep has several networks, *{ALL_ROWS}* is the mean over all their seeds, with its interval.
+A claim about several pairs of columns holds {SIGNS["in part"]} **in part** where it holds for some of them, and does not
+hold where it does not for some, and holds for none. Where a sweep has several networks, *{ALL_ROWS}* is the mean over
+all their seeds, with its interval, and n counts networks times seeds: where the networks differ, read their own rows.
 
 **What intervals leave out.** All seeds learn from the same few images, or the same piece of text, and are tested on the
 same: what other images would have brought is in no interval. Of 10,000 test images, an error of 40 % is itself known to
-± 1.0 points, one of 75 % to ± 0.8; of the digits' 360, one of 5 % to ± 2.3. Less of that is left in differences. One
-interval in twenty misses by chance, and there are dozens here. They are no independent witnesses either: all
-differences from the teacher share the teacher's runs, all from BAN-1 share BAN-1's. And these networks are tiny: the
-paper's smallest has 380,000 parameters.
+± 1.0 points, one of 75 % to ± 0.8; of the digits' 360, one of 5 % to ± 2.3. Differences between networks that are
+tested on the same images are known better than that. One interval in twenty misses by chance. They are no independent
+witnesses either: all differences from the teacher share the teacher's runs, all from BAN-1 share BAN-1's. And these
+networks are tiny: the paper's smallest has 380,000 parameters.
+
+**What the claims leave open.** An ensemble is compared with single networks; no ensemble of networks that all learnt
+from labels was run, so that none of this shows that being born again is what makes ensembles good. Where teacher and
+student are of two architectures they are of two sizes, too: the Wide-ResNets here have two to four times the DenseNets'
+parameters, and mostly learn more from labels alone; in the paper it is mostly the student that is larger.
 """
 
 
@@ -88,13 +94,15 @@ def _overview(sweeps: Sequence[KeptSweep]) -> list[str]:
     ]
     counts = Counter(claim_verdict(of[claim]) for of in found.values() for claim in of if not claim.is_control)
     told = ", ".join(f"{counts[verdict]} {_word(verdict)}" for verdict in SIGNS if counts[verdict])
+    intervals = sum(len(those) for of in found.values() for those in of.values())
     lines = [line for claim in claims for line in _pairs(claim, [of.get(claim, ()) for of in found.values()])]
     return [
         "## The claims at a glance",
-        f"In all: {told}.",
+        f"In all: {told}. The page has {intervals} intervals, of which about {intervals / 20:.0f} miss by chance.",
         table(["claim", *found], in_words),
         "Differences that this rests on: of all networks of a sweep together, with the interval and the number of "
-        "differences behind it. The last column is what the paper has of its own, far larger networks.",
+        "differences behind it; then what the paper has of its own, far larger networks. BAN-1 here is the BAN of its "
+        "table 2, but for comparisons of generations and ensembles, for which it has a BAN-1 of another seed.",
         table(["claim", "difference", *found, "the paper's", "where"], lines),
     ]
 

@@ -98,21 +98,31 @@ IMAGE_CLAIMS = (
         ),
     ),
     Claim(
-        "Gains saturate: later generations are no better than the first",
-        "sections 3.1 and 5.2, which say after a few generations",
+        "Later generations improve on the first",
+        'section 5.2: "inconsistent but positive"',
         (
-            Pair("ban-2", "ban-1", "not lower", PaperDifference("table2", "ban-2", "ban-1")),
-            Pair("ban-3", "ban-1", "not lower", PaperDifference("table2", "ban-3", "ban-1")),
+            Pair("ban-2", "ban-1", paper=PaperDifference("table2", "ban-2", "ban-1")),
+            Pair("ban-3", "ban-1", paper=PaperDifference("table2", "ban-3", "ban-1")),
         ),
     ),
     Claim(
-        "Ensembles help most: the mean of two or three generations beats each of them",
+        "Gains saturate: the third generation is no better than the second",
+        "sections 3.1 and 5.2, which say after a few",
+        (Pair("ban-3", "ban-2", "not lower", PaperDifference("table2", "ban-3", "ban-2")),),
+    ),
+    Claim(
+        "The mean of two or three generations beats each of them",
         "section 3.1, table 2",
         tuple(
             Pair(ensemble, member, paper=PaperDifference("table2", ensemble, member))
             for ensemble, members in (("ens*2", ("ban-1", "ban-2")), ("ens*3", ("ban-1", "ban-2", "ban-3")))
             for member in members
         ),
+    ),
+    Claim(
+        "Ensembles help most: they beat BAN+L, too",
+        "table 2",
+        (Pair("ens*3", "ban+l", paper=PaperDifference("table2", "ens*3", "ban+l")),),
     ),
     Claim(
         "An ensemble of students beats the teacher",
@@ -174,9 +184,9 @@ TEXT_CLAIMS = (
         "Students need labels: BAN is worse than BAN+L", "section 5.3", (Pair("ban_test", "ban+l-1_test", "higher"),)
     ),
     Claim(
-        "Gains saturate: a second generation is no better than the first",
-        "section 3.1, of images",
-        (Pair("ban+l-2_test", "ban+l-1_test", "not lower"),),
+        "A second generation improves on the first",
+        "section 5.2, of images",
+        (Pair("ban+l-2_test", "ban+l-1_test"),),
     ),
     Claim(
         "The mean of two generations beats each of them",

@@ -98,8 +98,8 @@ def test_a_section_says_what_was_run_and_what_came_of_it(kept: Any, monkeypatch:
     assert "| teacher | 37.50 ± 17.68 |" in text
     assert "| ban-2 | 75.00 (1 of 2 seeds) |" in text
     assert "| ✓ | Students beat their teachers | wrn-10-1 | ban-1 − teacher | -25.00 | -25.00 to -25.00 |" in text
-    assert "| ? | Gains saturate" in text
-    assert "no interval | +50.00 |" in text
+    later = "Later generations improve on the first | wrn-10-1 | ban-2 − ban-1 | +50.00 | no interval | +50.00 |"
+    assert f"| ? | {later}" in text
     assert "What was looked into" not in text
 
 

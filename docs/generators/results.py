@@ -44,9 +44,10 @@ the paired t-interval of their mean at 95 %; negative is better. A claim
 - {SIGNS["not refuted"]} is **not refuted** where it says that something is no better, and the interval contains 0: that
   proves nothing.
 
-A claim about several pairs of columns holds {SIGNS["in part"]} **in part** where it holds for some of them, and does not
-hold where it does not for some, and holds for none. Where a sweep has several networks, *{ALL_ROWS}* is the mean over
-all their seeds, with its interval, and n counts networks times seeds: where the networks differ, read their own rows.
+A claim about several pairs of columns holds {SIGNS["in part"]} **in part** where it holds for some of them; where it
+holds for none, and for some does not, it does not hold. Where a sweep has several networks, *{ALL_ROWS}* is the mean
+over all their seeds, with its interval, and n counts networks times seeds: where the networks differ, read their own
+rows.
 
 **What intervals leave out.** All seeds learn from the same few images, or the same piece of text, and are tested on the
 same: what other images would have brought is in no interval. Of 10,000 test images, an error of 40 % is itself known to

@@ -77,13 +77,17 @@ def _train_here(job: GenerationJob, allocation: Allocation) -> None:
     import torch
 
     from bansweep.cluster.generation import train_and_publish
+    from bansweep.training.allocator import give_back_freed_memory
     from bansweep.training.workers import Workers, default_device
 
     # A fixed number of threads: the order of sums, and with it the last bits of weights, depends on it.
     torch.set_num_threads(allocation.cpus)
-    train_and_publish(
-        job,
-        workers=Workers(),
-        device=default_device(gpu=allocation.gpus > 0),
-        on_epoch=lambda report: tune.report(epoch_message(report)),
-    )
+    try:
+        train_and_publish(
+            job,
+            workers=Workers(),
+            device=default_device(gpu=allocation.gpus > 0),
+            on_epoch=lambda report: tune.report(epoch_message(report)),
+        )
+    finally:
+        give_back_freed_memory()  # the next trial in this process starts afresh

@@ -31,3 +31,17 @@ def keep_freed_memory() -> None:
     mallopt(_M_MMAP_THRESHOLD, _LARGEST_BLOCK_BYTES)
     mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
     mallopt(_M_TOP_PAD, _AT_A_TIME_BYTES)
+
+
+def give_back_freed_memory() -> None:
+    """Hand what is kept to the kernel, once a training is over and nothing of it is left.
+
+    A process that trains one generation after another does so in threads of their own, and glibc keeps memory by
+    thread: what the last one has freed is not what the next one uses, and each leaves as much again. Side effect:
+    this process's memory shrinks.
+    """
+    if sys.platform != "linux":
+        return
+    malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if malloc_trim is not None:
+        malloc_trim(0)

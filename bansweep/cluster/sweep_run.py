@@ -14,8 +14,9 @@ from bansweep.cluster.conductor import Conductor
 from bansweep.cluster.job import GenerationJob
 from bansweep.cluster.meter import Meter
 from bansweep.cluster.nodes import Node, cluster_nodes, nodes_of_environment
+from bansweep.cluster.ray_failure import ran_out_of_memory, ray_failure
 from bansweep.cluster.session import ray_session
-from bansweep.errors import ClusterError, ResourcesError
+from bansweep.errors import ResourcesError
 from bansweep.plan.candidates import variants
 from bansweep.plan.events import SweepEvent
 from bansweep.plan.expand import keeping_all_candidates
@@ -132,10 +133,11 @@ def _tune(
             tuner.fit()
         except (tune.TuneError, RayError) as error:
             # What a generation does wrong never comes this far: this is Ray itself.
-            raise ClusterError(
-                f"Ray gave up: {str(error).strip().splitlines()[-1]}",
-                remedy="run the same command again: finished generations and saved epochs are kept",
-            ) from error
+            raise ray_failure(error) from error
+        except RuntimeError as error:
+            if not ran_out_of_memory(error):
+                raise
+            raise ray_failure(error) from error
 
 
 def _trial_resources(allocation: Allocation) -> Any:

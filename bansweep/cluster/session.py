@@ -11,25 +11,8 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from bansweep.cluster.ray_environment import ray_environment
 from bansweep.errors import ClusterError
-
-# Set before ray is imported, and inherited by every process it starts.
-_ENVIRONMENT = {
-    # A single-host cluster listens on 127.0.0.1 instead of the routable address.
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    # Tune's own files would only repeat what the store holds.
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-    # Interruptions are ours to handle: finished work is in the store, nothing else needs saving.
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
-    # How many run at a time is the searcher's to say; Tune alone would start one, and wait for it to be placed.
-    "TUNE_MAX_PENDING_TRIALS_PG": "100000",
-}
 
 _KNOCK_S = 5.0
 
@@ -41,14 +24,17 @@ def ray_session(address: str | None = None) -> Iterator[bool]:
     Side effects: environment variables of this process; on leaving, the connection and any cluster started here end.
     Raises ClusterError.
     """
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import ray
     address = address or os.environ.get("RAY_ADDRESS")
     if address:
         _check_reachable(address)
+    with ray_environment(starts_cluster=not address):
+        yield from _connected(address)
+
+
+def _connected(address: str | None) -> Iterator[bool]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import ray
     logging.getLogger("ray").setLevel(logging.ERROR)
     on_sigterm = signal.getsignal(signal.SIGTERM)
     try:

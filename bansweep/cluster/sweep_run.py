@@ -87,6 +87,7 @@ def _tune(
     from ray import tune
     from ray.exceptions import RayError
 
+    from bansweep.cluster.ray_environment import keep_credentials_from_trials
     from bansweep.cluster.searcher import SweepSearcher, TuneLoop
     from bansweep.cluster.trial import generation_trial
 
@@ -108,6 +109,7 @@ def _tune(
         )
         return {"job": job.model_dump_json(), "allocation": dataclasses.asdict(allocation)}
 
+    keep_credentials_from_trials()
     capacity = Capacity(allocation, lambda: cluster_nodes(announced))
     searcher = SweepSearcher(conductor, configuration, capacity)
     with tempfile.TemporaryDirectory(prefix="bansweep-tune-") as scratch, warnings.catch_warnings():

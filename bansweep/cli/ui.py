@@ -69,6 +69,8 @@ def _serve(uri: str, host: str, port: int) -> int:
         "MLFLOW_BACKEND_STORE_URI": uri,
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        # It starts further processes with `python -m`, which would import from the working directory.
+        "PYTHONSAFEPATH": "1",
     }
     # A session of its own: Ctrl-C in the terminal reaches this process alone, which then ends the server and those
     # that it has started, and not all of them at once, each with a traceback.

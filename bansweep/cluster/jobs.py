@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from bansweep.cluster.job_log import LogStream, OnceWritten
 from bansweep.cluster.job_server import answered_status, connect, explained
-from bansweep.cluster.submission import SWEEP_NAME, entrypoint, runtime_environment
+from bansweep.cluster.submission import SWEEP_FOLDER, SWEEP_NAME, entrypoint, runtime_environment
 from bansweep.errors import ClusterError, NoSuchJobError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Jobs:
         try:
             with tempfile.TemporaryDirectory(prefix="bansweep-submit-") as folder, explained(self._address):
                 for name, text in files.items():
-                    file = Path(folder, name)
+                    file = Path(folder, SWEEP_FOLDER, name)
                     file.parent.mkdir(parents=True, exist_ok=True)
                     file.write_text(text, encoding="utf-8")
                 self._client.submit_job(

@@ -8,7 +8,13 @@ from collections.abc import Sequence
 from datetime import datetime
 
 SWEEP_FILE = "sweep.yaml"
-"""The sweep file's name on the cluster, in the folder that the job runs in."""
+"""The sweep file's name on the cluster, in SWEEP_FOLDER."""
+
+SWEEP_FOLDER = "bansweep-sweep"
+"""The folder of the sweep file and the Python files that it names, in the job's working directory.
+
+Ray puts a job's working directory first on `sys.path`. No module can be imported from a folder below it.
+"""
 
 SWEEP_NAME = "sweep"
 """The key of the sweep's name in a job's metadata."""
@@ -32,7 +38,7 @@ def entrypoint(options: Sequence[str], store: str | None) -> str:
     Without a `store` the cluster's own counts, and the job ends at once where it has none: a default one in the folder
     of the job would be gone with it.
     """
-    arguments = ["bansweep", "run", SWEEP_FILE, "--address=auto", *options]
+    arguments = ["bansweep", "run", f"{SWEEP_FOLDER}/{SWEEP_FILE}", "--address=auto", *options]
     if store is not None:
         arguments.append(f"--store={store}")
     needs_store = f': "${{BANSWEEP_STORE:?{_NO_STORE}}}"; ' if store is None else ""

@@ -17,7 +17,8 @@ from typing import Any
 from bansweep.errors import TrainingError
 from bansweep.spec.own_code import OwnCode, OwnObject
 
-_REMEDY = "mend the file and run the sweep again: its generations are others then"
+_REMEDY = "fix the file and run the sweep again: its generations get new ids"
+REMEDY_FOR_IMPORTS = "put what it imports into the file itself, or install it: files beside it are not imported"
 
 
 def own_function(own: OwnObject) -> Callable[..., Any]:
@@ -43,7 +44,8 @@ def failure(code: OwnCode, error: BaseException) -> TrainingError:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == _label(code)]
     place = f"{code.file}, line {frames[-1].lineno}, in {frames[-1].name}" if frames else f"{code.file}: {code.name}"
     said = " ".join(str(error).split())
-    return TrainingError(f"{place}: {type(error).__name__}{f': {said}' if said else ''}", remedy=_REMEDY)
+    remedy = REMEDY_FOR_IMPORTS if isinstance(error, ModuleNotFoundError) else _REMEDY
+    return TrainingError(f"{place}: {type(error).__name__}{f': {said}' if said else ''}", remedy=remedy)
 
 
 def wrong_result(code: OwnCode, expected: str, got: object) -> TrainingError:

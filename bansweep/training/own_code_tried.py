@@ -14,7 +14,7 @@ from bansweep.losses.builder import build_loss
 from bansweep.losses.weighted_mean import local_batch
 from bansweep.networks.builder import build_network, count_parameters
 from bansweep.networks.own_network import OwnNetwork
-from bansweep.own_code.running import failure
+from bansweep.own_code.running import REMEDY_FOR_IMPORTS, failure
 from bansweep.plan.generation import Generation
 from bansweep.spec import networks as spec_networks
 from bansweep.spec.losses import OwnLoss
@@ -22,7 +22,7 @@ from bansweep.spec.own_code import OwnCode
 from bansweep.training.snapshot import weights_bytes
 
 _SAMPLES = 2
-_REMEDY = "mend the file, and run the sweep again"
+_REMEDY = "fix the file and run the sweep again"
 
 
 def try_own_code(generations: Iterable[Generation], *, input_shape: tuple[int, int, int] | None, classes: int) -> None:
@@ -43,7 +43,9 @@ def try_own_code(generations: Iterable[Generation], *, input_shape: tuple[int, i
                     _try_loss(loss, classes, taught=taught)
                 tried |= {network, (loss, taught)}
     except TrainingError as error:
-        raise RequestError(error.cause, remedy=_REMEDY) from error
+        raise RequestError(
+            error.cause, remedy=REMEDY_FOR_IMPORTS if error.remedy == REMEDY_FOR_IMPORTS else _REMEDY
+        ) from error
 
 
 def _try_network(spec: spec_networks.OwnNetwork, input_shape: tuple[int, int, int], classes: int) -> None:

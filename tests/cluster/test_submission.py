@@ -18,14 +18,22 @@ TEXTS = st.text(st.characters(exclude_characters="\x00", exclude_categories=("Cs
 @given(options=st.lists(TEXTS, max_size=4), store=TEXTS)
 def test_the_command_has_the_options_as_they_are(options: list[str], store: str) -> None:
     words = shlex.split(entrypoint(options, store))
-    assert words == ["exec", "bansweep", "run", "sweep.yaml", "--address=auto", *options, f"--store={store}"]
+    assert words == [
+        "exec",
+        "bansweep",
+        "run",
+        "bansweep-sweep/sweep.yaml",
+        "--address=auto",
+        *options,
+        f"--store={store}",
+    ]
 
 
 def test_a_shell_runs_what_was_meant() -> None:
     option = "--set=x=$(echo no) `echo no` '\"\\; echo no\n&"
     command = entrypoint([option], "/a store").replace("exec bansweep", "exec printf '%s|'")
     printed = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True).stdout
-    assert printed.split("|") == ["run", "sweep.yaml", "--address=auto", option, "--store=/a store", ""]
+    assert printed.split("|") == ["run", "bansweep-sweep/sweep.yaml", "--address=auto", option, "--store=/a store", ""]
 
 
 def test_without_a_store_the_clusters_own_is_needed() -> None:
@@ -35,7 +43,7 @@ def test_without_a_store_the_clusters_own_is_needed() -> None:
     assert "BANSWEEP_STORE: submit with --store" in without.stderr
     assert without.stdout == ""
     there = subprocess.run(["sh", "-c", command], capture_output=True, text=True, env={"BANSWEEP_STORE": "s3://b/s"})
-    assert there.stdout == "run sweep.yaml --address=auto\n"
+    assert there.stdout == "run bansweep-sweep/sweep.yaml --address=auto\n"
 
 
 @given(sweep=st.text(max_size=80))

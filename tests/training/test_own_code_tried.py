@@ -107,7 +107,7 @@ def test_what_is_right_passes_and_draws_nothing(make_generation: Make) -> None:
 def test_what_is_wrong_is_told_with_its_place(make_generation: Make, parts: dict[str, Any], said: str) -> None:
     with pytest.raises(RequestError, match=said) as raised:
         try_own_code([make_generation(**parts)], input_shape=(1, 8, 8), classes=10)
-    assert "mend the file" in raised.value.remedy
+    assert "fix the file" in raised.value.remedy
 
 
 def test_a_network_and_a_loss_of_ones_own_learn(make_generation: Make, digits: ImageData) -> None:

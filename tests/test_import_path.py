@@ -1,0 +1,125 @@
+"""What lies in the working directory is neither imported by a command nor by what it starts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from demo_sweep import Command, ended
+
+from bansweep.import_path import absolute_entries
+
+TINY = """\
+name: tiny
+data: {kind: digits, limit: 32, test_limit: 16}
+recipe: {base: wide-resnet, epochs: 1, batch_size: 32, learning_rate: 0.02, augmentation: null}
+networks: [wrn-10-1]
+generations:
+  teacher: {loss: labels}
+"""
+WITH_OWN_LOSS = TINY.replace("{loss: labels}", "{loss: {kind: python, code: own.py:loss}}")
+
+# Imported early, late, by the driver and by trials. Each would end the process that imports it.
+SHADOWING = (
+    "typer",
+    "pathlib",
+    "random",
+    "yaml",
+    "numpy",
+    "torch",
+    "torchvision",
+    "ray",
+    "pandas",
+    "bansweep_neighbour",
+)
+
+NEIGHBOUR = """\
+import bansweep_neighbour
+
+
+def loss(student_logits_BC, teacher_logits_BC, labels_B):
+    return bansweep_neighbour.loss(student_logits_BC, labels_B)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with a file for each of the names."""
+    folder = tmp_path / "working"
+    folder.mkdir()
+    for name in SHADOWING:
+        (folder / f"{name}.py").write_text(f"raise RuntimeError('{name}.py of the working directory')\n")
+    (folder / "sweep.yaml").write_text(TINY)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+# A path that another variable was to be put in front of, which is not set, begins with an empty entry.
+@pytest.mark.parametrize("path", [None, ":", ".:/nowhere"])
+def test_a_command_imports_nothing_from_the_working_directory(
+    start: Command, folder: Path, environment: dict[str, str], path: str | None
+) -> None:
+    env = {} if path is None else {"PYTHONPATH": f"{path}:{environment.get('PYTHONPATH', '')}"}
+    _, err = ended(start("plan", "sweep.yaml", "--store", folder / "store", env=env))
+    assert "working directory" not in err
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("workers", [0, 1], ids=["trial's process", "worker group"])
+def test_trials_and_workers_import_nothing_from_the_working_directory(
+    start: Command, folder: Path, environment: dict[str, str], workers: int
+) -> None:
+    options = ["--store", folder / "store", "--set", f"resources.workers={workers}"]
+    env = {"PYTHONPATH": f":{environment.get('PYTHONPATH', '')}"}
+    _, err = ended(start("run", "sweep.yaml", *options, env=env))
+    assert "1 trained" in err
+
+
+def test_user_code_that_imports_its_neighbour_is_refused_before_anything_starts(start: Command, folder: Path) -> None:
+    (folder / "own.py").write_text(NEIGHBOUR)
+    (folder / "sweep.yaml").write_text(WITH_OWN_LOSS)
+    _, err = ended(start("run", "sweep.yaml", "--store", folder / "store"), status=2)
+    assert "own.py, line 1, in <module>: ModuleNotFoundError: No module named 'bansweep_neighbour'" in err
+    assert "install it" in err
+
+
+FROM_PYTHON = """\
+import os, sys
+import bansweep, ray
+
+if {connected}:
+    ray.init(num_cpus=1, include_dashboard=False)
+path, environment = list(sys.path), dict(os.environ)
+try:
+    bansweep.run(bansweep.load_sweep("sweep.yaml"), store="store")
+except bansweep.BansweepError as error:
+    print(error)
+assert sys.path == path
+changed = dict(set(os.environ.items()) ^ set(environment.items()))
+assert not [name for name in changed if name.startswith(("RAY_", "TUNE_", "PYTHONPATH"))], changed
+import bansweep_neighbour
+"""
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("connected", [False, True], ids=["own cluster", "caller's connection"])
+def test_the_api_leaves_the_callers_path_alone_and_keeps_it_from_trials(
+    tmp_path: Path, environment: dict[str, str], connected: bool
+) -> None:
+    """The script itself can import its neighbour; the trial, to which Ray hands the script's folder on, cannot."""
+    (tmp_path / "own.py").write_text(NEIGHBOUR)
+    (tmp_path / "bansweep_neighbour.py").write_text("def loss(logits, labels):\n    return logits.logsumexp(1)\n")
+    (tmp_path / "sweep.yaml").write_text(WITH_OWN_LOSS)
+    (tmp_path / "script.py").write_text(FROM_PYTHON.format(connected=connected))
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "No module named 'bansweep_neighbour'" in done.stdout
+
+
+def test_only_absolute_entries_stay() -> None:
+    assert absolute_entries(":/a:.:b:/c/:") == "/a:/c/"
+    assert absolute_entries("") == ""

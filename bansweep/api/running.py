@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from bansweep.api.result import SweepResult
@@ -11,6 +12,9 @@ from bansweep.service.progress.console import MessageConsole
 from bansweep.service.progress.sweep_state import SweepState
 from bansweep.service.run_log import messages_stream
 from bansweep.service.running import run_request
+
+# Ray is connected once a process, and a process has one standard output: calls from several threads take turns.
+_one_at_a_time = threading.Lock()
 
 
 def run(
@@ -23,16 +27,19 @@ def run(
 ) -> SweepResult:
     """Train the generations that the `store` lacks, and return what it holds then.
 
-    `store`: a folder or a URL such as s3://BUCKET/FOLDER; else `BANSWEEP_STORE`, else `bansweep-store` here. `address`
-    is a running Ray cluster's; without one, and without `RAY_ADDRESS`, one is started here and ends with the call.
-    Progress is told on stderr unless `quiet`. Interrupted or failed, the same call goes on where it stopped.
+    `store`: a folder or a URL such as s3://BUCKET/FOLDER; defaults to `BANSWEEP_STORE`, then to `bansweep-store` in the
+    working directory. `address` is that of a running Ray cluster. Without one, and without `RAY_ADDRESS`, the call uses
+    the connection that `ray.init` has made in this process and leaves it open, or starts a cluster that ends with the
+    call. Progress is shown on stderr unless `quiet`. After an interruption or a failure, the same call resumes.
 
+    Call it from any thread. Calls from several threads wait for each other: a process has one connection to Ray.
     Side effects: the store, MLflow's tracking database, Ray's processes while it runs.
     Raises RequestError before anything starts, ClusterError or StoreError where the sweep cannot go on, and, with
     `check`, TrainingError where a generation failed: the others are finished, and `sweep.result(store)` has them.
     """
     console = MessageConsole(file=messages_stream(), highlight=False, markup=False, quiet=quiet)
-    end = run_request(sweep.request(store), console, address=address)
+    with _one_at_a_time:
+        end = run_request(sweep.request(store), console, address=address)
     for line in end.messages():
         console.print(line, soft_wrap=True)
     if end.stopped_by is not None:

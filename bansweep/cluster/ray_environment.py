@@ -1,18 +1,33 @@
-"""The environment variables that Ray reads: which ones bansweep sets, and which ones Ray must not copy."""
+"""What Ray takes from the process that starts it: environment variables, credentials, and folders to import from."""
 
 from __future__ import annotations
 
 import os
 import secrets
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-# Set before Ray is imported, and inherited by every process it starts.
-_VARIABLES = {
-    # A single-host cluster listens on 127.0.0.1 instead of the routable address.
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+from bansweep.import_path import absolute_entries, remove_first
+
+if TYPE_CHECKING:
+    from ray.job_config import JobConfig
+
+# Set whatever a site or a launcher has set: bansweep relies on each of them. None unsets.
+_VARIABLES: dict[str, str | None] = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    # `uv run` would make Ray upload the working directory, and build an environment for each worker.
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_CLIENT_MODE": "0",
+    "RAY_TRAIN_V2_ENABLED": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
+    # Every epoch is reported at once, and Tune refuses to run with its former settings.
+    "TUNE_RESULT_BUFFER_LENGTH": "1",
+    "TUNE_RESULT_BUFFER_MIN_TIME_S": "0",
+    "TUNE_RESULT_DIR": None,
+    "RAY_AIR_LOCAL_CACHE_DIR": None,
     # Tune's own files would only repeat what the store holds.
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
@@ -23,6 +38,26 @@ _VARIABLES = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     # The searcher limits how many trials run at a time. Tune alone would start one, and wait until it is placed.
     "TUNE_MAX_PENDING_TRIALS_PG": "100000",
+}
+
+# For a cluster that is started here, with nothing in common with another one that the environment describes.
+_VARIABLES_OF_NEW_CLUSTER: dict[str, str | None] = {
+    # A single-host cluster listens on 127.0.0.1 instead of the routable address.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_REDIS_ADDRESS": None,
+    "RAY_GCS_SERVER_PORT": None,
+}
+
+# How long Ray waits for its own processes, unless a site says otherwise: a busy machine needs more than Ray's defaults.
+_PATIENCE = {
+    "RAY_gcs_server_port_wait_time_s": "120",
+    "RAY_worker_register_timeout_seconds": "300",
+}
+
+# Ray reads these once, when it is imported, which a caller's process may have done before.
+_READ_AT_IMPORT = {
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "RAY_ENABLE_UV_RUN_RUNTIME_ENV",
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "ENABLE_RAY_CLUSTER",
 }
 
 # A cluster of our own gets a token of its own, unless one of these says what to use.
@@ -37,19 +72,47 @@ def ray_environment(*, starts_cluster: bool) -> Iterator[None]:
     ~/.ray/auth_token, which every user of the machine can read.
     """
     values = dict(_VARIABLES)
-    if starts_cluster and not any(name in os.environ for name in _TOKEN_VARIABLES):
-        values |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    if starts_cluster:
+        values |= _VARIABLES_OF_NEW_CLUSTER
+        values |= {name: seconds for name, seconds in _PATIENCE.items() if name not in os.environ}
+        if not any(name in os.environ for name in _TOKEN_VARIABLES):
+            values |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        if "PYTHONPATH" in os.environ:
+            values["PYTHONPATH"] = absolute_entries(os.environ["PYTHONPATH"])
     former = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
+    _set(values)
+    if "ray" in sys.modules:
+        _read_token_again()
+    former_constants = _constants()
+    _set_constants({_READ_AT_IMPORT[name]: False for name in values.keys() & _READ_AT_IMPORT.keys()})
     try:
         yield
     finally:
-        for name, value in former.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-        _forget_token()
+        _set(former)
+        _set_constants(former_constants)
+        if "ray" in sys.modules:
+            _read_token_again()
+
+
+def _set(values: dict[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+def _constants() -> dict[str, bool]:
+    """What Ray has read of the environment; nothing where it is not imported yet."""
+    module = sys.modules.get("ray._private.ray_constants")
+    return {} if module is None else {name: getattr(module, name) for name in _READ_AT_IMPORT.values()}
+
+
+def _set_constants(values: dict[str, bool]) -> None:
+    module = sys.modules.get("ray._private.ray_constants")
+    if module is not None:
+        for name, value in values.items():
+            setattr(module, name, value)
 
 
 def keep_credentials_from_trials() -> None:
@@ -65,8 +128,33 @@ def keep_credentials_from_trials() -> None:
     )
 
 
-def _forget_token() -> None:
-    """Let Ray read token and mode again when this process connects next time: it has cached ours."""
+class _NoFolders(list[str]):
+    """Folders that Ray adds to the `sys.path` of workers: none, whatever it extends this list by."""
+
+    def extend(self, _folders: object) -> None:
+        pass
+
+
+def without_driver_directories() -> JobConfig:
+    """A job whose workers import neither from the driver's working directory nor from that of its script."""
+    from ray.job_config import JobConfig
+
+    job = JobConfig()
+    job._py_driver_sys_path = _NoFolders()
+    return job
+
+
+@cache
+def leave_driver_directories() -> None:
+    """Take off this worker's `sys.path`, once, the driver's folders: a caller's own connection to Ray hands them on."""
+    from ray._private.worker import global_worker
+
+    worker: Any = global_worker  # its type lacks what a connection adds
+    remove_first(worker.core_worker.get_job_config().py_driver_sys_path)
+
+
+def _read_token_again() -> None:
+    """Let Ray read RAY_AUTH_MODE and the token again: it has cached them."""
     from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]  # a native module
 
     Config.initialize("")

@@ -1,4 +1,4 @@
-"""A connection to Ray: the cluster that is named, or one of this machine's own that ends with the command."""
+"""A connection to Ray: a cluster by its address, the one that this process uses already, or one started here."""
 
 from __future__ import annotations
 
@@ -7,70 +7,157 @@ import os
 import re
 import signal
 import socket
+import sys
+import threading
+import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
 
-from bansweep.cluster.ray_environment import ray_environment
+from bansweep.cluster.ray_environment import ray_environment, without_driver_directories
+from bansweep.cluster.ray_failure import StartTimeoutError, connection_failure, start_failure
 from bansweep.errors import ClusterError
 
 _KNOCK_S = 5.0
+_STARTS = 2
 
 
 @contextmanager
 def ray_session(address: str | None = None) -> Iterator[bool]:
     """Connect to the cluster at `address` (or `RAY_ADDRESS`), or start one here; gives whether it was started.
 
-    Side effects: environment variables of this process; on leaving, the connection and any cluster started here end.
-    Raises ClusterError.
+    Where this process is connected to Ray already, that connection is used, and left open. Otherwise the connection,
+    and a cluster started here, end on leaving, also after a failure.
+    Side effects: environment variables of this process, meanwhile. Raises ClusterError.
     """
+    if _is_connected():
+        _check_connection(address)
+        with ray_environment(starts_cluster=False):
+            yield False
+        return
     address = address or os.environ.get("RAY_ADDRESS")
     if address:
-        _check_reachable(address)
+        _check_address(address)
     with ray_environment(starts_cluster=not address):
-        yield from _connected(address)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import ray
+        logger = logging.getLogger("ray")
+        level = logger.level
+        try:
+            with _sigterm_kept():
+                _connect(address)
+            # Ray reports a lost process at length. Whoever asked for the process reports it in one line.
+            logger.setLevel(logging.CRITICAL)
+            yield not address
+        finally:
+            ray.shutdown()
+            logger.setLevel(level)
 
 
-def _connected(address: str | None) -> Iterator[bool]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import ray
-    logging.getLogger("ray").setLevel(logging.ERROR)
-    on_sigterm = signal.getsignal(signal.SIGTERM)
-    try:
-        ray.init(
-            address=address or "local",
-            include_dashboard=None if address else False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            configure_logging=True,
+def _is_connected() -> bool:
+    """Whether this process uses Ray already. A process that has not imported it does not."""
+    ray = sys.modules.get("ray")
+    return ray is not None and bool(ray.is_initialized())
+
+
+def _check_connection(address: str | None) -> None:
+    """Raises ClusterError where this process is connected to another cluster than that at `address`."""
+    import ray
+
+    there = ray.get_runtime_context().gcs_address
+    if address not in (None, "auto", there):
+        raise ClusterError(
+            f"this process is connected to Ray at {there} already, and cannot connect to {address} as well",
+            remedy="call ray.shutdown() first, or leave out the address to use that connection",
         )
-    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        raise _unreachable(address, " ".join(str(error).split())) from error
-    # What Ray has to say of a lost process, at length, is told in one line by whoever asked for it.
-    logging.getLogger("ray").setLevel(logging.CRITICAL)
-    # Ray has put a handler of its own in place, which ends the process before anyone can say goodbye.
-    signal.signal(signal.SIGTERM, on_sigterm)
+
+
+def _connect(address: str | None) -> None:
+    """Let Ray connect, or start. A node that does not start in time is given a second chance. Raises ClusterError."""
+    import ray
+
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    if address and address != "auto":
+        _check_answer(address)
+    for start in range(1, _STARTS + 1):
+        try:
+            ray.init(
+                address=address or "local",
+                include_dashboard=None if address else False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                configure_logging=True,
+                job_config=without_driver_directories(),
+            )
+            break
+        except BaseException as error:
+            _end_half_started(error)
+            ray.shutdown()
+            if not isinstance(error, Exception):
+                raise
+            if address:
+                raise connection_failure(address, error) from error
+            failure = start_failure(error)
+            if start == _STARTS or not isinstance(failure, StartTimeoutError):
+                raise failure from error
+
+
+@contextmanager
+def _sigterm_kept() -> Iterator[None]:
+    """Keep the handler of SIGTERM: Ray's would end the process before it can report anything.
+
+    Ray replaces it in the main thread only, and Python allows that in no other.
+    """
+    handler = signal.getsignal(signal.SIGTERM)
     try:
-        yield not address
+        yield
     finally:
-        ray.shutdown()
+        if handler is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
 
 
-def _check_reachable(address: str) -> None:
-    """Knock at the address: Ray itself would try for a quarter of an hour. Raises ClusterError."""
-    match = re.fullmatch(r"(?:ray://)?\[?([^/\]]+?)\]?:(\d{1,5})", address)
+def _end_half_started(error: BaseException) -> None:
+    """End the processes of a node whose start failed: Ray keeps no other reference to it than the traceback's."""
+    from ray._private.node import Node
+
+    nodes: dict[int, Any] = {}
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        node = frame.f_locals.get("self")
+        if isinstance(node, Node):
+            nodes[id(node)] = node
+    for node in nodes.values():
+        with suppress(Exception):  # what it did not come to start
+            node.kill_all_processes(check_alive=False, allow_graceful=False)
+
+
+def _check_address(address: str) -> None:
+    """Refuse an address that no sweep can use, and one where nothing listens: Ray would try for a quarter of an hour.
+
+    Raises ClusterError.
+    """
+    if "://" in address:
+        raise ClusterError(
+            f"{address}: a sweep cannot run through Ray Client",
+            remedy="use bansweep submit with the address of the cluster's dashboard, http://HOST:8265, or run it "
+            "on one of its nodes with --address auto",
+        )
+    match = re.fullmatch(r"\[?([^/\]]+?)\]?:(\d{1,5})", address)
     if match is None:
         return  # "auto" and the like
     try:
         socket.create_connection((match[1], int(match[2])), timeout=_KNOCK_S).close()
     except (OSError, OverflowError) as error:
-        raise _unreachable(address, str(error)) from None
+        raise connection_failure(address, error) from None
 
 
-def _unreachable(address: str | None, reason: str) -> ClusterError:
-    return ClusterError(
-        f"cannot {f'reach Ray at {address}' if address else 'start Ray on this machine'}: {reason}",
-        remedy="check the address (--address, RAY_ADDRESS), or leave it out to start a cluster here; for one that asks "
-        "for a token set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH",
-    )
+def _check_answer(address: str) -> None:
+    """Ask the head of the cluster: unlike `ray.init`, it says that a token is missing. Raises ClusterError."""
+    from ray._raylet import GcsClient  # type: ignore[attr-defined]  # a native module
+    from ray.exceptions import RayError
+
+    try:
+        GcsClient(address=address)
+    except (RayError, OSError, ValueError, RuntimeError) as error:
+        raise connection_failure(address, error) from error

@@ -9,6 +9,7 @@ from ray import tune
 
 from bansweep.cluster.allocation import Allocation
 from bansweep.cluster.job import GenerationJob
+from bansweep.cluster.ray_environment import leave_driver_directories
 from bansweep.cluster.reports import LOST, epoch_message
 from bansweep.cluster.worker_group import train_in_worker_group
 from bansweep.errors import BansweepError, DivergedError, TrainingError
@@ -30,6 +31,7 @@ def generation_trial(config: dict[str, Any]) -> None:
     `reason`; `diverged` tells that it would fail again. Exceptions would be retried by Tune as if the process had died,
     so failures are results here.
     """
+    leave_driver_directories()
     job = GenerationJob.model_validate_json(config["job"])
     allocation = Allocation(**config["allocation"])
     store = Store(job.store)

@@ -15,6 +15,7 @@ from typing import Any
 from bansweep.cluster.allocation import Allocation
 from bansweep.cluster.job import GenerationJob
 from bansweep.cluster.placement import current_placement_group
+from bansweep.cluster.ray_environment import leave_driver_directories
 from bansweep.cluster.reports import epoch_message
 from bansweep.errors import BansweepError, ClusterError, DivergedError, TrainingError
 from bansweep.plan.events import EpochReport
@@ -98,6 +99,7 @@ def _reports_to_tune() -> Any:
 
 def _worker(config: dict[str, Any]) -> DivergedError | None:
     """The training loop of one worker; returns the error that every worker met and every retry would meet again."""
+    leave_driver_directories()
     import ray.train
     import torch
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,7 +39,8 @@ class RunLog:
 def run_log(store: Store, sweep: str) -> Iterator[RunLog]:
     """Add what this process and its children print meanwhile to the sweep's run.log.
 
-    An object store gets it at the end, under a name of its own for each run.
+    In another thread than the main one nothing is redirected: the program's other threads print, too. An object store
+    gets the log at the end, under a name of its own for each run.
     """
     log = local_folder(store) / "sweeps" / sweep / "run.log"
     remedy = "name a store that can be written with --store"
@@ -51,7 +53,8 @@ def run_log(store: Store, sweep: str) -> Iterator[RunLog]:
     except OSError as error:
         raise StoreError(f"cannot write {log}: {error.strerror}", remedy=remedy) from error
     try:
-        with file, _pointing_to(file.fileno()):
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        with file, _pointing_to(file.fileno()) if in_main_thread else nullcontext():
             yield RunLog(log, os.fstat(file.fileno()).st_size)
     finally:
         if store.directory is None:

@@ -1,0 +1,302 @@
+"""Connecting to Ray: what goes wrong is reported with its own remedy, and the process is left as it was."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from demo_sweep import Command, ended
+
+from bansweep.cluster.ray_environment import ray_environment
+from bansweep.cluster.ray_failure import connection_failure, start_failure
+from bansweep.cluster.session import ray_session
+from bansweep.errors import ClusterError
+
+TINY = """\
+name: tiny
+data: {kind: digits, limit: 32, test_limit: 16}
+recipe: {base: wide-resnet, epochs: 1, batch_size: 32, learning_rate: 0.02, augmentation: null}
+networks: [wrn-10-1]
+generations:
+  teacher: {loss: labels}
+"""
+
+# As Ray 2.60 words them.
+TIMED_OUT = Exception(
+    "The current node timed out during startup. This could happen because some of the raylet failed to startup or the "
+    "GCS has become overloaded."
+)
+LONG_SOCKET = OSError("AF_UNIX path length cannot exceed 107 bytes: /very/long/ray/session_x/sockets/plasma_store")
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "remedy"),
+    [
+        (TIMED_OUT, "did not answer in time", "less busy"),
+        (RuntimeError("Failed to start GCS.  Last 0 lines of error files:"), "did not answer in time", "less busy"),
+        (LONG_SOCKET, "RAY_TMPDIR is too long for the path of a socket", "short path"),
+        (OSError(28, "No space left on device"), "No space left on device", "disk space"),
+        (RuntimeError("something else"), "something else", "logs"),
+    ],
+)
+def test_each_cause_of_a_failed_start_has_its_own_remedy(
+    error: Exception, cause: str, remedy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_TMPDIR", "/a/place")
+    failure = start_failure(error)
+    assert failure.cause.startswith("cannot start Ray on this machine: ")
+    assert cause in failure.cause
+    assert remedy in failure.remedy
+    assert "oken" not in str(failure), "no token is involved"
+    assert str(failure).count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (RuntimeError("RPC error: InvalidAuthToken: Authentication token is missing or incorrect"), "RAY_AUTH_TOKEN"),
+        (ConnectionError("Could not find any running Ray instance. Please specify the one"), "ray start --head"),
+        (RuntimeError("Version mismatch: The cluster was started with: Ray: 2.50.0"), "same versions"),
+        (TimeoutError("timed out"), "check the address"),
+    ],
+)
+def test_each_cause_of_a_failed_connection_has_its_own_remedy(error: Exception, remedy: str) -> None:
+    failure = connection_failure("head:6379", error)
+    assert "head:6379" in failure.cause
+    assert remedy in failure.remedy
+    assert ("oken" in failure.remedy) == (remedy == "RAY_AUTH_TOKEN")
+
+
+def test_ray_client_is_refused_with_what_to_use() -> None:
+    with pytest.raises(ClusterError, match="Ray Client") as raised, ray_session("ray://head:10001"):
+        pass
+    assert "bansweep submit" in raised.value.remedy
+
+
+def test_nothing_listens_at_the_address() -> None:
+    with (
+        pytest.raises(ClusterError, match=r"cannot reach Ray at 127\.0\.0\.1:9: .*refused"),
+        ray_session("127.0.0.1:9"),
+    ):
+        pass
+
+
+def test_variables_of_a_site_are_replaced_and_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    site = {
+        "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "1",
+        "RAY_TRAIN_V2_ENABLED": "0",
+        "TUNE_RESULT_BUFFER_LENGTH": "50",
+        "TUNE_RESULT_DIR": "/elsewhere",
+        "RAY_REDIS_ADDRESS": "redis:6379",
+        "PYTHONPATH": ":/installed:.",
+    }
+    for name, value in site.items():
+        monkeypatch.setenv(name, value)
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    before = dict(os.environ)
+    with ray_environment(starts_cluster=True):
+        inside = dict(os.environ)
+    assert dict(os.environ) == before
+    assert inside["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] == "0"
+    assert inside["RAY_TRAIN_V2_ENABLED"] == "1"
+    assert inside["TUNE_RESULT_BUFFER_LENGTH"] == "1"
+    assert "TUNE_RESULT_DIR" not in inside
+    assert "RAY_REDIS_ADDRESS" not in inside, "that Redis is another cluster's"
+    assert inside["PYTHONPATH"] == "/installed"
+    assert len(inside["RAY_AUTH_TOKEN"]) == 64
+    with ray_environment(starts_cluster=False):
+        assert os.environ["RAY_REDIS_ADDRESS"] == "redis:6379", "an existing cluster may need it"
+        assert "RAY_AUTH_TOKEN" not in os.environ
+
+
+def test_uv_run_makes_ray_upload_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where Ray was imported before, and has read its variables."""
+    from ray._private import ray_constants
+    from ray._private.runtime_env import uv_runtime_env_hook
+    from ray._private.worker import _maybe_modify_runtime_env
+
+    monkeypatch.setattr(uv_runtime_env_hook, "_get_uv_run_cmdline", lambda: ["uv", "run", "bansweep"])
+    monkeypatch.setattr(ray_constants, "RAY_ENABLE_UV_RUN_RUNTIME_ENV", True)
+    with ray_environment(starts_cluster=True):
+        assert _maybe_modify_runtime_env(None, False) is None
+        assert not ray_constants.ENABLE_RAY_CLUSTER, "it listens on 127.0.0.1"
+    assert ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV
+
+
+def raylets_of(pid: int) -> set[int]:
+    """The raylets among the children of a process."""
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == pid and b"raylet/raylet" in (folder / "cmdline").read_bytes():
+                found.add(int(folder.name))
+    return found
+
+
+class StoppedRaylets(threading.Thread):
+    """Stops each raylet of a command as it appears, up to `count`: what a busy machine does to it by chance."""
+
+    def __init__(self, process: subprocess.Popen[str], count: int) -> None:
+        super().__init__(daemon=True)
+        self.stopped: set[int] = set()
+        self._process, self._count = process, count
+
+    def run(self) -> None:
+        while self._process.poll() is None and len(self.stopped) < self._count:
+            for pid in raylets_of(self._process.pid) - self.stopped:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGSTOP)
+                    self.stopped.add(pid)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("stopped", [1, 2])
+def test_a_start_that_takes_too_long_is_tried_once_more(
+    start: Command, tiny: Path, tmp_path: Path, stopped: int
+) -> None:
+    process = start("run", tiny, "--store", tmp_path / "store")
+    raylets = StoppedRaylets(process, stopped)
+    raylets.start()
+    _, err = ended(process, status=stopped - 1)
+    raylets.join()
+    assert len(raylets.stopped) == stopped
+    if stopped == 1:
+        assert "1 trained" in err
+    else:
+        assert (
+            "bansweep: cannot start Ray on this machine: its processes did not answer in time, in two attempts" in err
+        )
+    assert not any(map(is_alive, raylets.stopped)), "a half-started node is ended"
+
+
+@pytest.mark.ray
+def test_a_temporary_folder_with_a_long_name_is_reported_with_the_variable(
+    start: Command, tiny: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / ("x" * 90)
+    folder.mkdir()
+    _, err = ended(start("run", tiny, "--store", tmp_path / "store", env={"TMPDIR": str(folder)}), status=1)
+    assert f"TMPDIR is too long for the path of a socket: {folder}/ray\n  set RAY_TMPDIR to a short path" in err
+
+
+def from_python(script: str, tiny: Path, environment: dict[str, str], **env: str) -> dict[str, object]:
+    """What a script prints as JSON in its last line; it finds the sweep in `sweep`, and the store in `store`."""
+    start = f"""\
+        import asyncio, json, os, signal, sys, threading
+        import bansweep
+        sweep = bansweep.load_sweep({str(tiny)!r})
+        store = {str(tiny.with_name("store"))!r}
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(start) + textwrap.dedent(script)],
+        capture_output=True,
+        text=True,
+        env={**environment, **env},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    result: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+IN_A_THREAD = """
+    from concurrent.futures import ThreadPoolExecutor
+
+    async def service():
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(2) as pool:
+            other = bansweep.load_sweep(FILE, {"seeds": [1]})
+            calls = [loop.run_in_executor(pool, bansweep.run, one, store) for one in (sweep, other)]
+            return await asyncio.gather(*calls)
+
+    results = asyncio.run(service())
+    import ray
+    print(json.dumps({"trained": [len(result.trained) for result in results], "connected": ray.is_initialized()}))
+"""
+
+IN_A_RUNNING_LOOP = """
+    async def cell():
+        return bansweep.run(sweep, store)
+
+    import ray
+    result = asyncio.run(cell())
+    print(json.dumps({"trained": len(result.trained), "connected": ray.is_initialized()}))
+"""
+
+AFTER_A_FAILURE = """
+    import ray
+    try:
+        bansweep.run(sweep, store)
+    except bansweep.BansweepError as error:
+        first = str(error)
+    left = ray.is_initialized()
+    del os.environ["TMPDIR"]
+    result = bansweep.run(sweep, store)
+    print(json.dumps({"first": first, "left": left, "trained": len(result.trained), "after": ray.is_initialized()}))
+"""
+
+CONNECTED_ALREADY = """
+    import ray
+    ray.init(num_cpus=1, include_dashboard=False)
+    elsewhere = ""
+    try:
+        bansweep.run(sweep, store, address="127.0.0.1:9")
+    except bansweep.BansweepError as error:
+        elsewhere = str(error)
+    result = bansweep.run(sweep, store)
+    answer = ray.get(ray.remote(lambda: 42).remote())
+    print(json.dumps({"trained": len(result.trained), "answer": answer, "elsewhere": elsewhere}))
+"""
+
+
+@pytest.mark.ray
+def test_calls_from_executor_threads_take_turns(tiny: Path, environment: dict[str, str]) -> None:
+    result = from_python(IN_A_THREAD.replace("FILE", repr(str(tiny))), tiny, environment)
+    assert result == {"trained": [1, 1], "connected": False}
+
+
+@pytest.mark.ray
+def test_a_call_inside_a_running_event_loop(tiny: Path, environment: dict[str, str]) -> None:
+    assert from_python(IN_A_RUNNING_LOOP, tiny, environment) == {"trained": 1, "connected": False}
+
+
+@pytest.mark.ray
+def test_a_failed_start_leaves_nothing_behind_and_a_second_call_works(
+    tiny: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    folder = tmp_path / ("x" * 90)
+    folder.mkdir()
+    result = from_python(AFTER_A_FAILURE, tiny, environment, TMPDIR=str(folder))
+    assert "too long" in str(result.pop("first"))
+    assert result == {"left": False, "trained": 1, "after": False}
+
+
+@pytest.mark.ray
+def test_a_connection_of_the_caller_is_used_and_left_open(tiny: Path, environment: dict[str, str]) -> None:
+    result = from_python(CONNECTED_ALREADY, tiny, environment)
+    assert "ray.shutdown() first" in str(result.pop("elsewhere"))
+    assert result == {"trained": 1, "answer": 42}

@@ -1,4 +1,4 @@
-"""Opens regular files only. A named pipe or a device in the place of a file would block its reader, or never end."""
+"""Opens regular files only. A named pipe or a device in place of a file would block its reader, or never end."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def open_regular(path: Path) -> BufferedReader:
     Raises UnusableFileError for anything else, without waiting for a writer; OSError as `open` does.
     """
     try:
-        # A device may act on being opened, so look first.
+        # Opening a device can have side effects, so check first.
         _check(path.stat())
     except OSError as error:
         if error.errno == errno.ELOOP:
@@ -40,18 +40,20 @@ def open_regular(path: Path) -> BufferedReader:
 
 
 def append_regular(path: Path) -> BufferedWriter:
-    """Opens a regular file for writing at its end, and creates it where there is none. A link is not followed: whoever
-    may create one could have any file written to. Raises as `open_regular` does."""
+    """Opens a regular file for appending, and creates it if it is missing. Raises as `open_regular` does.
+
+    Links are not followed: a link would let its creator redirect the output to any file of the user's.
+    """
     with suppress(FileNotFoundError):
         _check(path.lstat())
     return os.fdopen(_opened(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW), "ab")
 
 
 def _opened(path: Path, flags: int) -> int:
-    """A descriptor of a regular file. Opening waits for nobody."""
+    """Returns a descriptor of a regular file, without waiting for a pipe's other end."""
     descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, 0o666)
     try:
-        _check(os.fstat(descriptor))  # the path may be another file's since it was looked at
+        _check(os.fstat(descriptor))  # another file may have taken the path since the first check
         return descriptor
     except BaseException:
         os.close(descriptor)
@@ -59,12 +61,12 @@ def _opened(path: Path, flags: int) -> int:
 
 
 def read_regular(path: Path, at_most: int) -> bytes:
-    """The content of a regular file of `at_most` so many bytes. Raises UnusableFileError and OSError."""
+    """Reads a regular file of at most `at_most` bytes. Raises UnusableFileError and OSError."""
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         chunks: list[bytes] = []
         read = 0
-        # The size decides nothing alone: files of /proc have none, and a file may grow.
+        # The reported size is not enough: files in /proc report 0, and a file may grow.
         while size <= at_most and (chunk := file.read(max(size + 1 - read, _CHUNK_BYTES))):
             chunks.append(chunk)
             read += len(chunk)

@@ -62,8 +62,8 @@ def generation_differences(
 ) -> Iterator[Difference]:
     """What gives two generations different ids: in themselves, in their teachers (`teacher.recipe.epochs`), in theirs.
 
-    A teacher that is not known is told by its id. Equal ones end it: they have the same ancestors. So do two that were
-    compared before: a generation that descends from itself has no end.
+    An unknown teacher is shown by its id. The comparison ends at equal teachers, which have the same ancestors, and at
+    a pair that was compared before: a generation that descends from itself has no first ancestor.
     """
     path: KeyPath = ()
     compared: set[tuple[str | None, str | None]] = set()

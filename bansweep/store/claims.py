@@ -38,7 +38,7 @@ from bansweep.store.paths import StorePath
 from bansweep.store.processes import ProcessIdentity
 
 _log = logging.getLogger(__name__)
-# As this module writes them: other spellings of a number would name other files.
+# Accept only the spelling that this module writes: another spelling of a number would name another file.
 _FILE_NAME = re.compile(r"([1-9][0-9]*)\.json")
 
 
@@ -66,7 +66,7 @@ class _Lease:
             lease = cls(**{**fields, "process": ProcessIdentity(**fields["process"])})
         except (ValueError, KeyError, TypeError, RecursionError):
             return None
-        # A store may come from anybody, and a process's number becomes part of a path below /proc.
+        # Check types: anybody may have written the store, and the process number becomes part of a path in /proc.
         expected = {"owner": str, "heartbeat": int, "released": bool}
         typed = all(type(getattr(lease, name)) is kind for name, kind in expected.items())
         return lease if typed and lease.process.is_valid() else None
@@ -224,7 +224,7 @@ class Claim:
             content = self._path(number).read()
         except FileNotFoundError:  # its owner finished the generation just now
             return False
-        except DamagedError:  # no lease, and nothing that changes: it goes stale
+        except DamagedError:  # not a lease; it never changes, so it expires
             content = b""
         lease = _Lease.decode(content)
         if lease is not None and lease.released:

@@ -1,4 +1,4 @@
-"""Whether a record lies where it belongs: under the id that its content gives."""
+"""Checks that a record is stored under the id of its content."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from bansweep.store.records import TRAINED_AGAIN, GenerationRecord
 
 
 def check_identity(record: GenerationRecord, generation_id: str, path: StorePath) -> None:
-    """Raises DamagedError where the record at `path` is not the one of the generation with this id.
+    """Raises DamagedError unless the record at `path` belongs to the generation with this id.
 
-    An id is a hash of all that the generation is, its teacher's id included. A record under another id could claim to
-    be any generation, or its own teacher. A searched generation has the winner's files under the id of the search,
-    and its record has the searched generation, whose hash that id is.
+    An id is a hash of the generation, which includes its teacher's id. A record under another id could claim to be any
+    generation, or its own teacher. A searched generation stores its winner's files under the id of the search; its
+    record contains the searched generation, so that the id matches there too.
     """
     if record.id != generation_id:
         raise DamagedError(f"{path} is the record of {record.id}", remedy=f"move {path.parent} to {record.id}")
     if generation_id != record.generation.id and generation_id not in former_ids(record.generation):
         raise DamagedError(
-            f"{path} is not what its id says: its content has the id {record.generation.id}", remedy=TRAINED_AGAIN
+            f"{path} does not match its id: the id of its content is {record.generation.id}", remedy=TRAINED_AGAIN
         )
 
 
 def former_ids(generation: Generation) -> frozenset[str]:
-    """The ids that former versions gave this generation: old stores have its record under one of them."""
+    """The ids that former versions gave this generation. Old stores have its record under one of them."""
     return frozenset(id_of_version(generation, version) for version in range(1, IDENTITY_VERSION))

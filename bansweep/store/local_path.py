@@ -69,7 +69,7 @@ class LocalPath(StorePath):
             except UnusableFileError as error:
                 raise DamagedError(f"cannot read {self.path}: {error.strerror}", remedy="remove it") from error
             except FileNotFoundError as error:
-                # Its name is listed: a reader that waits for another process to remove it would wait for ever.
+                # The name stays listed: a reader that retries until the file appears or vanishes would never end.
                 if self.path.is_symlink():
                     raise DamagedError(f"cannot read {self.path}: it links to nothing", remedy="remove it") from error
                 raise

@@ -49,8 +49,8 @@ class StorePath(ABC):
     def read(self, *, at_most: int = SMALL_BYTES) -> bytes:
         """The whole file. Raises FileNotFoundError where there is none.
 
-        Raises DamagedError for a file of more than `at_most` bytes, and for what is no regular file: a named pipe, a
-        device, a folder, a link to nothing.
+        Raises DamagedError for a file of more than `at_most` bytes, and for anything but a regular file: a named pipe,
+        a device, a folder, a dangling link.
         """
 
     @abstractmethod

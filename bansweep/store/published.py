@@ -85,7 +85,7 @@ def _recorded_file(layout: Layout, record: GenerationRecord, name: str) -> bytes
 
 
 def _read(path: StorePath) -> bytes:
-    """A file of a finished generation. Raises FileNotFoundError, and DamagedError where no such file can be there."""
+    """Reads a file of a finished generation. Raises FileNotFoundError, and DamagedError for what cannot be one."""
     try:
         return path.read(at_most=PUBLISHED_FILES[path.name])
     except DamagedError as error:

@@ -82,7 +82,7 @@ class GenerationRecord(SpecModel):
     @field_validator("digests")
     @classmethod
     def _names_known_files(cls, digests: Mapping[str, str]) -> Mapping[str, str]:
-        """A name becomes part of a path: any other could lead out of the store."""
+        """Names become parts of paths, so an unknown name could lead out of the store."""
         for name in digests:
             if name not in PUBLISHED_FILES:
                 raise ValueError(f"{name!r} is no file of a generation: they are {', '.join(PUBLISHED_FILES)}")

@@ -37,7 +37,7 @@ from bansweep.store.records import GenerationRecord
 
 _Decoded = TypeVar("_Decoded")
 
-# What reading a note raises that is not what this class wrote: the note counts for nothing.
+# Reading a note that this class did not write raises one of these; the note is then ignored.
 _UNREADABLE_NOTE = (DamagedError, ValueError, OverflowError, RecursionError, AttributeError, KeyError, TypeError)
 
 
@@ -167,7 +167,9 @@ class Store:
             return decode(content)
         except MemoryError:
             raise
-        except Exception as error:  # Parquet's reader fails in many ways, and the digest may have been written with it
+        except (
+            Exception
+        ) as error:  # Parquet's reader fails in many ways; whoever wrote the file may have written its digest
             folder = self._layout.generation(generation_id)
             reason = " ".join(str(error).split()) or type(error).__name__
             raise DamagedError(
@@ -176,9 +178,9 @@ class Store:
             ) from error
 
     def lineage(self, record: GenerationRecord) -> list[GenerationRecord]:
-        """The record's ancestors and itself, from the one that learnt from labels, as far as the store has them.
+        """The record's ancestors and the record itself, the first ancestor first, as far as the store has them.
 
-        Raises StoreError for a generation that descends from itself.
+        Raises StoreError where a generation descends from itself.
         """
         lineage = [record]
         seen = {record.id}

@@ -28,7 +28,7 @@ def make_database(file: Path, initialise: Callable[[str], None]) -> None:
     OSError where something else than a file is there.
     """
     if file.exists():
-        # SQLite would wait for a named pipe's writer, for ever.
+        # SQLite would wait for the writer of a named pipe, for ever.
         open_regular(file).close()
     is_left_over = file.exists() and _is_left_over(file)
     if file.exists() and not is_left_over:

@@ -65,12 +65,12 @@ def test_teachers_in_a_circle_end_every_command(
     ):
         status, text = said(start, *arguments)
         assert status == 1, text
-        assert f"{record_file(store, ban)} is not what its id says" in text
+        assert f"{record_file(store, ban)} does not match its id" in text
         assert len(text.splitlines()) <= 3, text
     status, text = said(start, "report", sweep_file, *here)
     assert status == 0, text
     # Long lines are broken.
-    assert " ".join(text.split()).count("is not what its id says") == 1
+    assert " ".join(text.split()).count("does not match its id") == 1
     status, text = said(start, "status", sweep_file, *here)
     assert status == 0, text
     assert "1 damaged" in text

@@ -62,7 +62,7 @@ def test_a_record_under_a_former_versions_id_is_accepted(record: GenerationRecor
     [former] = former_ids(record.generation)
     assert former != record.id
     check_identity(record.model_copy(update={"id": former}), former, PATH)
-    with pytest.raises(DamagedError, match="not what its id says"):
+    with pytest.raises(DamagedError, match="does not match its id"):
         check_identity(record.model_copy(update={"id": "0" * 16}), "0" * 16, PATH)
     with pytest.raises(DamagedError, match=f"is the record of {record.id}"):
         check_identity(record, former, PATH)

@@ -273,14 +273,14 @@ def test_a_record_of_other_content_than_its_id_is_damage(
     store: Store, published: GenerationRecord, change: dict[str, object]
 ) -> None:
     rewritten(place_of(store, published.id), change, beneath="generation")
-    with pytest.raises(DamagedError, match="not what its id says"):
+    with pytest.raises(DamagedError, match="does not match its id"):
         store.record(published.id)
     assert list(store.set_aside_damaged({published.id: published.generation})) == [published.id]
 
 
 def test_a_record_that_is_its_own_teacher_is_damage(store: Store, published: GenerationRecord) -> None:
     rewritten(place_of(store, published.id), {"teacher": published.id}, beneath="generation")
-    with pytest.raises(DamagedError, match="not what its id says"):
+    with pytest.raises(DamagedError, match="does not match its id"):
         store.record(published.id)
 
 

@@ -126,7 +126,7 @@ def test_a_database_that_is_no_file_is_refused(start: Command, store: Store, kin
 
 
 @pytest.mark.parametrize("kind", [named_pipe, link_to_endless_zeros])
-@pytest.mark.parametrize("name", ["mlflow.db", "sweeps/demo/tracking.json", "sweeps/demo/tracking.lock"])
+@pytest.mark.parametrize("name", ["mlflow.db", "sweeps/demo/tracking.json"])
 def test_tracking_files_that_are_none_end_a_sync(
     start: Command, store: Store, sweep_file: Path, kind: Callable[[Path], None], name: str
 ) -> None:

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from planted import IN_PLACE_OF_A_FILE, put, rewritten
+from planted import IN_PLACE_OF_A_FILE, named_pipe, put, rewritten
+from planted import folder as folder_there
 
 from bansweep.errors import DamagedError, StoreError
 from bansweep.plan.events import EpochReport
@@ -41,6 +42,8 @@ try:
             print(SpendingLedger(store, argument).others())
         case "claim":
             print(store.claim(argument).acquire(wait=False))
+        case "begin_attempt":
+            print(store.begin_attempt(argument, "run"))
         case _:
             print(getattr(store, use)(argument))
 except StoreError as error:
@@ -97,7 +100,7 @@ def test_what_is_no_file_of_a_generation_is_damage(
 
 
 def test_a_generation_with_a_pipe_in_it_is_set_aside(store: Store, published: GenerationRecord) -> None:
-    put(IN_PLACE_OF_A_FILE[0], place_of(store, published.id))
+    put(named_pipe, place_of(store, published.id))
     [cause] = store.set_aside_damaged({published.id: published.generation}).values()
     assert "a named pipe is there, not a regular file; set aside as " in cause
     assert store.finished([published.id]) == frozenset()
@@ -132,11 +135,15 @@ def test_progress_of_another_epoch_is_damaged(store: Store, caplog: pytest.LogCa
 
 
 @pytest.mark.parametrize("kind", IN_PLACE_OF_A_FILE)
-@pytest.mark.parametrize("name", ["search.json", "attempts.json"])
-def test_notes_that_are_no_files_say_nothing(store: Store, kind: Kind, name: str) -> None:
+def test_notes_that_are_no_files_say_nothing(store: Store, kind: Kind) -> None:
     assert store.directory is not None
-    put(kind, store.directory / "progress" / ID / name)
+    folder = store.directory / "progress" / ID
+    put(kind, folder / "search.json")
     assert answer(store, "search_counts", ID) == "{}\n"
+    put(kind, folder / "attempts.json")
+    # The note is then written, which a folder prevents.
+    told = f"StoreError cannot write {folder / 'attempts.json'}: Is a directory\n"
+    assert answer(store, "begin_attempt", ID) == (told if kind is folder_there else "1\n")
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"drawn": 1e999}', '{"drawn": {}}', "null"])
@@ -191,7 +198,7 @@ def test_a_lease_that_is_no_file_goes_stale(store: Store, kind: Kind) -> None:
 )
 def test_a_lease_of_no_process_goes_stale(tmp_path: Path, process: dict[str, object]) -> None:
     """The number of a process becomes part of a path below /proc, where a pipe must not be found."""
-    put(IN_PLACE_OF_A_FILE[0], tmp_path / "trap" / "stat")
+    put(named_pipe, tmp_path / "trap" / "stat")
     text = json.dumps({"owner": "x", "process": process, "heartbeat": 0, "released": False})
     text = text.replace("HOST", ProcessIdentity.current().host).replace("FOLDER", str(tmp_path / "trap"))
     folder = tmp_path / "store" / "claims" / ID

@@ -11,7 +11,6 @@ from pathlib import Path
 
 _KINDS = (
     (stat.S_ISLNK, "link"),
-    (stat.S_ISDIR, "folder"),
     (stat.S_ISFIFO, "named pipe"),
     (stat.S_ISSOCK, "socket"),
     (stat.S_ISCHR, "device"),
@@ -77,6 +76,8 @@ def read_regular(path: Path, at_most: int) -> bytes:
 
 
 def _check(status: os.stat_result) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise UnusableFileError(errno.EISDIR, os.strerror(errno.EISDIR))
     if not stat.S_ISREG(status.st_mode):
         kind = next((name for is_kind, name in _KINDS if is_kind(status.st_mode)), "special file")
         raise UnusableFileError(errno.EINVAL, f"a {kind} is there, not a regular file")

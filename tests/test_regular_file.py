@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from planted import NOT_REGULAR, larger_than_any, link_to_itself, link_to_nothing, put
+from planted import NOT_REGULAR, folder, larger_than_any, link_to_itself, link_to_nothing, put
 
 from bansweep.regular_file import UnusableFileError, append_regular, open_regular, read_regular
 
-NAMES = {"named_pipe": "named pipe", "unix_socket": "socket", "folder": "folder", "link_to_itself": "link to itself"}
+NAMES = {"named_pipe": "named pipe", "unix_socket": "socket", "link_to_itself": "link to itself"}
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -41,14 +41,16 @@ def said(use: str, path: Path) -> str:
 def test_what_is_no_file_is_not_read(use: str, kind: Callable[[Path], None], tmp_path: Path) -> None:
     put(kind, tmp_path / "it")
     name = NAMES.get(kind.__name__, "device")
-    assert said(use, tmp_path / "it") == f"UnusableFileError: a {name} is there, not a regular file"
+    words = "Is a directory" if kind is folder else f"a {name} is there, not a regular file"
+    assert said(use, tmp_path / "it") == f"UnusableFileError: {words}"
 
 
 @pytest.mark.parametrize("kind", [*NOT_REGULAR, link_to_nothing, link_to_itself])
 def test_what_is_no_file_is_not_written_to(kind: Callable[[Path], None], tmp_path: Path) -> None:
     put(kind, tmp_path / "it")
-    name = "link" if (tmp_path / "it").is_symlink() else NAMES[kind.__name__]
-    assert said("append", tmp_path / "it") == f"UnusableFileError: a {name} is there, not a regular file"
+    name = "link" if (tmp_path / "it").is_symlink() else NAMES.get(kind.__name__)
+    words = "Is a directory" if kind is folder else f"a {name} is there, not a regular file"
+    assert said("append", tmp_path / "it") == f"UnusableFileError: {words}"
     assert not (tmp_path / "nothing").exists()
 
 

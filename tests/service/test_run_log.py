@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from planted import IN_PLACE_OF_A_FILE, named_pipe, put
+from planted import IN_PLACE_OF_A_FILE, folder, named_pipe, put
 
 from bansweep.service.run_log import run_log
 from bansweep.store.store import Store
@@ -38,8 +38,8 @@ def test_a_log_that_is_no_file_is_refused(kind: Callable[[Path], None], tmp_path
     log = tmp_path / "sweeps" / "demo" / "run.log"
     put(kind, log)
     said = logged(tmp_path)
-    assert said.startswith(f"cannot write {log}: a "), said
-    assert said.endswith(" is there, not a regular file\n")
+    assert said.startswith(f"cannot write {log}: "), said
+    assert said.endswith("Is a directory\n" if kind is folder else " is there, not a regular file\n")
     assert kind is named_pipe or not (log.parent / "nothing").exists()
 
 

@@ -181,6 +181,44 @@ def test_downloads_are_encrypted_and_have_digests() -> None:
     assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in SERVED_SHA256)
 
 
+# Packages that read files from others, and their other reads: files of /proc, and the log that a run has just written.
+READERS = ("spec/", "data/", "store/", "tracking/", "service/")
+READ_OTHERWISE = {"store/processes.py": 2, "service/run_log.py": 1}
+
+
+def opened_for_reading(tree: ast.Module) -> list[str]:
+    """Calls that read a file whatever it is; those that write name their mode."""
+    found = []
+    for _, call in calls(tree):
+        name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        modes = [one.value for one in (*call.args, *(k.value for k in call.keywords)) if isinstance(one, ast.Constant)]
+        writes = any(isinstance(mode, str) and re.fullmatch("[wxa]b?[+]?", mode) for mode in modes)
+        if name in ("read_text", "read_bytes") or (name == "open" and not writes):
+            found.append(ast.unparse(call))
+    # Pillow opens bytes in memory; the archive's digest was compared before; `os.open` is used for folders.
+    return [one for one in found if not one.startswith(("Image.open", "tarfile.open", "os.open"))]
+
+
+@pytest.mark.parametrize("module", [name for name in sorted(MODULES) if name.startswith(READERS)])
+def test_files_of_others_are_read_as_regular_files(module: str) -> None:
+    found = opened_for_reading(MODULES[module])
+    assert len(found) == READ_OTHERWISE.get(module, 0), found
+
+
+def test_patterns_say_where_they_begin_and_end() -> None:
+    """One that does not matches any text that has the wanted letters somewhere, or none of them."""
+    patterns = [
+        (module, keyword(call, "pattern"))
+        for module, tree in MODULES.items()
+        for name, call in calls(tree)
+        if name.rpartition(".")[2] in ("Field", "StringConstraints") and keyword(call, "pattern") is not None
+    ]
+    assert len(patterns) >= 3
+    assert [one for one in patterns if not re.fullmatch(r"\^.*\$", str(one[1]))] == []
+    matched = [module for module, tree in MODULES.items() for name, _ in calls(tree) if name == "re.match"]
+    assert matched == [], "re.match leaves the end open: use re.fullmatch"
+
+
 def test_ray_listens_on_this_machine_only() -> None:
     started = [call for name, call in calls(MODULES["cluster/session.py"]) if name == "ray.init"]
     assert len(started) == 1

@@ -17,7 +17,6 @@ from bansweep.cli.reference import GenerationId, WholeSweep, parse_reference, pl
 from bansweep.cli.stored_generation import found_record
 from bansweep.cli.tables import PlainTable, print_table
 from bansweep.errors import RequestError
-from bansweep.plan.generation import Generation
 from bansweep.service.request import sweep_request
 from bansweep.store.location import DEFAULT_STORE
 from bansweep.store.store import Store
@@ -86,11 +85,7 @@ def _generation(asked: _Asked) -> Compared:
         if asked.overrides:
             raise RequestError(f"--set changes a sweep, and {asked.text} is an id", remedy="leave one of them out")
         record = found_record(store, reference.beginning, asked.location)
-        known: dict[str, Generation] = {}
-        teacher = record.generation.teacher
-        while teacher is not None and (taught := store.record(teacher)) is not None:
-            known[teacher] = taught.generation
-            teacher = taught.generation.teacher
+        known = {ancestor.id: ancestor.generation for ancestor in store.lineage(record)[:-1]}
         return Compared(record.label, record.generation, known, record)
     assert not isinstance(reference, WholeSweep)
     request = sweep_request(reference.sweep, asked.location, asked.overrides)

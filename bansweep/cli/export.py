@@ -11,7 +11,7 @@ import typer
 
 from bansweep.cli.options import AsJson, Overrides, StoreLocation
 from bansweep.cli.reference import GenerationId, WholeSweep, parse_reference, planned_cell
-from bansweep.cli.stored_generation import found_record, lineage_of
+from bansweep.cli.stored_generation import found_record
 from bansweep.errors import RequestError
 from bansweep.service.request import sweep_request
 from bansweep.spec.data import DataSpec
@@ -99,7 +99,7 @@ def _asked_for(
             raise RequestError("--set changes a sweep, and an id is none", remedy="leave one of them out")
         record = found_record(store, reference.beginning, location)
         check_own_code(record, planned_id=None)
-        return record, lineage_of(store, record), None
+        return record, store.lineage(record), None
     if isinstance(reference, WholeSweep):
         if cell is not None:
             raise RequestError(f"{cell!r} is no cell of a sweep", remedy="write ROW/COLUMN, or ROW/COLUMN@SEED")
@@ -122,4 +122,4 @@ def _asked_for(
             "--store names another store",
         )
     check_own_code(found, planned_id=wanted.generation_id)
-    return found, lineage_of(store, found), request.spec.data
+    return found, store.lineage(found), request.spec.data

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from bansweep.cli.options import AsJson, StoreLocation
-from bansweep.cli.stored_generation import found_record, lineage_of
+from bansweep.cli.stored_generation import found_record
 from bansweep.plan.comparison import comparable
 from bansweep.plan.generation import Generation
 from bansweep.plan.metric_text import figure_text, name_text
@@ -34,7 +34,7 @@ def show(
     """
     kept = Store(store)
     record = found_record(kept, generation_id, store)
-    lineage = lineage_of(kept, record)
+    lineage = kept.lineage(record)
     if as_json:
         document = {**record.model_dump(mode="json"), "lineage": [ancestor.id for ancestor in lineage]}
         typer.echo(json.dumps(document, indent=2))

@@ -1,4 +1,4 @@
-"""Finding a finished generation in a store by what its id begins with, and those that it descends from."""
+"""Finding a finished generation in a store by what its id begins with."""
 
 from __future__ import annotations
 
@@ -31,14 +31,3 @@ def found_record(store: Store, beginning: str, location: str) -> GenerationRecor
             remedy="bansweep plan SWEEP lists the ids of a sweep; --store names another store",
         )
     return record
-
-
-def lineage_of(store: Store, record: GenerationRecord) -> list[GenerationRecord]:
-    """From the label-trained ancestor down to the record itself, as far as the store has them."""
-    lineage = [record]
-    while lineage[0].generation.teacher is not None:
-        teacher = store.record(lineage[0].generation.teacher)
-        if teacher is None:
-            break
-        lineage.insert(0, teacher)
-    return lineage

@@ -17,6 +17,7 @@ from bansweep.cli.exit_status import ExitStatus
 from bansweep.cli.free_port import free_port, is_answered
 from bansweep.cli.options import StoreLocation
 from bansweep.errors import RequestError
+from bansweep.regular_file import open_regular
 from bansweep.service.local_folder import local_folder
 from bansweep.store.location import DEFAULT_STORE
 from bansweep.store.store import Store
@@ -54,6 +55,11 @@ def ui(
             f"no store at {database.parent}",
             remedy="--store STORE names one that bansweep run has written to",
         )
+    if database is not None and database.exists():
+        try:
+            open_regular(database).close()
+        except OSError as error:
+            raise RequestError(f"cannot read {database}: {error.strerror}", remedy="remove it, or fix it") from error
     chosen = free_port(host, port, first=_FIRST_PORT)
     if not _is_loopback(host):
         typer.echo(f"bansweep: whoever reaches {host}:{chosen} may change and delete all that is there", err=True)

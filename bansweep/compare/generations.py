@@ -62,14 +62,18 @@ def generation_differences(
 ) -> Iterator[Difference]:
     """What gives two generations different ids: in themselves, in their teachers (`teacher.recipe.epochs`), in theirs.
 
-    A teacher that is not known is told by its id. Equal ones end it: they have the same ancestors.
+    An unknown teacher is shown by its id. The comparison ends at equal teachers, which have the same ancestors, and at
+    a pair that was compared before: a generation that descends from itself has no first ancestor.
     """
     path: KeyPath = ()
+    compared: set[tuple[str | None, str | None]] = set()
     while True:
         yield from own_differences(left, right, path)
         path = (*path, "teacher")
-        if left.teacher == right.teacher or left.teacher is None or right.teacher is None:
+        teachers = (left.teacher, right.teacher)
+        if left.teacher == right.teacher or left.teacher is None or right.teacher is None or teachers in compared:
             return
+        compared.add(teachers)
         left_teacher, right_teacher = left_known.get(left.teacher), right_known.get(right.teacher)
         if left_teacher is None or right_teacher is None:
             yield Difference(path, left.teacher, right.teacher)

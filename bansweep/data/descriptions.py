@@ -9,11 +9,15 @@ from pydantic import TypeAdapter, ValidationError
 
 from bansweep.data.token_counts import TokenCounts
 from bansweep.errors import DataError
+from bansweep.regular_file import read_regular
 from bansweep.spec.model import SpecModel
 
 DESCRIPTION = "meta.json"
 VOCABULARY = "vocabulary.json"
 FORMAT_VERSION = 2
+
+_LARGEST_DESCRIPTION_BYTES = 64 << 20
+_LARGEST_VOCABULARY_BYTES = 1 << 30
 
 _WORDS = TypeAdapter(tuple[str, ...])
 
@@ -56,10 +60,10 @@ def read_description(folder: Path, description: type[Description]) -> Descriptio
     """The description of a prepared set. Raises DataError where it is missing or damaged."""
     path = folder / DESCRIPTION
     try:
-        return description.model_validate_json(path.read_text("utf-8"))
+        return description.model_validate_json(read_regular(path, _LARGEST_DESCRIPTION_BYTES))
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}", remedy=remedy(folder)) from None
-    except (ValidationError, UnicodeDecodeError):
+    except ValidationError:
         raise DataError(f"{path} is damaged", remedy=remedy(folder)) from None
 
 
@@ -67,7 +71,7 @@ def read_vocabulary(folder: Path) -> tuple[str, ...]:
     """The words of a prepared text by number. Raises DataError where the file is missing or damaged."""
     path = folder / VOCABULARY
     try:
-        return _WORDS.validate_json(path.read_bytes())
+        return _WORDS.validate_json(read_regular(path, _LARGEST_VOCABULARY_BYTES))
     except (OSError, ValidationError):
         raise DataError(f"{path} is missing or damaged", remedy=remedy(folder)) from None
 

@@ -14,15 +14,18 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from bansweep.errors import DataError
+from bansweep.regular_file import open_regular, read_regular
 
 # A file changed within this time of being read may change again under the same modification time.
 SETTLED_NS = 2_000_000_000
+
+_LARGEST_MEMORY_BYTES = 2 << 30  # a line for each of ten million images
 
 
 def file_digest(path: Path) -> str:
     """The SHA-256 of a file in hexadecimal. Raises DataError where it cannot be read."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataError(
@@ -67,8 +70,8 @@ def _state(path: Path) -> tuple[int, int]:
 
 def _read(memory: Path) -> dict[str, object]:
     try:
-        content = json.loads(memory.read_text("utf-8"))
-    except (OSError, ValueError):
+        content = json.loads(read_regular(memory, _LARGEST_MEMORY_BYTES))
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 
 from bansweep.errors import DataError
+from bansweep.regular_file import open_regular
 
 END_OF_SENTENCE = "<eos>"
 UNKNOWN = "<unk>"
@@ -24,7 +26,7 @@ def sentences(path: Path) -> Iterator[list[str]]:
     empty = True
     try:
         # Bytes that are not UTF-8 become surrogates first, so that the line that has them can be named.
-        with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
+        with TextIOWrapper(open_regular(path), encoding="utf-8-sig", errors="surrogateescape") as file:
             for number, line in enumerate(file, start=1):
                 _check_line(line, f"{path}, line {number:,}")
                 words = line.split()

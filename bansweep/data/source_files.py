@@ -27,7 +27,8 @@ def parquet_files(path: Path) -> tuple[Path, ...]:
     path = path.expanduser()
     files = tuple(sorted(path.glob("*.parquet"))) if path.is_dir() else (path,) if path.is_file() else ()
     if not files:
-        problem = "contains no *.parquet file" if path.is_dir() else "does not exist"
+        absent = "is no regular file" if path.exists() else "does not exist"
+        problem = "contains no *.parquet file" if path.is_dir() else absent
         raise DataError(
             f"{path} {problem}", remedy="data.train and data.test each name a parquet file, or a folder of them"
         )

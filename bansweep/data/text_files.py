@@ -62,7 +62,7 @@ def _named_files(spec: TextFiles) -> SplitFiles:
     files = SplitFiles(spec.train.expanduser(), spec.validation.expanduser(), spec.test.expanduser())
     for split, file in files._asdict().items():
         if not file.is_file():
-            problem = "is a folder" if file.is_dir() else "does not exist"
+            problem = "is a folder" if file.is_dir() else "is no regular file" if file.exists() else "does not exist"
             raise DataError(
                 f"data.{split}: {file} {problem}",
                 remedy="data.train, data.validation and data.test each name a text file: one sentence a line, words "

@@ -54,10 +54,15 @@ class Generation(SpecModel):
     @cached_property
     def id(self) -> str:
         """The first 64 bits of the SHA-256 of the canonical JSON, in hexadecimal."""
-        return hashlib.sha256(canonical_json(self).encode()).hexdigest()[:16]
+        return id_of_version(self, IDENTITY_VERSION)
 
 
-def canonical_json(generation: Generation) -> str:
+def id_of_version(generation: Generation, version: int) -> str:
+    """The id that a version of the identity gives a generation: `IDENTITY_VERSION` is the present one."""
+    return hashlib.sha256(canonical_json(generation, version).encode()).hexdigest()[:16]
+
+
+def canonical_json(generation: Generation, version: int = IDENTITY_VERSION) -> str:
     """The text whose hash is the id: keys sorted, no spaces, fields at their defaults left out."""
     # `generation_index` acts through the seed alone; kinds are defaults of their own and have to be named.
     content = generation.model_dump(mode="json", exclude_defaults=True, exclude={"generation_index"})
@@ -72,5 +77,5 @@ def canonical_json(generation: Generation) -> str:
         content["search"]["parameters"] = {key: one.model_dump(mode="json") for key, one in search.parameters.items()}
         if search.pruner is not None:
             content["search"]["pruner"]["kind"] = search.pruner.kind
-    content["version"] = IDENTITY_VERSION
+    content["version"] = version
     return json.dumps(content, sort_keys=True, separators=(",", ":"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 _SECONDS_AN_HOUR = 3600.0
@@ -60,6 +61,8 @@ class Spending:
 def hours_in(document: Any) -> dict[str, float]:
     """The hours by generation in a document that `by_generation` was kept in. Raises ValueError where it is none."""
     hours = document.get("device_hours") if isinstance(document, dict) else None
-    if not isinstance(hours, dict) or not all(isinstance(one, int | float) and one >= 0 for one in hours.values()):
+    if not isinstance(hours, dict) or not all(
+        isinstance(one, int | float) and 0 <= one < inf for one in hours.values()
+    ):
         raise ValueError("device_hours does not map generations to hours")
     return {str(key): float(value) for key, value in hours.items()}

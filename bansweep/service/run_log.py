@@ -14,6 +14,7 @@ from typing import TextIO
 
 from bansweep.data.cache import CACHE_VARIABLE
 from bansweep.errors import StoreError
+from bansweep.regular_file import append_regular
 from bansweep.service.local_folder import local_folder
 from bansweep.store.store import Store
 
@@ -49,7 +50,7 @@ def run_log(store: Store, sweep: str) -> Iterator[RunLog]:
         remedy = f"set {CACHE_VARIABLE} to a folder that can be written"
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
-        file = log.open("ab")
+        file = append_regular(log)
     except OSError as error:
         raise StoreError(f"cannot write {log}: {error.strerror}", remedy=remedy) from error
     try:

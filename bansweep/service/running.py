@@ -12,6 +12,7 @@ from bansweep.errors import BansweepError, StoreError
 from bansweep.plan.chains import ChainEnd, not_needed
 from bansweep.plan.events import GenerationNotNeeded, SweepEvent
 from bansweep.plan.plan import Plan
+from bansweep.regular_file import read_regular
 from bansweep.report.document import Outcome
 from bansweep.service.generation_states import ended_chains
 from bansweep.service.progress.console import MessageConsole
@@ -23,6 +24,7 @@ from bansweep.service.request import SweepRequest
 from bansweep.service.run_log import RunLog, run_log
 from bansweep.service.sweep_report import SweepReport, sweep_report
 from bansweep.service.tracking import finished_ensembles, finished_generations, tracker_of
+from bansweep.spec.document import MAX_BYTES
 from bansweep.tracking.protocol import SweepStatus, TrackingSummary
 
 # At the end of a sweep the tracker may take this long to send what is left; the rest waits for `bansweep sync`.
@@ -99,7 +101,7 @@ def run_request(
     if something_to_train:
         _prepare(request, state)
     stream.start(finished=len(state.reused))
-    tracker.start(plan, request.file.read_text(encoding="utf-8"))
+    tracker.start(plan, read_regular(request.file, MAX_BYTES).decode())
     stopped_by: KeyboardInterrupt | BansweepError | None = None
     log: RunLog | None = None
     try:

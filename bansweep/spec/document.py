@@ -6,6 +6,7 @@ deep nesting, control characters, and files and values over a size are refused.
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ from typing import Any
 import yaml
 
 from bansweep.errors import Problem, SweepFileError
+from bansweep.regular_file import open_regular
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 32
@@ -44,9 +46,9 @@ def read_document(path: Path) -> Document:
     """Read a YAML file. Raises SweepFileError with everything that is wrong with it as YAML."""
     file = str(path)
     try:
-        with path.open("rb") as opened:
-            content = opened.read(MAX_BYTES + 1)  # and no more: a device has no end
-            size = max(len(content), path.stat().st_size)
+        with open_regular(path) as opened:
+            content = opened.read(MAX_BYTES + 1)
+            size = max(len(content), os.fstat(opened.fileno()).st_size)
         if size > MAX_BYTES:
             raise SweepFileError((Problem(file, 0, "", f"{size:,} bytes; a sweep file has {MAX_BYTES:,} at most"),))
         text = content.decode("utf-8")

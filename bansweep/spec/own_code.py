@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import Field, JsonValue
 
+from bansweep.regular_file import open_regular
 from bansweep.spec.model import SpecModel, nearest
 
 if TYPE_CHECKING:  # what only describes data reads no YAML
@@ -87,7 +88,7 @@ def _read(reference: str, folder: Path) -> dict[str, str] | str:
         return f"{reference!r} names no code; {_EXAMPLE}"
     file = folder / Path(match["file"]).expanduser()
     try:
-        with file.open("rb") as opened:
+        with open_regular(file) as opened:
             content = opened.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
             return f"{file} has more than {MAX_BYTES:,} bytes; keep here what training needs"

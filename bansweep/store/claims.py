@@ -33,12 +33,13 @@ from dataclasses import asdict, dataclass, replace
 from types import TracebackType
 from typing import Self
 
-from bansweep.errors import StoreError
+from bansweep.errors import DamagedError, StoreError
 from bansweep.store.paths import StorePath
 from bansweep.store.processes import ProcessIdentity
 
 _log = logging.getLogger(__name__)
-_FILE_NAME = re.compile(r"(\d+)\.json")
+# Accept only the spelling that this module writes: another spelling of a number would name another file.
+_FILE_NAME = re.compile(r"([1-9][0-9]*)\.json")
 
 
 def _never() -> bool:
@@ -62,9 +63,13 @@ class _Lease:
         """None for what is not a lease: its writer died, or is still writing."""
         try:
             fields = json.loads(content)
-            return cls(**{**fields, "process": ProcessIdentity(**fields["process"])})
-        except (ValueError, KeyError, TypeError):
+            lease = cls(**{**fields, "process": ProcessIdentity(**fields["process"])})
+        except (ValueError, KeyError, TypeError, RecursionError):
             return None
+        # Check types: anybody may have written the store, and the process number becomes part of a path in /proc.
+        expected = {"owner": str, "heartbeat": int, "released": bool}
+        typed = all(type(getattr(lease, name)) is kind for name, kind in expected.items())
+        return lease if typed and lease.process.is_valid() else None
 
 
 class _Watch:
@@ -209,14 +214,18 @@ class Claim:
         return True
 
     def _highest(self) -> int:
-        names = self._folder.names()
-        return max((int(match[1]) for name in names if (match := _FILE_NAME.fullmatch(name))), default=0)
+        return max(self._numbers(), default=0)
+
+    def _numbers(self) -> list[int]:
+        return [int(match[1]) for name in self._folder.names() if (match := _FILE_NAME.fullmatch(name))]
 
     def _is_free(self, number: int) -> bool:
         try:
             content = self._path(number).read()
         except FileNotFoundError:  # its owner finished the generation just now
             return False
+        except DamagedError:  # not a lease; it never changes, so it expires
+            content = b""
         lease = _Lease.decode(content)
         if lease is not None and lease.released:
             return True
@@ -253,6 +262,7 @@ class Claim:
 
     def _forget(self) -> None:
         """Removes the numbers up to this one: the generation is finished, and nobody has to wait for it again."""
-        for number in range(1, self._number + 1):
-            self._path(number).remove()
+        for number in self._numbers():
+            if number <= self._number:
+                self._path(number).remove()
         self._folder.remove_empty_folder()

@@ -25,7 +25,7 @@ import re
 from dataclasses import dataclass
 
 from bansweep.errors import StoreError
-from bansweep.store.paths import StorePath
+from bansweep.store.paths import SMALL_BYTES, StorePath
 
 RECORD_FILE = "generation.json"
 WEIGHTS_FILE = "weights.safetensors"
@@ -35,6 +35,18 @@ CANDIDATES_FILE = "candidates.parquet"
 STOP_FILE = "stop"
 SEARCH_FILE = "search.json"
 ATTEMPTS_FILE = "attempts.json"
+
+PUBLISHED_FILES = {
+    RECORD_FILE: SMALL_BYTES,
+    WEIGHTS_FILE: 64 << 30,
+    HISTORY_FILE: 1 << 30,
+    CANDIDATES_FILE: 1 << 30,
+    PREDICTIONS_FILE: 16 << 30,
+}
+"""The files that a published generation may have, with their size limits in bytes."""
+
+LARGEST_PROGRESS_BYTES = 256 << 30
+"""The size limit of a saved epoch: weights, optimizer state and history."""
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 _SWEEP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+*_-]{0,79}")

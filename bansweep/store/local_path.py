@@ -12,8 +12,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bansweep.errors import StoreError
-from bansweep.store.paths import StorePath
+from bansweep.errors import DamagedError, StoreError
+from bansweep.regular_file import UnusableFileError, read_regular
+from bansweep.store.paths import SMALL_BYTES, StorePath
 
 # What a crashed writer left is removed after this time, far longer than any file takes to write.
 LEFTOVER_AGE_S = 3600.0
@@ -61,9 +62,17 @@ class LocalPath(StorePath):
         with _explained("look at", self.path):
             return self.path.exists()
 
-    def read(self) -> bytes:
+    def read(self, *, at_most: int = SMALL_BYTES) -> bytes:
         with _explained("read", self.path, FileNotFoundError):
-            return self.path.read_bytes()
+            try:
+                return read_regular(self.path, at_most)
+            except UnusableFileError as error:
+                raise DamagedError(f"cannot read {self.path}: {error.strerror}", remedy="remove it") from error
+            except FileNotFoundError as error:
+                # The name stays listed: a reader that retries until the file appears or vanishes would never end.
+                if self.path.is_symlink():
+                    raise DamagedError(f"cannot read {self.path}: it links to nothing", remedy="remove it") from error
+                raise
 
     def names(self) -> list[str]:
         with _explained("list", self.path):

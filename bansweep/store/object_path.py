@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bansweep.errors import StoreError
-from bansweep.store.paths import StorePath
+from bansweep.errors import DamagedError, StoreError
+from bansweep.store.paths import SMALL_BYTES, StorePath
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -58,10 +58,20 @@ class ObjectPath(StorePath):
         with self._explained("look at"):
             return bool(self.filesystem.exists(self.key))
 
-    def read(self) -> bytes:
+    def read(self, *, at_most: int = SMALL_BYTES) -> bytes:
         with self._explained("read", FileNotFoundError):
-            content: bytes = self.filesystem.cat_file(self.key)
-            return content
+            try:
+                content: bytes = self.filesystem.cat_file(self.key, end=at_most + 1)
+            except FileNotFoundError:
+                raise
+            except Exception:
+                # Servers refuse a range of an empty object (416, Range Not Satisfiable).
+                if self.filesystem.size(self.key):
+                    raise
+                content = b""
+        if len(content) > at_most:
+            raise DamagedError(f"cannot read {self}: the object has more than {at_most:,} bytes", remedy="remove it")
+        return content
 
     def names(self) -> list[str]:
         with self._explained("list"):

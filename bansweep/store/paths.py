@@ -9,6 +9,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar, Self
 
+SMALL_BYTES = 64 << 20
+"""The size limit of every file of a store that holds no tensors and no tables: records, leases, notes."""
+
 
 class StorePath(ABC):
     """The name of a file or folder in a store, whether it is there or not.
@@ -43,8 +46,12 @@ class StorePath(ABC):
     def exists(self) -> bool: ...
 
     @abstractmethod
-    def read(self) -> bytes:
-        """The whole file. Raises FileNotFoundError where there is none."""
+    def read(self, *, at_most: int = SMALL_BYTES) -> bytes:
+        """The whole file. Raises FileNotFoundError where there is none.
+
+        Raises DamagedError for a file of more than `at_most` bytes, and for anything but a regular file: a named pipe,
+        a device, a folder, a dangling link.
+        """
 
     @abstractmethod
     def names(self) -> list[str]:

@@ -28,6 +28,11 @@ class ProcessIdentity:
         state = _state_and_start(pid)
         return cls(host=_host(), pid=pid, started=state[1] if state else None)
 
+    def is_valid(self) -> bool:
+        """Whether the fields have the types and ranges of a process's; the class itself takes whatever JSON holds."""
+        started = self.started is None or type(self.started) is int
+        return type(self.host) is str and type(self.pid) is int and 0 < self.pid < 1 << 31 and started
+
     @property
     def hostname(self) -> str:
         return self.host.partition("/")[0]

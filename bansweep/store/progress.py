@@ -20,10 +20,11 @@ from dataclasses import dataclass
 from bansweep.errors import DamagedError, StoreError
 from bansweep.plan.events import EpochReport
 from bansweep.store.digests import sha256
+from bansweep.store.layout import LARGEST_PROGRESS_BYTES
 from bansweep.store.paths import StorePath
 
 _log = logging.getLogger(__name__)
-_FILE_NAME = re.compile(r"epoch-(\d{6,})\.progress")
+_FILE_NAME = re.compile(r"epoch-([0-9]{6}|[1-9][0-9]{6,})\.progress")
 _KEPT = 2
 _ATTEMPTS = 5
 
@@ -69,7 +70,7 @@ def load_progress(folder: StorePath) -> Progress | None:
     while saved := _saved_epochs(folder):
         path = _path(folder, saved[-1])
         try:
-            return _decode(path.read(), path)
+            return _decode(path.read(at_most=LARGEST_PROGRESS_BYTES), path)
         except FileNotFoundError:  # another process saved a newer one and removed this one: look again
             continue
         except DamagedError as error:
@@ -91,7 +92,11 @@ def clear_progress(folder: StorePath) -> None:
 
 
 def _path(folder: StorePath, epochs_done: int) -> StorePath:
-    return folder / f"epoch-{epochs_done:06d}.progress"
+    return folder / _name(epochs_done)
+
+
+def _name(epochs_done: int) -> str:
+    return f"epoch-{epochs_done:06d}.progress"
 
 
 def _saved_epochs(folder: StorePath) -> list[int]:
@@ -112,7 +117,9 @@ def _decode(content: bytes, path: StorePath) -> Progress:
     try:
         end = content.index(b"\n", len(digest) + 1)
         manifest = json.loads(content[len(digest) + 1 : end])
+        if path.name != _name(manifest["epochs_done"]):
+            raise ValueError(f"it holds epoch {manifest['epochs_done']!r}")
         history = tuple(EpochReport(**report) for report in manifest["history"])
         return Progress(manifest["epochs_done"], tensors=content[end + 1 :], history=history)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DamagedError(f"{path} cannot be used: another version of bansweep wrote it ({error})") from error

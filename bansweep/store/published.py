@@ -7,7 +7,8 @@ from collections.abc import Collection
 
 from bansweep.errors import DamagedError, StoreError
 from bansweep.store.digests import sha256
-from bansweep.store.layout import RECORD_FILE, Layout
+from bansweep.store.identity import check_identity
+from bansweep.store.layout import PUBLISHED_FILES, RECORD_FILE, Layout
 from bansweep.store.paths import StorePath
 from bansweep.store.records import TRAINED_AGAIN, GenerationRecord, decode_record
 
@@ -19,11 +20,10 @@ def read_record(layout: Layout, generation_id: str) -> GenerationRecord | None:
     """
     path = layout.record(generation_id)
     try:
-        record = decode_record(path.read(), path)
+        record = decode_record(_read(path), path)
     except FileNotFoundError:
         return None
-    if record.id != generation_id:
-        raise DamagedError(f"{path} is the record of {record.id}", remedy=f"move {path.parent} to {record.id}")
+    check_identity(record, generation_id, path)
     return record
 
 
@@ -75,10 +75,18 @@ def _recorded_file(layout: Layout, record: GenerationRecord, name: str) -> bytes
     folder = layout.generation(record.id)
     path = (folder / record.folder if record.folder else folder) / name
     try:
-        content = path.read()
+        content = _read(path)
     except FileNotFoundError:
         raise DamagedError(f"{path} is missing", remedy=TRAINED_AGAIN) from None
     recorded, actual = record.digests.get(name), sha256(content)
     if recorded != actual:
         raise DamagedError(f"{path} is damaged: its SHA-256 is {actual}, not {recorded}", remedy=TRAINED_AGAIN)
     return content
+
+
+def _read(path: StorePath) -> bytes:
+    """Reads a file of a finished generation. Raises FileNotFoundError, and DamagedError for what cannot be one."""
+    try:
+        return path.read(at_most=PUBLISHED_FILES[path.name])
+    except DamagedError as error:
+        raise DamagedError(error.cause, remedy=TRAINED_AGAIN) from error

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import ConfigDict, Field, JsonValue, ValidationError
+from pydantic import ConfigDict, Field, JsonValue, ValidationError, field_validator, model_validator
 
 from bansweep.errors import DamagedError, StoreError
 from bansweep.plan.candidates import Candidate, candidate_of
 from bansweep.plan.generation import Generation
 from bansweep.spec.model import SpecModel
 from bansweep.store.digests import sha256
-from bansweep.store.layout import RECORD_FILE
+from bansweep.store.layout import PUBLISHED_FILES, RECORD_FILE
 from bansweep.store.paths import StorePath
 
 SCHEMA_VERSION = 2
@@ -77,7 +77,22 @@ class GenerationRecord(SpecModel):
     candidates: tuple[CandidateRecord, ...] = ()
     winner: int | None = None
     digests: Mapping[str, str] = Field(default_factory=dict)
-    folder: str = Field(default="", pattern=r"[A-Za-z0-9-]{0,80}")
+    folder: str = Field(default="", pattern=r"^[A-Za-z0-9-]{0,80}$")
+
+    @field_validator("digests")
+    @classmethod
+    def _names_known_files(cls, digests: Mapping[str, str]) -> Mapping[str, str]:
+        """Names become parts of paths, so an unknown name could lead out of the store."""
+        for name in digests:
+            if name not in PUBLISHED_FILES:
+                raise ValueError(f"{name!r} is no file of a generation: they are {', '.join(PUBLISHED_FILES)}")
+        return digests
+
+    @model_validator(mode="after")
+    def _winner_is_a_candidate(self) -> Self:
+        if self.winner is not None and not 1 <= self.winner <= len(self.candidates):
+            raise ValueError(f"candidate {self.winner} of {len(self.candidates)} cannot be the winner")
+        return self
 
     @property
     def trained(self) -> Generation:

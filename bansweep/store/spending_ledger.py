@@ -7,12 +7,13 @@ import logging
 import uuid
 from collections import Counter
 
-from bansweep.errors import StoreError
+from bansweep.errors import DamagedError, StoreError
 from bansweep.plan.spending import hours_in
 from bansweep.store.paths import StorePath
 from bansweep.store.store import Store
 
 _FOLDER = "spent"
+_REMEDY = "move the file away to leave out what it says"
 _log = logging.getLogger(__name__)
 
 
@@ -54,8 +55,7 @@ def _read(path: StorePath) -> dict[str, float]:
         return hours_in(json.loads(path.read()))
     except FileNotFoundError:
         return {}
-    except ValueError as error:
-        raise StoreError(
-            f"cannot read what was spent so far from {path}: {error}",
-            remedy="move the file away to leave out what it says",
-        ) from error
+    except DamagedError as error:
+        raise StoreError(error.cause, remedy=_REMEDY) from error
+    except (ValueError, OverflowError, RecursionError) as error:
+        raise StoreError(f"cannot read what was spent so far from {path}: {error}", remedy=_REMEDY) from error

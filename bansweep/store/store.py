@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
-from bansweep.errors import StoreError
+from bansweep.errors import DamagedError, StoreError
 from bansweep.plan.events import EpochReport
 from bansweep.plan.generation import Generation
 from bansweep.store import published
@@ -33,6 +34,11 @@ from bansweep.store.predictions import Predictions, TokenPredictions, decode_pre
 from bansweep.store.progress import Progress, clear_progress, epochs_done, load_progress, save_progress
 from bansweep.store.publishing import publish
 from bansweep.store.records import GenerationRecord
+
+_Decoded = TypeVar("_Decoded")
+
+# Reading a note that this class did not write raises one of these; the note is then ignored.
+_UNREADABLE_NOTE = (DamagedError, ValueError, OverflowError, RecursionError, AttributeError, KeyError, TypeError)
 
 
 class Store:
@@ -139,11 +145,11 @@ class Store:
 
     def history(self, generation_id: str) -> tuple[EpochReport, ...]:
         """The report of each epoch. Raises DamagedError where they are not what was published."""
-        return decode_history(published.read_file(self._layout, generation_id, HISTORY_FILE))
+        return self._decoded(generation_id, HISTORY_FILE, decode_history)
 
     def candidate_histories(self, generation_id: str) -> dict[int, tuple[EpochReport, ...]]:
         """The reports of each candidate of a searched generation, by number. Raises DamagedError likewise."""
-        return decode_candidates(published.read_file(self._layout, generation_id, CANDIDATES_FILE))
+        return self._decoded(generation_id, CANDIDATES_FILE, decode_candidates)
 
     def remove(self, generation_id: str) -> None:
         """Removes a generation, its progress and the claims on it; nothing where there is none."""
@@ -153,7 +159,43 @@ class Store:
 
     def predictions(self, generation_id: str) -> Predictions | TokenPredictions:
         """What the generation answers to held-out splits. Raises DamagedError where it is not what was published."""
-        return decode_predictions(published.read_file(self._layout, generation_id, PREDICTIONS_FILE))
+        return self._decoded(generation_id, PREDICTIONS_FILE, decode_predictions)
+
+    def _decoded(self, generation_id: str, name: str, decode: Callable[[bytes], _Decoded]) -> _Decoded:
+        content = published.read_file(self._layout, generation_id, name)
+        try:
+            return decode(content)
+        except MemoryError:
+            raise
+        except (
+            Exception
+        ) as error:  # Parquet's reader fails in many ways; whoever wrote the file may have written its digest
+            folder = self._layout.generation(generation_id)
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise DamagedError(
+                f"{name} of {folder} cannot be read: {reason}",
+                remedy=f"move {folder} away; the next bansweep run trains it again",
+            ) from error
+
+    def lineage(self, record: GenerationRecord) -> list[GenerationRecord]:
+        """The record's ancestors and the record itself, the first ancestor first, as far as the store has them.
+
+        Raises StoreError where a generation descends from itself.
+        """
+        lineage = [record]
+        seen = {record.id}
+        while (teacher_id := lineage[-1].generation.teacher) is not None:
+            if teacher_id in seen:
+                raise StoreError(
+                    f"circular teachers in {self.location}: generation {teacher_id} descends from itself",
+                    remedy=f"move {self._layout.generation(teacher_id)} away; the next bansweep run trains it again",
+                )
+            teacher = self.record(teacher_id)
+            if teacher is None:
+                break
+            lineage.append(teacher)
+            seen.add(teacher_id)
+        return lineage[::-1]
 
     def everything(self) -> set[str]:
         """The ids of all that lies here, finished or in progress."""
@@ -187,7 +229,7 @@ class Store:
         folder = self._layout.progress(generation_id)
         place = {"run": run, "epochs_done": self.epochs_done(generation_id)}
         attempts = 1
-        with suppress(FileNotFoundError, ValueError, TypeError, KeyError):
+        with suppress(FileNotFoundError, *_UNREADABLE_NOTE):
             before = json.loads((folder / ATTEMPTS_FILE).read())
             if before["place"] == place:
                 attempts += int(before["attempts"])
@@ -227,7 +269,7 @@ class Store:
         try:
             text = (self._layout.progress(generation_id) / SEARCH_FILE).read()
             return {str(key): int(value) for key, value in json.loads(text).items()}
-        except (FileNotFoundError, ValueError, AttributeError, TypeError):
+        except (FileNotFoundError, *_UNREADABLE_NOTE):
             return {}
 
     def claim(self, generation_id: str) -> Claim:

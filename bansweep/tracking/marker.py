@@ -6,10 +6,14 @@ A cache that spares a finished sweep from asking (and importing) MLflow again. L
 from __future__ import annotations
 
 import contextlib
-import os
+import uuid
 from pathlib import Path
 
 from pydantic import BaseModel, Field, ValidationError
+
+from bansweep.regular_file import read_regular
+
+_LARGEST_BYTES = 256 << 20  # a line for each of 100,000 candidates is a tenth of it
 
 
 class Marker(BaseModel):
@@ -37,7 +41,7 @@ def marker_path(store_root: Path, sweep: str) -> Path:
 def read_marker(path: Path, uri: str) -> Marker:
     """What is known of the tracking server at `uri`: nothing, where the file is missing, damaged or of another."""
     try:
-        marker = Marker.model_validate_json(path.read_bytes())
+        marker = Marker.model_validate_json(read_regular(path, _LARGEST_BYTES))
     except (OSError, ValidationError):
         return Marker(uri=uri)
     return marker if marker.uri == uri else Marker(uri=uri)
@@ -49,8 +53,13 @@ def lock_path(store_root: Path, sweep: str) -> Path:
 
 def write_marker(path: Path, marker: Marker) -> None:
     """Replace the file at once. A store that cannot be written only loses the cache."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    # Create a file under a name that nobody can predict: a pipe or a link under a known name would receive the text.
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(marker.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        try:
+            with temporary.open("x", encoding="utf-8") as file:
+                file.write(marker.model_dump_json(indent=1) + "\n")
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)

@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from bansweep.regular_file import open_regular
+
 _ABANDONED_S = 60.0  # a database that is not ready and that nobody has written to for so long
 
 
@@ -22,8 +24,12 @@ def make_database(file: Path, initialise: Callable[[str], None]) -> None:
     """Have MLflow's tables in the database `file` before anybody opens it.
 
     `initialise` makes them in a database that it is given the URI of. Of two processes that do this at once, one's
-    database stays. One that was left without them by a process that died, and so holds nothing, is replaced.
+    database stays. One that was left without them by a process that died, and so holds nothing, is replaced. Raises
+    OSError where something else than a file is there.
     """
+    if file.exists():
+        # SQLite would wait for the writer of a named pipe, for ever.
+        open_regular(file).close()
     is_left_over = file.exists() and _is_left_over(file)
     if file.exists() and not is_left_over:
         return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import pytest
 from demo_sweep import SWEEP
 
@@ -90,3 +92,17 @@ def test_a_teacher_that_one_side_lacks_is_a_difference() -> None:
     )
     assert Difference(("teacher",), None, teacher.generation_id) in found
     assert Difference(("loss", "smoothing"), 0.0, ABSENT) in found
+
+
+def test_generations_that_descend_from_themselves_are_compared_once() -> None:
+    plans = plan_with(), plan_with("recipe.epochs=5")
+    circles = []
+    for plan in plans:
+        [ban] = (cell.generation_id for cell in plan.cells if cell.column == "ban")
+        circles.append((plan.generations[ban].model_copy(update={"teacher": f"{ban[:15]}x"}), f"{ban[:15]}x"))
+    (left, left_teacher), (right, right_teacher) = circles
+    found = list(islice(generation_differences(left, right, {left_teacher: left}, {right_teacher: right}), 100))
+    assert found == [
+        Difference(("recipe", "epochs"), 4, 5),
+        Difference(("teacher", "recipe", "epochs"), 4, 5),
+    ]

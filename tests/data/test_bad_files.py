@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from planted import link_to_endless_zeros, named_pipe, put
 
 from bansweep.data.builder import decode_images, decode_text
 from bansweep.data.fingerprint import data_identity
@@ -237,3 +240,84 @@ def test_changed_bytes_of_prepared_files_never_pass_unseen(image_folder: Path, t
             assert prepare(spec, tmp_path / "cache", verify=True) == prepared
             if name != "meta.json":
                 assert path.read_bytes() == whole
+
+
+READER = """
+import sys
+from pathlib import Path
+from bansweep.data.builder import decode_images, decode_text
+from bansweep.errors import DataError
+from bansweep.spec.data import Cifar, ImageFolder, ParquetImages
+from bansweep.spec.text_data import PennTreebank, TextFiles, WikiText2
+
+root, cache = Path(sys.argv[2]), Path(sys.argv[2]) / "cache"
+text = TextFiles(train=root / "it", validation=root / "it", test=root / "it")
+spec, decode = {
+    "text": (text, decode_text),
+    "parquet": (ParquetImages(train=root / "it", test=root / "it"), decode_images),
+    "cifar-parquet": (Cifar(kind="cifar10", root=root), decode_images),
+    "cifar-batches": (Cifar(kind="cifar10", root=root), decode_images),
+    "folder": (ImageFolder(root=root), decode_images),
+}[sys.argv[1]]
+try:
+    decode(spec, cache)
+except DataError as error:
+    print(error.cause)
+"""
+PLACES = {
+    "text": ("it",),
+    "parquet": ("it",),
+    "cifar-parquet": ("cifar10-train.parquet", "cifar10-test.parquet"),
+    "cifar-batches": ("cifar-10-batches-py/data_batch_1",),
+    "folder": ("train/a/x.png", "test/a/x.png"),
+}
+
+
+@pytest.mark.parametrize("kind", [named_pipe, link_to_endless_zeros])
+@pytest.mark.parametrize("data", PLACES)
+def test_data_that_never_end_are_refused(data: str, kind: Callable[[Path], None], tmp_path: Path) -> None:
+    for name in PLACES[data]:
+        put(kind, tmp_path / name)
+    done = subprocess.run(
+        [sys.executable, "-c", READER, data, str(tmp_path)], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert any(phrase in done.stdout for phrase in ("regular file", "incomplete or damaged", "is not a file"))
+
+
+@pytest.mark.parametrize("kind", [named_pipe, link_to_endless_zeros])
+@pytest.mark.parametrize("name", ["meta.json", "vocabulary.json"])
+def test_prepared_files_that_never_end_are_refused(name: str, kind: Callable[[Path], None], tmp_path: Path) -> None:
+    put(kind, tmp_path / name)
+    script = """if True:
+        import sys
+        from pathlib import Path
+        from bansweep.data.descriptions import PreparedSet, read_description, read_vocabulary
+        from bansweep.errors import DataError
+        for read in (lambda folder: read_description(folder, PreparedSet), read_vocabulary):
+            try:
+                read(Path(sys.argv[1]))
+            except DataError as error:
+                print(error.cause)
+    """
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert f"{tmp_path / name} " in done.stdout
+
+
+@pytest.mark.parametrize("kind", [named_pipe, link_to_endless_zeros])
+def test_digests_are_computed_anew_where_their_memory_never_ends(kind: Callable[[Path], None], tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    script = """if True:
+        import sys
+        from pathlib import Path
+        from bansweep.data.file_digests import file_digests
+        print(*file_digests([Path(sys.argv[1]) / "file"], Path(sys.argv[1]) / "cache").values())
+    """
+    # A file is remembered once it is two seconds old.
+    os.utime(tmp_path / "file", (1, 1))
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, timeout=60)
+        assert done.stdout == "ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73\n", done.stderr
+        [memory] = (tmp_path / "cache" / "digests").glob("*.json")
+        put(kind, memory)

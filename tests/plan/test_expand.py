@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from bansweep.plan.expand import expand
-from bansweep.plan.generation import DataIdentity, Generation, canonical_json
+from bansweep.plan.generation import DataIdentity, Generation, canonical_json, id_of_version
 from bansweep.plan.plan import Plan
 from bansweep.plan.seeds import effective_seed
 from bansweep.spec.reading import parse_sweep
@@ -143,6 +143,8 @@ def test_the_identity_is_pinned() -> None:
     )
     assert effective_seed(0, 0, 0) == 3051931488724851722
     assert teacher.id == "a07568bb3d796d97"
+    # Old stores have records under the ids of the former version.
+    assert id_of_version(teacher, 1) == "cb55f4bfe0e76b01"
 
 
 def test_defaults_that_ids_leave_out_are_pinned() -> None:

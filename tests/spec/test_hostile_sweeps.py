@@ -99,7 +99,7 @@ def test_large_files_are_not_read(tmp_path: Path) -> None:
     start = time.process_time()
     with pytest.raises(SweepFileError, match="104,857,600 bytes; a sweep file has 1,048,576 at most"):
         read_sweep(file)
-    with pytest.raises(SweepFileError, match="a sweep file has 1,048,576 at most"):
+    with pytest.raises(SweepFileError, match="/dev/zero: a device is there, not a regular file"):
         read_sweep(Path("/dev/zero"))
     assert time.process_time() - start < 1
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bansweep.errors import RequestError
+from bansweep.errors import DamagedError, RequestError
 from bansweep.store.location import is_url, store_location, store_path
 from bansweep.store.object_filesystem import SCHEMES
 from bansweep.store.object_path import ObjectPath
@@ -67,6 +67,16 @@ def test_a_file_is_replaced_whole(place: StorePath) -> None:
         (place / "file").replace(*content)
         assert (place / "file").read() == b"".join(content)
     assert place.names() == ["file"]
+
+
+def test_a_file_is_read_up_to_its_limit(place: StorePath) -> None:
+    place.make_folder()
+    for content in (b"", b"x", b"four"):
+        (place / "file").replace(content)
+        assert (place / "file").read(at_most=4) == content
+    (place / "file").replace(b"x" * 5)
+    with pytest.raises(DamagedError, match="more than 4 bytes"):
+        (place / "file").read(at_most=4)
 
 
 def test_of_many_one_creates_a_file(place: StorePath) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from planted import IN_PLACE_OF_A_FILE, put
 
 from bansweep.tracking.marker import Marker, marker_path, read_marker, write_marker
 
@@ -46,3 +51,29 @@ def test_a_store_that_cannot_be_written_is_borne(tmp_path: Path) -> None:
     write_marker(marker_path(tmp_path, "table2"), MARKER)
 
     assert (tmp_path / "sweeps").is_file()
+
+
+@pytest.mark.parametrize("kind", IN_PLACE_OF_A_FILE)
+def test_what_is_no_file_is_no_marker(kind: Callable[[Path], None], tmp_path: Path) -> None:
+    path = tmp_path / "tracking.json"
+    put(kind, path)
+    script = """if True:
+        import sys
+        from pathlib import Path
+        from bansweep.tracking.marker import Marker, read_marker
+        assert read_marker(Path(sys.argv[1]), "http://a") == Marker(uri="http://a")
+    """
+    done = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_nothing_that_lies_there_already_takes_the_text(tmp_path: Path) -> None:
+    """The name of the file that is written first cannot be foreseen."""
+    path = tmp_path / "tracking.json"
+    (tmp_path / "precious").write_text("precious")
+    put(lambda link: link.symlink_to(tmp_path / "precious"), tmp_path / f".tracking.json.{os.getpid()}")
+
+    write_marker(path, MARKER)
+
+    assert read_marker(path, "http://a") == MARKER
+    assert (tmp_path / "precious").read_text() == "precious"

@@ -7,9 +7,11 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from planted import link_to_endless_zeros, named_pipe, put
 
 from bansweep.tracking.client import open_client
 from bansweep.tracking.new_database import make_database
@@ -39,6 +41,24 @@ def test_a_database_is_made_where_there_is_none(tmp_path: Path) -> None:
 
     assert names_in(tmp_path / "store" / "mlflow.db") == ["new"]
     assert os.listdir(tmp_path / "store") == ["mlflow.db"]
+
+
+@pytest.mark.parametrize("kind", [named_pipe, link_to_endless_zeros])
+def test_what_is_no_file_is_no_database(kind: Callable[[Path], None], tmp_path: Path) -> None:
+    put(kind, tmp_path / "mlflow.db")
+    script = """if True:
+        import sys, os, time
+        from pathlib import Path
+        from bansweep.tracking import new_database
+        new_database._ABANDONED_S = -1.0  # as one that was left by a process that died long ago
+        try:
+            new_database.make_database(Path(sys.argv[1]), print)
+        except OSError as error:
+            print(error.strerror)
+    """
+    arguments = [sys.executable, "-c", script, str(tmp_path / "mlflow.db")]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60)
+    assert done.stdout.endswith("is there, not a regular file\n"), done.stderr
 
 
 def test_one_that_is_there_stays(tmp_path: Path) -> None:

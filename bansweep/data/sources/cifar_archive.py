@@ -26,9 +26,11 @@ from torchvision.datasets.utils import check_integrity
 from bansweep.data.decoded import DecodedImages, Labels, Pixels
 from bansweep.data.sources.plain_pickle import load_plain_pickle
 from bansweep.errors import DataError
+from bansweep.regular_file import read_regular
 
 DOWNLOAD_TIMEOUT_S = 30.0
 _SHAPE_KHW = (3, 32, 32)
+_LARGEST_FILE_BYTES = 256 << 20  # CIFAR-100's training set has 155 MB
 
 
 def decode_batches(root: Path, dataset: type[CIFAR10], source: str) -> DecodedImages:
@@ -60,7 +62,7 @@ def _published_files(folder: Path, dataset: type[CIFAR10]) -> dict[str, bytes]:
     wrong: list[str] = []
     for name, md5 in (*dataset.train_list, *dataset.test_list, (dataset.meta["filename"], dataset.meta["md5"])):
         try:
-            files[name] = (folder / name).read_bytes()
+            files[name] = read_regular(folder / name, _LARGEST_FILE_BYTES)
         except OSError:
             wrong.append(name)
         else:

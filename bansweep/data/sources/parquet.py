@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from bansweep.data.decoded import DecodedImages, Labels, Pixels
 from bansweep.data.sources.encoded import decode_image, require_same_shape, stack_images
 from bansweep.errors import DataError
+from bansweep.regular_file import open_regular
 
 BATCH_ROWS = 1024
 
@@ -75,6 +76,7 @@ def _read_split(paths: Sequence[Path], image_column: str, label_column: str) -> 
 
 def _open(path: Path, image_column: str, label_column: str) -> pq.ParquetFile:
     try:
+        open_regular(path).close()  # Arrow would wait for a named pipe's writer
         file = pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:
         raise DataError(

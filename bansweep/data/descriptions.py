@@ -13,7 +13,6 @@ from bansweep.spec.model import SpecModel
 
 DESCRIPTION = "meta.json"
 VOCABULARY = "vocabulary.json"
-FORMAT_VERSION = 2
 
 _WORDS = TypeAdapter(tuple[str, ...])
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from bansweep.data.cache import PREPARED_VERSION
 from bansweep.data.channel_statistics import level_counts
 from bansweep.data.decoded import DecodedImages
-from bansweep.data.descriptions import FORMAT_VERSION, PreparedImages, read_description
+from bansweep.data.descriptions import PreparedImages, read_description
 from bansweep.data.prepared import check_files
 from bansweep.data.saving import save_array, save_description
 
@@ -33,7 +34,7 @@ def write_images(folder: Path, decoded: DecodedImages, kind: str, fingerprint: s
     files = {name: save_array(folder / name, array) for name, array in zip(FILES, arrays, strict=True)}
     height, width, channels = decoded.train_images_NHWC.shape[1:]
     meta = PreparedImages(
-        version=FORMAT_VERSION,
+        version=PREPARED_VERSION,
         kind=kind,
         fingerprint=fingerprint,
         source=decoded.source,

@@ -35,6 +35,8 @@ def _damage(image_folder: Path, encode: Callable[..., bytes], how: str) -> None:
             (cat / "1.png").write_bytes((cat / "1.png").read_bytes()[:-30])
         case "text":
             (cat / "Thumbs.db").write_text("hello")
+        case "Git LFS":
+            (cat / "1.png").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 7\n")
         case "size":
             (cat / "1.png").write_bytes(encode(np.zeros((8, 8, 3), np.uint8)))
         case "mode":
@@ -59,6 +61,7 @@ def _damage(image_folder: Path, encode: Callable[..., bytes], how: str) -> None:
     [
         ("truncated", r"cat/1\.png: the image cannot be decoded"),
         ("text", r"cat/Thumbs\.db: the image cannot be decoded: not an image"),
+        ("Git LFS", r"cat/1\.png is a Git LFS pointer, not the image\n.*git lfs pull"),
         ("size", r"cat/1\.png: the image is 8x8 RGB, but .*cat/0\.png is 6x5 RGB"),
         ("mode", r"cat/1\.png: the image is 6x5 grey, but .*cat/0\.png is 6x5 RGB"),
         ("empty class", r"class folder .*train/eel is empty"),

@@ -10,8 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from bansweep.data.decoded import Pixels
 from bansweep.data.file_digests import SETTLED_NS, file_digest, file_digests
 from bansweep.data.fingerprint import data_identity
 from bansweep.data.known_sets import KNOWN_SETS
@@ -50,8 +53,14 @@ def test_too_few_images_are_noticed_before_anything_is_decoded() -> None:
 
 
 def test_parquet_is_known_by_bytes_and_columns(tmp_path: Path, write_parquet: Callable[..., Path]) -> None:
-    train = write_parquet(tmp_path / "train.parquet", IMAGES, [0, 1, 0, 1])
-    test = write_parquet(tmp_path / "test.parquet", IMAGES[:2], [0, 1])
+    def write(name: str, images: Pixels, labels: list[int]) -> Path:
+        """With a second column of labels, `fine`."""
+        path = write_parquet(tmp_path / name, images, labels)
+        pq.write_table(pq.read_table(path).append_column("fine", pa.array(labels)), path)
+        return path
+
+    train = write("train.parquet", IMAGES, [0, 1, 0, 1])
+    test = write("test.parquet", IMAGES[:2], [0, 1])
     copy = tmp_path / "elsewhere" / "renamed.parquet"
     copy.parent.mkdir()
     shutil.copy(train, copy)
@@ -62,7 +71,7 @@ def test_parquet_is_known_by_bytes_and_columns(tmp_path: Path, write_parquet: Ca
     original = fingerprint(train, test)
     assert fingerprint(copy, test) == original
     others = {fingerprint(test, train), fingerprint(train, test, "fine"), fingerprint(train, train)}
-    write_parquet(train, IMAGES, [0, 1, 0, 0])
+    write("train.parquet", IMAGES, [0, 1, 0, 0])
     others.add(fingerprint(train, test))
     assert len(others | {original}) == 5
 

@@ -52,6 +52,14 @@ def _damage(image_folder: Path, encode: Callable[..., bytes], how: str) -> None:
         case "no classes":
             shutil.rmtree(image_folder / "train")
             (image_folder / "train").mkdir()
+        case "one class":
+            shutil.rmtree(image_folder / "train" / "dog")
+            shutil.rmtree(image_folder / "test" / "dog")
+        case "one level too high":
+            for split in ("train", "test"):
+                (image_folder / split).rename(image_folder / "images")
+                (image_folder / split).mkdir()
+                (image_folder / "images").rename(image_folder / split / "images")
         case "unknown class":
             (image_folder / "test" / "eel").mkdir()
 
@@ -69,6 +77,11 @@ def _damage(image_folder: Path, encode: Callable[..., bytes], how: str) -> None:
         ("file beside", r"train/labels\.csv lies beside the class folders"),
         ("no test", r"/test does not exist"),
         ("no classes", r"/train has no class folders"),
+        (
+            "one class",
+            r"train has one class folder, 'cat', .*\n.*data\.root is one level too high or too low: .*<root>/train",
+        ),
+        ("one level too high", r"train has one class folder, 'images', .*\n.*data\.root is one level too high"),
         ("unknown class", r"test/eel is a class without training images\n.*cat, dog"),
     ],
 )

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bansweep.data.builder import decode_images
-from bansweep.data.canonical import canonical_order
+from bansweep.data.canonical import canonical_order, image_digests
 from bansweep.data.decoded import DecodedImages
 from bansweep.errors import DataError
 from bansweep.spec.data import ParquetImages
@@ -28,7 +28,7 @@ def _decode(train: Path, test: Path | None = None, **options: str) -> DecodedIma
 @pytest.mark.parametrize("struct", [True, False])
 def test_images_and_labels_come_back(struct: bool, tmp_path: Path, write_parquet: Write) -> None:
     decoded = _decode(write_parquet(tmp_path / "a.parquet", IMAGES, LABELS, struct=struct))
-    order = canonical_order(IMAGES, np.array(LABELS))
+    order = canonical_order(image_digests(IMAGES, np.array(LABELS)))
     assert np.array_equal(decoded.train_images_NHWC, IMAGES[order])
     assert decoded.train_labels_N.tolist() == [LABELS[index] for index in order]
     assert decoded.train_images_NHWC.dtype == np.uint8
@@ -122,6 +122,18 @@ def test_bad_images_are_named_by_file_and_row(
 def test_bad_labels_are_refused(labels: list[int | None], problem: str, tmp_path: Path, write_parquet: Write) -> None:
     with pytest.raises(DataError, match=problem):
         _decode(write_parquet(tmp_path / "a.parquet", IMAGES, labels))
+
+
+@pytest.mark.parametrize(("metadata", "label", "name"), [(None, 0, "0"), ({"classes": "ant,bee,cow"}, 1, "bee")])
+def test_training_images_of_one_class_are_refused(
+    metadata: dict[str, str] | None, label: int, name: str, tmp_path: Path, write_parquet: Write
+) -> None:
+    train = write_parquet(tmp_path / "train.parquet", IMAGES, [label] * 6, metadata=metadata)
+    test = write_parquet(tmp_path / "test.parquet", IMAGES, [0] * 6, metadata=metadata)
+    with pytest.raises(
+        DataError, match=rf"train\.parquet: all 6 .* one class, '{name}'\n.*data\.label, which is 'label'"
+    ):
+        _decode(train, test)
 
 
 def test_test_labels_are_among_the_training_labels(tmp_path: Path, write_parquet: Write) -> None:

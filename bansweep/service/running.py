@@ -14,7 +14,7 @@ from bansweep.plan.events import GenerationNotNeeded, SweepEvent
 from bansweep.plan.plan import Plan
 from bansweep.report.document import Outcome
 from bansweep.service.generation_states import ended_chains
-from bansweep.service.progress.console import MessageConsole
+from bansweep.service.progress.console import MessageConsole, own_warnings_shown
 from bansweep.service.progress.display import Display
 from bansweep.service.progress.event_stream import EventStream
 from bansweep.service.progress.pace import readable_records, sweep_pace
@@ -97,7 +97,8 @@ def run_request(
     not_wanted = _not_wanted(request, state)
     something_to_train = len(not_wanted) < len(state.left)
     if something_to_train:
-        _prepare(request, state)
+        with nullcontext() if console.quiet else own_warnings_shown(console):
+            _prepare(request, state)
     stream.start(finished=len(state.reused))
     tracker.start(plan, request.file.read_text(encoding="utf-8"))
     stopped_by: KeyboardInterrupt | BansweepError | None = None

@@ -50,7 +50,8 @@ def check_data(spec: SweepSpec, graph: Plan) -> None:
 def _warn_of_copies(copies: int, test_images: int) -> None:
     if copies:
         logger.warning(
-            "%s of the %s test images are also training images with the same label: test errors are too low",
+            "%s of the %s test images are also training images with the same label: "
+            "test errors are lower than on new images",
             f"{copies:,}",
             f"{test_images:,}",
         )

@@ -15,7 +15,10 @@ from bansweep.service.progress.console import MessageConsole
 from bansweep.service.request import sweep_request
 from bansweep.service.running import run_request
 
-LINE = "warning   2 of the 4 test images are also training images with the same label: test errors are too low"
+LINE = (
+    "warning   2 of the 4 test images are also training images with the same label: "
+    "test errors are lower than on new images"
+)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import assert_never
 
 from bansweep.data.canonical import content_fingerprint, in_canonical_order
-from bansweep.data.decoded import DecodedImages, DecodedText
+from bansweep.data.decoded import CanonicalImages, DecodedImages, DecodedText
 from bansweep.data.known_sets import KNOWN_SETS, WIKITEXT_2_TOKENS
 from bansweep.data.source_files import parquet_files
 from bansweep.data.text_files import text_files
@@ -19,15 +19,16 @@ from bansweep.spec.text_data import PennTreebank, TextFiles, TextSpec, WikiText2
 logger = logging.getLogger(__name__)
 
 
-def decode_images(spec: ImageDataSpec, cache: Path) -> DecodedImages:
+def decode_images(spec: ImageDataSpec, cache: Path) -> CanonicalImages:
     """Decode the images that `spec` names: seconds, and the whole set in memory.
 
-    Side effects: may download into `cache`. Raises DataError where the source is missing, damaged, or is not the
-    published set whose name it bears.
+    Side effects: may download into `cache`. Raises DataError where the source is missing, damaged, has images of one
+    class only, or is not the published set whose name it bears.
     """
     decoded = in_canonical_order(_decode_source(spec, cache))
     if spec.kind in KNOWN_SETS:
         _verify_images(decoded, spec.kind)
+    _require_classes(decoded, spec)
     return decoded
 
 
@@ -84,6 +85,22 @@ def _decode_source(spec: ImageDataSpec, cache: Path) -> DecodedImages:
             return decode_own(spec)
         case _:
             assert_never(spec)
+
+
+def _require_classes(decoded: DecodedImages, spec: ImageDataSpec) -> None:
+    """Raises DataError where all training images are of one class: every network is right about all of them."""
+    first = int(decoded.train_labels_N[0])
+    if (decoded.train_labels_N != first).any():
+        return
+    if isinstance(spec, ParquetImages):
+        where = str(spec.train)
+        remedy = f"check data.label, which is {spec.label!r}, and that data.train names all files of the training set"
+    else:
+        where, remedy = decoded.source, "training images of two classes or more are needed"
+    raise DataError(
+        f"{where}: all {len(decoded.train_labels_N):,} training images are of one class, {decoded.classes[first]!r}",
+        remedy=remedy,
+    )
 
 
 def _verify_images(decoded: DecodedImages, kind: str) -> None:

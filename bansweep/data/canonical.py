@@ -6,33 +6,41 @@ by a digest of each, they become equal byte for byte, and the first N are a rand
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 
-from bansweep.data.decoded import DecodedImages, Labels, Pixels
+from bansweep.data.decoded import CanonicalImages, DecodedImages, Labels, Pixels
 
 
-def in_canonical_order(decoded: DecodedImages) -> DecodedImages:
+def in_canonical_order(decoded: DecodedImages) -> CanonicalImages:
     """The set with both splits sorted by the SHA-256 of each image's label and pixels."""
-    train = canonical_order(decoded.train_images_NHWC, decoded.train_labels_N)
-    test = canonical_order(decoded.test_images_NHWC, decoded.test_labels_N)
-    return dataclasses.replace(
-        decoded,
+    train_digests = image_digests(decoded.train_images_NHWC, decoded.train_labels_N)
+    test_digests = image_digests(decoded.test_images_NHWC, decoded.test_labels_N)
+    train, test = canonical_order(train_digests), canonical_order(test_digests)
+    first_at = {train_digests[index]: position for position, index in reversed(list(enumerate(train)))}
+    return CanonicalImages(
         train_images_NHWC=decoded.train_images_NHWC[train],
         train_labels_N=decoded.train_labels_N[train],
         test_images_NHWC=decoded.test_images_NHWC[test],
         test_labels_N=decoded.test_labels_N[test],
+        classes=decoded.classes,
+        source=decoded.source,
+        test_copies_N=np.array([first_at.get(test_digests[index], -1) for index in test], dtype=np.int64),
     )
 
 
-def canonical_order(images_NHWC: Pixels, labels_N: Labels) -> Labels:
-    """Positions sorted by SHA-256 of (label as 8 bytes, little-endian; pixels row by row). Shape (N,)."""
-    digests = [
+def image_digests(images_NHWC: Pixels, labels_N: Labels) -> list[bytes]:
+    """SHA-256 of (label as 8 bytes, little-endian; pixels row by row) for each of N images."""
+    return [
         hashlib.sha256(int(label).to_bytes(8, "little") + image.tobytes()).digest()
         for image, label in zip(images_NHWC, labels_N, strict=True)
     ]
+
+
+def canonical_order(digests: Sequence[bytes]) -> Labels:
+    """The positions of N digests, sorted by digest. Shape (N,)."""
     return np.array(sorted(range(len(digests)), key=digests.__getitem__), dtype=np.int64)
 
 

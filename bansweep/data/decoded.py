@@ -25,6 +25,17 @@ class DecodedImages:
 
 
 @dataclass(frozen=True)
+class CanonicalImages(DecodedImages):
+    """A set in canonical order (`canonical.py`).
+
+    `test_copies_N` (int64): for each test image the position of the first training image with the same pixels and
+    label, -1 where there is none.
+    """
+
+    test_copies_N: Labels
+
+
+@dataclass(frozen=True)
 class DecodedText:
     """Tokens (N,) in the order of the text, positions in `vocabulary`; `source` says where from."""
 

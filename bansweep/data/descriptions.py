@@ -14,7 +14,6 @@ from bansweep.spec.model import SpecModel
 
 DESCRIPTION = "meta.json"
 VOCABULARY = "vocabulary.json"
-FORMAT_VERSION = 2
 
 _LARGEST_DESCRIPTION_BYTES = 64 << 20
 _LARGEST_VOCABULARY_BYTES = 1 << 30

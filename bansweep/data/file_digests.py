@@ -12,14 +12,17 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from bansweep.errors import DataError
 from bansweep.regular_file import open_regular, read_regular
 
-# A file changed within this time of being read may change again under the same modification time.
+# A file changed less than this before its state was taken may change again under the same times.
 SETTLED_NS = 2_000_000_000
 
 _LARGEST_MEMORY_BYTES = 2 << 30  # a line for each of ten million images
+# Raised when the remembered state or the meaning of a digest changes. 1 was size and modification time.
+_MEMORY_VERSION = "2"
 
 
 def file_digest(path: Path) -> str:
@@ -33,39 +36,51 @@ def file_digest(path: Path) -> str:
         ) from None
 
 
-def file_digests(files: Iterable[Path], cache: Path, digest: Callable[[Path], str] = file_digest) -> dict[Path, str]:
-    """The digest of each file; known again by absolute path, size and modification time (ns).
+def file_digests(
+    files: Iterable[Path], cache: Path, digest: Callable[[Path], str] = file_digest, name: str | None = None
+) -> dict[Path, str]:
+    """The digest of each file, remembered by absolute path, size, modification time, change time (ns) and inode.
 
-    `digest` computes it, by default from all bytes. It is remembered under the function's name: one that comes to
-    mean something else needs another name.
+    `digest` computes it, by default from all bytes. It is remembered under `name`, by default the function's name: a
+    function that changes its result needs another name. Raises DataError where a file cannot be read.
     """
     paths = [path.absolute() for path in files]
     # One memory for each collection of files: a folder of 50,000 images is one entry, not 50,000.
-    collection = "\n".join((digest.__name__, *map(str, paths))).encode(errors="surrogateescape")
-    memory = cache / "digests" / f"{hashlib.sha256(collection).hexdigest()[:16]}.json"
+    key = "\n".join((_MEMORY_VERSION, name or digest.__name__, *map(str, paths))).encode(errors="surrogateescape")
+    memory = cache / "digests" / f"{hashlib.sha256(key).hexdigest()[:16]}.json"
     remembered = _read(memory)
     current: dict[str, list[int | str]] = {}
     digests: dict[Path, str] = {}
     for path in paths:
-        size, modified_ns = _state(path)
+        # The state and the time are taken before the file is read: a change while it is read shows afterwards.
+        state, now_ns = _state(path), time.time_ns()
         known = remembered.get(str(path))
-        if isinstance(known, list) and known[:2] == [size, modified_ns] and len(known) == 3:
-            digests[path] = str(known[2])
+        if isinstance(known, list) and known[:-1] == list(state):
+            digests[path] = str(known[-1])
         else:
             digests[path] = digest(path)
-        if time.time_ns() - modified_ns > SETTLED_NS:
-            current[str(path)] = [size, modified_ns, digests[path]]
+        if now_ns - max(state.modified_ns, state.changed_ns) > SETTLED_NS:
+            current[str(path)] = [*state, digests[path]]
     if current != remembered:
         _write(memory, current)
     return digests
 
 
-def _state(path: Path) -> tuple[int, int]:
+class _FileState(NamedTuple):
+    """Programs can set the modification time back. The kernel alone sets the change time."""
+
+    size: int
+    modified_ns: int
+    changed_ns: int
+    inode: int
+
+
+def _state(path: Path) -> _FileState:
     try:
         status = path.stat()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}", remedy="check the path") from None
-    return status.st_size, status.st_mtime_ns
+    return _FileState(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
 def _read(memory: Path) -> dict[str, object]:

@@ -1,7 +1,8 @@
 """What a data set is, told without decoding it: `bansweep plan` needs no image, nor a package that reads one.
 
 A known set has a pinned fingerprint, the digest of its content (`known_sets.py`), which is checked when a source is
-decoded. Any other text is known by its words, any other image set by the bytes of its files.
+decoded. Any other text is known by its words, any other image set by its files (`content_digests.py`), which are read
+once and remembered.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import assert_never
 
 from bansweep.data.cache import cache_folder
+from bansweep.data.content_digests import image_digests, parquet_digests
 from bansweep.data.file_digests import file_digests
 from bansweep.data.known_sets import KNOWN_SETS, PENN_TREEBANK
 from bansweep.data.sentences import text_digest, text_fingerprint
@@ -71,15 +73,9 @@ def _source_fingerprint(spec: DataSpec, cache: Path) -> str:
             split_ranges(spec, known.training_images, known.test_images)
             return known.fingerprint
         case ParquetImages():
-            return _digest(
-                {
-                    "kind": spec.kind,
-                    "image": spec.image,
-                    "label": spec.label,
-                    "train": _parquet_content(spec.train, cache),
-                    "test": _parquet_content(spec.test, cache),
-                }
-            )
+            # Rows are put into canonical order, so neither the files' names nor their order decide what is learnt.
+            content = parquet_digests(spec, parquet_files(spec.train), parquet_files(spec.test), cache)
+            return _digest({"kind": spec.kind, "image": spec.image, "label": spec.label, **content})
         case ImageFolder():
             return _digest({"kind": spec.kind, "files": _folder_content(spec.root.expanduser(), cache)})
         case OwnImages():
@@ -100,14 +96,9 @@ def _text_content(files: SplitFiles, cache: Path) -> str:
     return text_fingerprint([digests[file.absolute()] for file in files])
 
 
-def _parquet_content(path: Path, cache: Path) -> list[str]:
-    # Rows are put into canonical order, so neither the files' names nor their order decide what is learnt.
-    return sorted(file_digests(parquet_files(path), cache).values())
-
-
 def _folder_content(root: Path, cache: Path) -> dict[str, str]:
     files = image_folder_files(root)
-    digests = file_digests([file.path for file in (*files.train, *files.test)], cache)
+    digests = image_digests([file.path for file in (*files.train, *files.test)], cache)
     base = root.absolute()
     return {path.relative_to(base).as_posix(): digest for path, digest in digests.items()}
 

@@ -9,7 +9,7 @@ from bansweep.data.channel_statistics import channel_statistics
 from bansweep.data.decoded import Labels, Pixels
 from bansweep.data.descriptions import PreparedImages, read_description
 from bansweep.data.prepared import map_array
-from bansweep.data.prepared_images import FILES
+from bansweep.data.prepared_images import COPIES, FILES
 from bansweep.data.splits import split_ranges
 from bansweep.spec.data import ImageDataSpec
 
@@ -72,6 +72,17 @@ def load_images(spec: ImageDataSpec, folder: Path) -> ImageData:
         mean=mean,
         std=std,
     )
+
+
+def trained_test_images(spec: ImageDataSpec, folder: Path) -> int:
+    """How many of the test images that `spec` uses are also among its training images, with the same label.
+
+    `folder` is what `prepare(spec)` left. Raises DataError where it cannot be read, or the set has too few images.
+    """
+    meta = read_description(folder, PreparedImages)
+    ranges = split_ranges(spec, meta.training_images, meta.test_images)
+    copies_N = map_array(folder / COPIES)[ranges.test.start : ranges.test.stop]
+    return int(((copies_N >= ranges.train.start) & (copies_N < ranges.train.stop)).sum())
 
 
 def _part(images_NHWC: Pixels, labels_N: Labels, part: range) -> ImageSplit:

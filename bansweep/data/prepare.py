@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from bansweep.data.builder import decode_images, decode_text
-from bansweep.data.cache import CACHE_VARIABLE, cache_folder
+from bansweep.data.cache import CACHE_VARIABLE, cache_folder, prepared_folder
 from bansweep.data.fingerprint import source_fingerprint
 from bansweep.data.prepared_images import check_prepared_images, write_images
 from bansweep.data.prepared_text import check_prepared_text, write_text
@@ -34,7 +34,7 @@ def prepare(spec: DataSpec, cache: Path | None = None, *, verify: bool = False, 
     """
     cache = cache or cache_folder()
     fingerprint = known_as or source_fingerprint(spec, cache)
-    folder = cache / "prepared" / fingerprint
+    folder = prepared_folder(cache, fingerprint)
     if _problem(folder, spec, fingerprint, verify) is None:
         return folder
     if known_as is not None and source_fingerprint(spec, cache) != known_as:
@@ -79,9 +79,20 @@ def _set_aside(folder: Path, problem: str) -> None:
 def _make(folder: Path, spec: DataSpec, cache: Path, fingerprint: str) -> None:
     if is_text(spec):
         text = decode_text(spec, cache)
+        _require_unchanged(spec, cache, fingerprint)
         with appearing_whole(folder) as partial:
             write_text(partial, text, spec.kind, fingerprint)
     else:
         images = decode_images(spec, cache)
+        _require_unchanged(spec, cache, fingerprint)
         with appearing_whole(folder) as partial:
             write_images(partial, images, spec.kind, fingerprint)
+
+
+def _require_unchanged(spec: DataSpec, cache: Path, fingerprint: str) -> None:
+    """Raises DataError where the files changed after their digests were taken: the decoded content is another set."""
+    if source_fingerprint(spec, cache) != fingerprint:
+        raise DataError(
+            f"the files of the data set {spec.kind} changed while they were read",
+            remedy="wait until they are complete, and run the sweep again",
+        )

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bansweep.data.descriptions import DESCRIPTION, FORMAT_VERSION, PreparedSet, remedy
+from bansweep.data.cache import PREPARED_VERSION
+from bansweep.data.descriptions import DESCRIPTION, PreparedSet, remedy
 from bansweep.data.file_digests import file_digest
 from bansweep.errors import DataError
 
@@ -19,7 +20,7 @@ def check_files(folder: Path, meta: PreparedSet, names: Sequence[str], fingerpri
 
     `digests` compares the files' content too, which takes about a second for each gigabyte.
     """
-    if meta.version != FORMAT_VERSION or meta.fingerprint != fingerprint:
+    if meta.version != PREPARED_VERSION or meta.fingerprint != fingerprint:
         raise DataError(f"{folder / DESCRIPTION} describes another set or version", remedy=remedy(folder))
     for name in names:
         path = folder / name

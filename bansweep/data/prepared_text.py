@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from bansweep.data.cache import PREPARED_VERSION
 from bansweep.data.decoded import DecodedText
-from bansweep.data.descriptions import FORMAT_VERSION, VOCABULARY, PreparedText, read_description
+from bansweep.data.descriptions import VOCABULARY, PreparedText, read_description
 from bansweep.data.prepared import check_files
 from bansweep.data.saving import save_array, save_description, save_json
 from bansweep.data.token_counts import TokenCounts
@@ -26,7 +27,7 @@ def write_text(folder: Path, decoded: DecodedText, kind: str, fingerprint: str) 
     words = json.dumps(decoded.vocabulary, ensure_ascii=False, indent=0)
     files[VOCABULARY] = save_json(folder / VOCABULARY, words)
     meta = PreparedText(
-        version=FORMAT_VERSION,
+        version=PREPARED_VERSION,
         kind=kind,
         fingerprint=fingerprint,
         source=decoded.source,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import assert_never
 
-from bansweep.data.cache import cache_folder
+from bansweep.data.cache import cache_folder, prepared_folder
 from bansweep.data.descriptions import PreparedImages, PreparedText, read_description, read_vocabulary
 from bansweep.data.known_sets import KNOWN_SETS, PENN_TREEBANK, WIKITEXT_2_TOKENS
 from bansweep.data.splits import split_ranges
@@ -32,7 +32,7 @@ def data_size(spec: DataSpec, fingerprint: str, cache: Path | None = None) -> Da
     `cache` (default: `cache_folder()`) is where prepared sets are looked for; nothing is written. Never fails: what is
     wrong with the data is for others to say.
     """
-    prepared = (cache or cache_folder()) / "prepared" / fingerprint
+    prepared = prepared_folder(cache or cache_folder(), fingerprint)
     try:
         return _text_size(spec, prepared) if is_text(spec) else _image_size(spec, prepared)
     except DataError:

@@ -41,11 +41,16 @@ def parquet_files(path: Path) -> tuple[Path, ...]:
 def image_folder_files(root: Path) -> ImageFolderFiles:
     """The files of `<root>/train/<class>/*` and `<root>/test/<class>/*`; names with a leading dot are passed over.
 
-    Raises DataError where a folder is missing, empty or holds what does not belong there.
+    Raises DataError where a folder is missing, empty or holds what does not belong there, or where there is one class.
     """
     root = root.expanduser()
     class_folders = _class_folders(root / "train")
     classes = tuple(folder.name for folder in class_folders)
+    if len(classes) == 1:
+        raise DataError(
+            f"{root / 'train'} has one class folder, {classes[0]!r}, and a network needs two classes or more to learn",
+            remedy=f"the usual cause is that data.root is one level too high or too low: {_LAYOUT}",
+        )
     test_folders = _class_folders(root / "test")
     for folder in test_folders:
         if folder.name not in classes:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from bansweep.data.cache import cache_folder
+from bansweep.data import cache
 from bansweep.data.channel_statistics import channel_statistics
 from bansweep.data.descriptions import PreparedImages, read_description, read_vocabulary
 from bansweep.data.prepare import prepare
@@ -73,7 +73,7 @@ def input_of(record: GenerationRecord, data: DataSpec | None = None) -> ImageInp
 def prepared_folder(identity: DataIdentity, data: DataSpec | None) -> Path:
     """The folder of a prepared data set. Raises what `input_of` raises of data sets."""
     if data is None:
-        there = cache_folder() / "prepared" / identity.fingerprint
+        there = cache.prepared_folder(cache.cache_folder(), identity.fingerprint)
         if there.is_dir():
             return there
         data = _by_name(identity)

@@ -15,7 +15,7 @@ from bansweep.plan.plan import Plan
 from bansweep.regular_file import read_regular
 from bansweep.report.document import Outcome
 from bansweep.service.generation_states import ended_chains
-from bansweep.service.progress.console import MessageConsole
+from bansweep.service.progress.console import MessageConsole, own_warnings_shown
 from bansweep.service.progress.display import Display
 from bansweep.service.progress.event_stream import EventStream
 from bansweep.service.progress.pace import readable_records, sweep_pace
@@ -99,7 +99,8 @@ def run_request(
     not_wanted = _not_wanted(request, state)
     something_to_train = len(not_wanted) < len(state.left)
     if something_to_train:
-        _prepare(request, state)
+        with nullcontext() if console.quiet else own_warnings_shown(console):
+            _prepare(request, state)
     stream.start(finished=len(state.reused))
     tracker.start(plan, read_regular(request.file, MAX_BYTES).decode())
     stopped_by: KeyboardInterrupt | BansweepError | None = None

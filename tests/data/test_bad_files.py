@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from PIL import Image
 from planted import link_to_endless_zeros, named_pipe, put
 
 from bansweep.data.builder import decode_images, decode_text
+from bansweep.data.file_digests import SETTLED_NS
 from bansweep.data.fingerprint import data_identity
 from bansweep.data.images import load_images
 from bansweep.data.prepare import prepare
@@ -269,7 +271,7 @@ PLACES = {
     "parquet": ("it",),
     "cifar-parquet": ("cifar10-train.parquet", "cifar10-test.parquet"),
     "cifar-batches": ("cifar-10-batches-py/data_batch_1",),
-    "folder": ("train/a/x.png", "test/a/x.png"),
+    "folder": ("train/a/x.png", "train/b/x.png", "test/a/x.png"),
 }
 
 
@@ -314,8 +316,9 @@ def test_digests_are_computed_anew_where_their_memory_never_ends(kind: Callable[
         from bansweep.data.file_digests import file_digests
         print(*file_digests([Path(sys.argv[1]) / "file"], Path(sys.argv[1]) / "cache").values())
     """
-    # A file is remembered once it is two seconds old.
-    os.utime(tmp_path / "file", (1, 1))
+    # A file is remembered once its last change is two seconds old. No program can set the time of that change.
+    while time.time_ns() - (tmp_path / "file").stat().st_ctime_ns <= SETTLED_NS:
+        time.sleep(0.1)
     for _ in range(2):
         done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, timeout=60)
         assert done.stdout == "ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73\n", done.stderr

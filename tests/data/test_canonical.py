@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bansweep.data.canonical import canonical_order, content_fingerprint, in_canonical_order
+from bansweep.data.canonical import canonical_order, content_fingerprint, image_digests, in_canonical_order
 from bansweep.data.decoded import DecodedImages
 
 
@@ -47,7 +47,7 @@ def test_the_order_is_that_of_the_digests_of_label_and_pixels() -> None:
         hashlib.sha256(label.astype("<i8").tobytes() + bytes(range(12 * index, 12 * index + 12))).hexdigest()
         for index, label in enumerate(labels_N)
     ]
-    assert canonical_order(images_NHWC, labels_N).tolist() == sorted(range(4), key=keys.__getitem__)
+    assert canonical_order(image_digests(images_NHWC, labels_N)).tolist() == sorted(range(4), key=keys.__getitem__)
 
 
 def test_images_stay_with_their_labels() -> None:

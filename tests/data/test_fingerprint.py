@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from bansweep.data.file_digests import file_digests
+from bansweep.data.decoded import Pixels
+from bansweep.data.file_digests import SETTLED_NS, file_digest, file_digests
 from bansweep.data.fingerprint import data_identity
 from bansweep.data.known_sets import KNOWN_SETS
 from bansweep.errors import DataError
@@ -48,8 +53,14 @@ def test_too_few_images_are_noticed_before_anything_is_decoded() -> None:
 
 
 def test_parquet_is_known_by_bytes_and_columns(tmp_path: Path, write_parquet: Callable[..., Path]) -> None:
-    train = write_parquet(tmp_path / "train.parquet", IMAGES, [0, 1, 0, 1])
-    test = write_parquet(tmp_path / "test.parquet", IMAGES[:2], [0, 1])
+    def write(name: str, images: Pixels, labels: list[int]) -> Path:
+        """With a second column of labels, `fine`."""
+        path = write_parquet(tmp_path / name, images, labels)
+        pq.write_table(pq.read_table(path).append_column("fine", pa.array(labels)), path)
+        return path
+
+    train = write("train.parquet", IMAGES, [0, 1, 0, 1])
+    test = write("test.parquet", IMAGES[:2], [0, 1])
     copy = tmp_path / "elsewhere" / "renamed.parquet"
     copy.parent.mkdir()
     shutil.copy(train, copy)
@@ -60,7 +71,7 @@ def test_parquet_is_known_by_bytes_and_columns(tmp_path: Path, write_parquet: Ca
     original = fingerprint(train, test)
     assert fingerprint(copy, test) == original
     others = {fingerprint(test, train), fingerprint(train, test, "fine"), fingerprint(train, train)}
-    write_parquet(train, IMAGES, [0, 1, 0, 0])
+    write("train.parquet", IMAGES, [0, 1, 0, 0])
     others.add(fingerprint(train, test))
     assert len(others | {original}) == 5
 
@@ -93,12 +104,64 @@ def _settled(path: Path, content: bytes, modified_s: int) -> Path:
     return path
 
 
-def test_digests_are_remembered_by_size_and_time(tmp_path: Path) -> None:
-    path = _settled(tmp_path / "file", b"one", 1_000_000)
+def _settle(path: Path) -> None:
+    """Wait until the file's change time, which only the kernel sets, is old enough for its digest to be remembered."""
+    while time.time_ns() - path.stat().st_ctime_ns <= SETTLED_NS:
+        time.sleep(0.05)
+
+
+class _Counted:
+    """`file_digest`, with the paths that it read."""
+
+    __name__ = "counted"
+
+    def __init__(self) -> None:
+        self.read: list[Path] = []
+
+    def __call__(self, path: Path) -> str:
+        self.read.append(path)
+        return file_digest(path)
+
+
+def test_an_unchanged_file_is_read_once(tmp_path: Path) -> None:
+    path, digest = _settled(tmp_path / "file", b"one", 1_000_000), _Counted()
+    _settle(path)
+    first = file_digests([path], tmp_path / "cache", digest)
+    assert file_digests([path], tmp_path / "cache", digest) == first
+    assert digest.read == [path]
+
+
+@pytest.mark.parametrize("how", ["written in place", "renamed over", "swapped with another file"])
+def test_exchanged_content_is_seen_behind_the_same_size_and_time(how: str, tmp_path: Path) -> None:
+    path, other = (_settled(tmp_path / name, name.encode(), 1_000_000) for name in ("one", "two"))
+    _settle(other)
     first = file_digests([path], tmp_path / "cache")
-    # Only a change that neither size nor time shows goes unseen: the proof that the file was not read again.
-    assert file_digests([_settled(path, b"two", 1_000_000)], tmp_path / "cache") == first
-    assert file_digests([_settled(path, b"two", 1_000_001)], tmp_path / "cache") != first
+    before = path.stat()
+    match how:
+        case "written in place":
+            _settled(path, b"two", 1_000_000)
+        case "renamed over":
+            other.rename(path)
+        case "swapped with another file":
+            path.rename(tmp_path / "aside")
+            other.rename(path)
+            (tmp_path / "aside").rename(other)
+    after = path.stat()
+    assert (after.st_size, after.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    assert file_digests([path], tmp_path / "cache") == {path: hashlib.sha256(b"two").hexdigest()} != first
+
+
+def test_a_change_while_a_file_is_read_is_seen_afterwards(tmp_path: Path) -> None:
+    path = _settled(tmp_path / "file", b"one", 1_000_000)
+    _settle(path)
+
+    def changed_while_read(path: Path) -> str:
+        digest = file_digest(path)
+        _settled(path, b"two", 1_000_000)
+        return digest
+
+    file_digests([path], tmp_path / "cache", changed_while_read, name="same")
+    assert file_digests([path], tmp_path / "cache", name="same") == {path: hashlib.sha256(b"two").hexdigest()}
 
 
 def test_files_that_have_just_changed_are_not_remembered(tmp_path: Path) -> None:
@@ -113,9 +176,10 @@ def test_files_that_have_just_changed_are_not_remembered(tmp_path: Path) -> None
 
 def test_a_damaged_or_unwritable_memory_only_costs_time(tmp_path: Path) -> None:
     path = _settled(tmp_path / "file", b"one", 1_000_000)
+    _settle(path)
     first = file_digests([path], tmp_path / "cache")
     (memory,) = (tmp_path / "cache" / "digests").iterdir()
-    for content in ("", "[]", '{"' + str(path) + '": 3}'):
+    for content in ("", "[]", '{"' + str(path) + '": 3}', '{"' + str(path) + '": []}'):
         memory.write_text(content)
         assert file_digests([path], tmp_path / "cache") == first
     assert file_digests([path], path) == first

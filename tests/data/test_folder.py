@@ -35,6 +35,8 @@ def _damage(image_folder: Path, encode: Callable[..., bytes], how: str) -> None:
             (cat / "1.png").write_bytes((cat / "1.png").read_bytes()[:-30])
         case "text":
             (cat / "Thumbs.db").write_text("hello")
+        case "Git LFS":
+            (cat / "1.png").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 7\n")
         case "size":
             (cat / "1.png").write_bytes(encode(np.zeros((8, 8, 3), np.uint8)))
         case "mode":
@@ -50,6 +52,14 @@ def _damage(image_folder: Path, encode: Callable[..., bytes], how: str) -> None:
         case "no classes":
             shutil.rmtree(image_folder / "train")
             (image_folder / "train").mkdir()
+        case "one class":
+            shutil.rmtree(image_folder / "train" / "dog")
+            shutil.rmtree(image_folder / "test" / "dog")
+        case "one level too high":
+            for split in ("train", "test"):
+                (image_folder / split).rename(image_folder / "images")
+                (image_folder / split).mkdir()
+                (image_folder / "images").rename(image_folder / split / "images")
         case "unknown class":
             (image_folder / "test" / "eel").mkdir()
 
@@ -59,6 +69,7 @@ def _damage(image_folder: Path, encode: Callable[..., bytes], how: str) -> None:
     [
         ("truncated", r"cat/1\.png: the image cannot be decoded"),
         ("text", r"cat/Thumbs\.db: the image cannot be decoded: not an image"),
+        ("Git LFS", r"cat/1\.png is a Git LFS pointer, not the image\n.*git lfs pull"),
         ("size", r"cat/1\.png: the image is 8x8 RGB, but .*cat/0\.png is 6x5 RGB"),
         ("mode", r"cat/1\.png: the image is 6x5 grey, but .*cat/0\.png is 6x5 RGB"),
         ("empty class", r"class folder .*train/eel is empty"),
@@ -66,6 +77,11 @@ def _damage(image_folder: Path, encode: Callable[..., bytes], how: str) -> None:
         ("file beside", r"train/labels\.csv lies beside the class folders"),
         ("no test", r"/test does not exist"),
         ("no classes", r"/train has no class folders"),
+        (
+            "one class",
+            r"train has one class folder, 'cat', .*\n.*data\.root is one level too high or too low: .*<root>/train",
+        ),
+        ("one level too high", r"train has one class folder, 'images', .*\n.*data\.root is one level too high"),
         ("unknown class", r"test/eel is a class without training images\n.*cat, dog"),
     ],
 )

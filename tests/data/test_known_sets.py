@@ -7,6 +7,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from bansweep.data.builder import decode_images
+from bansweep.data.cache import prepared_folder
 from bansweep.data.canonical import content_fingerprint
 from bansweep.data.images import load_images
 from bansweep.data.known_sets import KNOWN_SETS
@@ -42,7 +43,7 @@ def test_cifar10_is_the_published_one(shared_data: Path, tmp_path: Path) -> None
     # Canonical order is a shuffle: the first thousand hold each of the classes, about a hundred times.
     assert np.bincount(data.train.labels_N, minlength=10).min() > 60
 
-    whole = load_images(Cifar(kind="cifar10"), tmp_path / "prepared" / KNOWN_SETS["cifar10"].fingerprint)
+    whole = load_images(Cifar(kind="cifar10"), prepared_folder(tmp_path, KNOWN_SETS["cifar10"].fingerprint))
     assert [round(mean, 4) for mean in whole.mean] == [0.4914, 0.4822, 0.4465]
     assert [round(deviation, 4) for deviation in whole.std] == [0.2470, 0.2435, 0.2616]
     assert np.bincount(whole.train.labels_N).tolist() == [5_000] * 10

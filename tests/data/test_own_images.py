@@ -76,6 +76,7 @@ def test_its_identity_is_its_text_its_name_and_its_arguments(tmp_path: Path) -> 
         (spec(train_labels="labels - 1"), "train_labels from -1 to 1"),
         (spec(test_labels="labels[:6] + 7"), "test_labels from 7 to 9, and 3 classes count from 0"),
         (spec(classes="['a', 'b', 'a']"), "classes of which two have one name"),
+        (spec(train_labels="labels * 0", classes="['a', 'b', 'c']"), r"mine\.py:made: all 12 .* of one class, 'a'"),
         (spec(classes="['a', 'b']"), "train_labels from 0 to 2, and 2 classes"),
     ],
 )

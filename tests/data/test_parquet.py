@@ -5,10 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from bansweep.data.builder import decode_images
-from bansweep.data.canonical import canonical_order
+from bansweep.data.canonical import canonical_order, image_digests
 from bansweep.data.decoded import DecodedImages
 from bansweep.errors import DataError
 from bansweep.spec.data import ParquetImages
@@ -26,7 +28,7 @@ def _decode(train: Path, test: Path | None = None, **options: str) -> DecodedIma
 @pytest.mark.parametrize("struct", [True, False])
 def test_images_and_labels_come_back(struct: bool, tmp_path: Path, write_parquet: Write) -> None:
     decoded = _decode(write_parquet(tmp_path / "a.parquet", IMAGES, LABELS, struct=struct))
-    order = canonical_order(IMAGES, np.array(LABELS))
+    order = canonical_order(image_digests(IMAGES, np.array(LABELS)))
     assert np.array_equal(decoded.train_images_NHWC, IMAGES[order])
     assert decoded.train_labels_N.tolist() == [LABELS[index] for index in order]
     assert decoded.train_images_NHWC.dtype == np.uint8
@@ -67,10 +69,10 @@ def test_a_folder_of_shards_is_one_split(tmp_path: Path, write_parquet: Write) -
 
 
 def test_a_bad_row_of_a_shard_is_counted_within_it(tmp_path: Path, write_parquet: Write) -> None:
-    write_parquet(tmp_path / "shards" / "0.parquet", IMAGES, LABELS)
-    write_parquet(tmp_path / "shards" / "1.parquet", IMAGES, [0, 1, 2, -1, 1, 2], metadata={"classes": "a,b,c"})
-    test = write_parquet(tmp_path / "test.parquet", IMAGES, LABELS)
-    write_parquet(tmp_path / "shards" / "0.parquet", IMAGES, LABELS, metadata={"classes": "a,b,c"})
+    named = {"metadata": {"classes": "a,b,c"}}
+    write_parquet(tmp_path / "shards" / "0.parquet", IMAGES, LABELS, **named)
+    write_parquet(tmp_path / "shards" / "1.parquet", IMAGES, [0, 1, 2, -1, 1, 2], **named)
+    test = write_parquet(tmp_path / "test.parquet", IMAGES, LABELS, **named)
     with pytest.raises(DataError, match=r"1\.parquet, row 3: the label is -1"):
         _decode(tmp_path / "shards", test)
 
@@ -122,6 +124,18 @@ def test_bad_labels_are_refused(labels: list[int | None], problem: str, tmp_path
         _decode(write_parquet(tmp_path / "a.parquet", IMAGES, labels))
 
 
+@pytest.mark.parametrize(("metadata", "label", "name"), [(None, 0, "0"), ({"classes": "ant,bee,cow"}, 1, "bee")])
+def test_training_images_of_one_class_are_refused(
+    metadata: dict[str, str] | None, label: int, name: str, tmp_path: Path, write_parquet: Write
+) -> None:
+    train = write_parquet(tmp_path / "train.parquet", IMAGES, [label] * 6, metadata=metadata)
+    test = write_parquet(tmp_path / "test.parquet", IMAGES, [0] * 6, metadata=metadata)
+    with pytest.raises(
+        DataError, match=rf"train\.parquet: all 6 .* one class, '{name}'\n.*data\.label, which is 'label'"
+    ):
+        _decode(train, test)
+
+
 def test_test_labels_are_among_the_training_labels(tmp_path: Path, write_parquet: Write) -> None:
     train = write_parquet(tmp_path / "train.parquet", IMAGES, LABELS)
     test = write_parquet(tmp_path / "test.parquet", IMAGES, [0, 1, 2, 3, 0, 0])
@@ -134,6 +148,47 @@ def test_test_images_have_the_size_of_the_training_images(tmp_path: Path, write_
     test = write_parquet(tmp_path / "test.parquet", IMAGES[..., :1], LABELS)
     with pytest.raises(DataError, match=r"test\.parquet: the test images are 5x4 grey, the training images 5x4 RGB"):
         _decode(train, test)
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.binary_view()], ids=str)
+def test_images_are_read_from_every_binary_type(
+    kind: pa.DataType, tmp_path: Path, write_parquet: Write, encode: Callable[..., bytes]
+) -> None:
+    columns = [pa.array(list(map(encode, IMAGES)), kind), pa.array(LABELS)]
+    pq.write_table(pa.table(columns, names=["img", "label"]), tmp_path / "typed.parquet")
+    typed = _decode(tmp_path / "typed.parquet")
+    plain = _decode(write_parquet(tmp_path / "plain.parquet", IMAGES, LABELS))
+    assert np.array_equal(typed.train_images_NHWC, plain.train_images_NHWC)
+    assert typed.train_labels_N.tolist() == plain.train_labels_N.tolist()
+
+
+@pytest.mark.parametrize(("twice", "key"), [("label", "label"), ("img", "image")])
+def test_two_columns_of_one_name_are_refused(
+    twice: str, key: str, tmp_path: Path, encode: Callable[..., bytes]
+) -> None:
+    columns = {"img": pa.array(list(map(encode, IMAGES))), "label": pa.array(LABELS)}
+    names = [*columns, twice]
+    pq.write_table(pa.table([columns[name] for name in names], names=names), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=rf"a\.parquet has 2 columns named '{twice}'\n.*--set data\.{key}=NAME"):
+        _decode(tmp_path / "a.parquet")
+
+
+def test_paths_of_images_are_not_followed(tmp_path: Path) -> None:
+    images = pa.array(
+        [{"bytes": None, "path": "img/0.png"}] * 2, pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    )
+    pq.write_table(pa.table([images, pa.array([0, 1])], names=["img", "label"]), tmp_path / "a.parquet")
+    with pytest.raises(
+        DataError, match=r"a\.parquet, row 0: the file holds the path of the image, 'img/0\.png', and not"
+    ):
+        _decode(tmp_path / "a.parquet")
+
+
+def test_git_lfs_pointers_are_told_from_damaged_files(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    path.write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 119705255\n")
+    with pytest.raises(DataError, match=r"a\.parquet is a Git LFS pointer, not the data\n.*git lfs pull"):
+        _decode(path)
 
 
 def test_unreadable_files_are_named(tmp_path: Path, write_parquet: Write) -> None:

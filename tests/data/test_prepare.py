@@ -6,12 +6,19 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from bansweep.data.builder import decode_images
+from bansweep.data.cache import prepared_folder
+from bansweep.data.decoded import DecodedImages
+from bansweep.data.file_digests import SETTLED_NS
+from bansweep.data.fingerprint import source_fingerprint
 from bansweep.data.images import load_images
 from bansweep.data.prepare import prepare
 from bansweep.errors import DataError
@@ -79,16 +86,55 @@ def test_a_set_that_has_changed_is_not_taken_for_the_one_that_was_known(spec: Im
 
 
 def test_what_is_prepared_is_not_decoded_again(spec: ImageFolder, cache: Path) -> None:
-    unreadable = spec.root / "train" / "cat" / "0.png"
-    size = unreadable.stat().st_size
-    os.utime(unreadable, (1_000_000, 1_000_000))
     folder = prepare(spec, cache)
-    # Size and time still vouch for the remembered digest, while decoding the file would fail.
-    unreadable.write_bytes(bytes(size))
-    os.utime(unreadable, (1_000_000, 1_000_000))
-    with pytest.raises(DataError):
-        decode_images(spec, cache)
+    written = (folder / "meta.json").stat().st_ino
     assert prepare(spec, cache) == folder
+    assert (folder / "meta.json").stat().st_ino == written
+
+
+def test_exchanged_content_is_never_served_from_the_former_copy(spec: ImageFolder, cache: Path) -> None:
+    one, other = (spec.root / "train" / name / "0.png" for name in ("cat", "dog"))
+    size = max(path.stat().st_size for path in (one, other))
+    for path in (one, other):
+        path.write_bytes(path.read_bytes().ljust(size, b"\0"))
+        os.utime(path, (1_000_000, 1_000_000))
+    while time.time_ns() - other.stat().st_ctime_ns <= SETTLED_NS:
+        time.sleep(0.05)
+    folder = prepare(spec, cache)
+    content = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(content)
+    for path in (one, other):
+        os.utime(path, (1_000_000, 1_000_000))
+    data = load_images(spec, prepare(spec, cache))
+    cats = {image.tobytes() for image in data.train.images_NHWC[data.train.labels_N == 0]}
+    assert prepare(spec, cache) != folder
+    assert cats == {np.asarray(Image.open(path)).tobytes() for path in one.parent.iterdir()}
+
+
+def test_files_that_change_while_they_are_decoded_are_refused(
+    spec: ImageFolder, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def decode_while_copying(*arguments: Any) -> DecodedImages:
+        decoded = decode_images(*arguments)
+        shutil.copy(spec.root / "train" / "dog" / "1.png", spec.root / "train" / "cat" / "1.png")
+        return decoded
+
+    monkeypatch.setattr("bansweep.data.prepare.decode_images", decode_while_copying)
+    fingerprint = source_fingerprint(spec, cache)
+    with pytest.raises(DataError, match="folder changed while they were read"):
+        prepare(spec, cache)
+    assert not prepared_folder(cache, fingerprint).exists()
+
+
+def test_a_copy_of_a_former_version_is_neither_used_nor_removed(spec: ImageFolder, cache: Path) -> None:
+    folder = prepare(spec, cache)
+    former = cache / "prepared" / folder.name
+    shutil.copytree(folder, former)
+    _flip_a_bit(former / "train_images.npy")
+    shutil.rmtree(folder)
+    assert prepare(spec, cache, known_as=folder.name) == folder != former
+    assert (former / "train_images.npy").read_bytes() != (folder / "train_images.npy").read_bytes()
 
 
 def _cut_short(path: Path) -> None:

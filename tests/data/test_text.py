@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import logging
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from bansweep.data.cache import prepared_folder
+from bansweep.data.file_digests import SETTLED_NS
 from bansweep.data.fingerprint import data_identity
 from bansweep.data.known_sets import PENN_TREEBANK
 from bansweep.data.prepare import prepare
+from bansweep.data.sentences import text_digest
 from bansweep.data.text import load_text
 from bansweep.errors import DataError
 from bansweep.plan.generation import DataIdentity
@@ -59,13 +63,19 @@ def test_the_identity_has_the_limits(spec: TextFiles, cache: Path) -> None:
 def test_digests_of_texts_are_remembered(spec: TextFiles, cache: Path) -> None:
     for path in (spec.train, spec.validation, spec.test):
         os.utime(path, (1_000_000, 1_000_000))
+    while time.time_ns() - spec.test.stat().st_ctime_ns <= SETTLED_NS:
+        time.sleep(0.05)
     first = data_identity(spec, cache)
-    # Only a change that neither size nor time shows goes unseen: the proof that the file was not read again.
+    assert data_identity(spec, cache) == first
+    # Another digest in the memory changes the identity: the proof that no file was read again.
+    (memory,) = (cache / "digests").iterdir()
+    memory.write_text(memory.read_text().replace(text_digest(spec.test), "0" * 64))
+    assert data_identity(spec, cache) != first
+    # The size and the modification time stay: the change shows all the same.
     spec.test.write_text("b a\n")
     os.utime(spec.test, (1_000_000, 1_000_000))
-    assert data_identity(spec, cache) == first
-    os.utime(spec.test, (1_000_001, 1_000_001))
-    assert data_identity(spec, cache) != first
+    changed = data_identity(spec, cache)
+    assert changed == data_identity(spec, cache.with_name("empty")) != first
 
 
 def test_planning_finds_what_is_missing_or_no_text(spec: TextFiles, cache: Path, tmp_path: Path) -> None:
@@ -152,7 +162,7 @@ def test_damage_is_an_error_where_it_is_read(spec: TextFiles, cache: Path) -> No
 def test_a_text_that_cannot_be_decoded_leaves_no_folder(write_text: WriteText, cache: Path) -> None:
     with pytest.raises(DataError, match="1 of them: 'x'"):
         prepare(write_text("a\n", "x\n", "a\n"), cache)
-    assert [path.suffix for path in (cache / "prepared").iterdir()] == [".lock"]
+    assert [path.suffix for path in prepared_folder(cache, "").iterdir()] == [".lock"]
 
 
 def _wikitext_2(folder: Path) -> None:

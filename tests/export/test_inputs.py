@@ -8,7 +8,7 @@ import pytest
 from demo_sweep import SWEEP
 from made_up_generation import made_up_record
 
-from bansweep.data.cache import CACHE_VARIABLE
+from bansweep.data.cache import CACHE_VARIABLE, prepared_folder
 from bansweep.data.fingerprint import data_identity
 from bansweep.data.images import load_images
 from bansweep.errors import DamagedError, DataError, RequestError
@@ -58,7 +58,7 @@ def test_a_set_of_other_classes_is_not_taken() -> None:
 
 
 def test_a_damaged_set_is_not_taken(digits_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    copy = tmp_path / "prepared" / digits_folder.name
+    copy = prepared_folder(tmp_path, digits_folder.name)
     copy.mkdir(parents=True)
     for file in digits_folder.iterdir():
         (copy / file.name).write_bytes(file.read_bytes()[:-1] if file.name == "train_counts.npy" else file.read_bytes())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import struct
 from collections.abc import Iterable
 
@@ -10,25 +9,43 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from bansweep.data.decoded import Pixels
+from bansweep.data.sources.image_bytes import FORMATS, is_lfs_pointer, opened_image, orientation
 from bansweep.errors import DataError
 
-# Formats that are nothing but pixels: Pillow would start an interpreter for some of the others.
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "PPM")
 MODES = {"RGB": 3, "L": 1}
 # What Pillow raises for damaged files, seen by flipping and cutting bytes of valid ones.
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+# By EXIF orientation. Pillow's `exif_transpose` also writes the metadata back, which fails where they are damaged.
+_UPRIGHT_BY = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 def decode_image(encoded: bytes, place: str) -> Pixels:
-    """One RGB or grey image, (height, width, channels). `place` (file, row) names it in messages. Raises DataError."""
+    """One RGB or grey image, (height, width, channels), turned as its EXIF orientation says.
+
+    `place` (file, row) names it in messages. Raises DataError.
+    """
+    if is_lfs_pointer(encoded):
+        raise DataError(f"{place} is a Git LFS pointer, not the image", remedy="run `git lfs pull` in its repository")
     try:
-        with Image.open(io.BytesIO(encoded), formats=FORMATS) as image:
+        with opened_image(encoded) as image:
             if image.mode not in MODES:
                 raise DataError(
                     f"{place}: the image's mode is {image.mode}",
                     remedy="convert the images to 8-bit RGB or to 8-bit grey (L)",
                 )
-            pixels_HWC = np.asarray(image).reshape(image.height, image.width, MODES[image.mode])
+            # Loaded first: a PNG may have its orientation behind its pixels.
+            image.load()
+            method = _UPRIGHT_BY.get(orientation(image))
+            upright = image if method is None else image.transpose(method)
+            pixels_HWC = np.asarray(upright).reshape(upright.height, upright.width, MODES[image.mode])
     except _DAMAGE as error:
         reason = "not an image" if isinstance(error, UnidentifiedImageError) else str(error)
         raise DataError(

@@ -10,10 +10,9 @@ import numpy as np
 from bansweep.data.decoded import DecodedImages, Labels, Pixels
 from bansweep.data.source_files import LabelledFile, image_folder_files
 from bansweep.data.sources.encoded import decode_image, require_same_shape, stack_images
+from bansweep.data.sources.image_bytes import LARGEST_FILE_BYTES
 from bansweep.errors import DataError
 from bansweep.regular_file import read_regular
-
-LARGEST_IMAGE_BYTES = 1 << 30
 
 
 def decode_folder(root: Path) -> DecodedImages:
@@ -35,7 +34,7 @@ def decode_folder(root: Path) -> DecodedImages:
 def _images(files: tuple[LabelledFile, ...]) -> Iterator[tuple[str, Pixels]]:
     for path, _ in files:
         try:
-            encoded = read_regular(path, LARGEST_IMAGE_BYTES)
+            encoded = read_regular(path, LARGEST_FILE_BYTES)
         except OSError as error:
             raise DataError(f"{path} cannot be read: {error.strerror}", remedy="check its permissions") from None
         yield str(path), decode_image(encoded, str(path))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cluster.simulation
 import pytest
 from cluster.simulation import EPOCHS, SAME_CANDIDATES, SWEEP, WITHOUT_SEARCH, Simulation, plan_of, winners
 
+from bansweep.plan import pruning
 from bansweep.plan.events import CandidateStarted, EpochReport, GenerationFailed, GenerationStopped
+from bansweep.plan.generation import Generation
 from bansweep.plan.schedule import Task
 from bansweep.plan.selection import select
 from bansweep.store.progress import Progress
@@ -121,3 +124,53 @@ def test_stopped_generations_without_a_search_go_on_later(store: Store) -> None:
     rest.run()
     assert some.epochs_trained + rest.epochs_trained == len(plan.generations) * EPOCHS
     assert store.finished(plan.generations) == set(plan.generations)
+
+
+ON_THE_CUT = f"""\
+{WITHOUT_SEARCH.replace("[wrn-10-1, wrn-16-1]", "[wrn-10-1]")}generations:
+  a:
+    loss: labels
+    search: {{parameters: {{recipe.learning_rate: {{grid: [6, 4, 1, 1.5, 5, 5.5, 3]}}}}, pruner: asha}}
+"""
+
+
+def _on_the_cut(generation: Generation) -> list[float]:
+    """The last of the candidates is exactly on the cut after the first epoch, and the best in the end."""
+    first = float(int(generation.recipe.learning_rate))
+    return [first, *([0.0 if first == 3 else first] * (EPOCHS - 1))]
+
+
+def _rounded_quantile(value: float, others: list[float], reduction: int) -> bool:
+    """The former rule."""
+    ordered, position = sorted(others), 1 / reduction * (len(others) - 1)
+    low = int(position)
+    high = min(low + 1, len(ordered) - 1)
+    return value > ordered[low] + (position - low) * (ordered[high] - ordered[low])
+
+
+def test_a_decided_search_keeps_the_winner_of_the_former_rule(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster.simulation, "course", _on_the_cut)
+    plan = plan_of(ON_THE_CUT)
+    with monkeypatch.context() as former:
+        former.setattr(pruning, "_beyond_quantile", _rounded_quantile)
+        Simulation(plan, store).run()
+    decided = winners(plan, store)
+    again = Simulation(plan, store)
+    again.run()
+    assert again.epochs_trained == 0
+    assert winners(plan, store) == decided
+    assert [winner for winner, _ in decided.values()] == [3]
+
+
+@pytest.mark.parametrize("steps", [5, 12, 20])
+def test_a_search_under_way_is_decided_by_the_rule_of_now(
+    steps: int, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster.simulation, "course", _on_the_cut)
+    plan = plan_of(ON_THE_CUT)
+    with monkeypatch.context() as former:
+        former.setattr(pruning, "_beyond_quantile", _rounded_quantile)
+        Simulation(plan, store).run(steps)
+    assert not store.finished(plan.generations)
+    Simulation(plan, store).run()
+    assert [winner for winner, _ in winners(plan, store).values()] == [7]

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
+from typing import Any
 
 import cluster.simulation
 import pytest
 from cluster.simulation import EPOCHS, SAME_CANDIDATES, SWEEP, WITHOUT_SEARCH, Simulation, plan_of, winners
 
-from bansweep.plan import pruning
+from bansweep.plan import generation_search, pruning
+from bansweep.plan.candidates import Candidate, Setting, former_candidates
 from bansweep.plan.events import CandidateStarted, EpochReport, GenerationFailed, GenerationStopped
 from bansweep.plan.generation import Generation
 from bansweep.plan.schedule import Task
 from bansweep.plan.selection import select
 from bansweep.store.progress import Progress
+from bansweep.store.records import candidate_in
 from bansweep.store.store import Store
 
 
@@ -174,3 +178,74 @@ def test_a_search_under_way_is_decided_by_the_rule_of_now(
     assert not store.finished(plan.generations)
     Simulation(plan, store).run()
     assert [winner for winner, _ in winners(plan, store).values()] == [7]
+
+
+def _by_setting(generation: Generation) -> list[float]:
+    """The validation errors of a training by its learning rate and teacher, whatever its id."""
+    chance = random.Random(f"{generation.recipe.learning_rate} {generation.teacher}")
+    return [chance.uniform(0, 50) for _ in range(EPOCHS)]
+
+
+def _former_candidate(searched: Generation, number: int, setting: Setting) -> Candidate:
+    """As the version before named it, with the metric of selection in its id."""
+    return next(former_candidates(searched, number, setting))
+
+
+@pytest.mark.parametrize("steps", [3, 11, 24, 40])
+def test_candidates_under_former_ids_are_not_trained_again(
+    steps: int, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster.simulation, "course", _by_setting)
+    plan = plan_of()
+    undisturbed = Simulation(plan, Store(tmp_path / "undisturbed"), at_a_time=1)
+    undisturbed.run()
+    with monkeypatch.context() as former:
+        former.setattr(generation_search, "candidate_of", _former_candidate)
+        first = Simulation(plan, store, at_a_time=1)
+        first.run(steps)
+    before = store.candidates.everything()
+    assert before
+    second = Simulation(plan, store, at_a_time=1)
+    second.run()
+    assert first.epochs_trained + second.epochs_trained == undisturbed.epochs_trained
+
+    def without_ids(store: Store) -> list[tuple[object, list[dict[str, Any]]]]:
+        return [
+            (winner, [{**one, "id": ""} for one in candidates]) for winner, candidates in winners(plan, store).values()
+        ]
+
+    assert without_ids(store) == without_ids(undisturbed.store)
+    recorded = {one["id"] for _, candidates in winners(plan, store).values() for one in candidates}
+    assert before <= recorded, "records name candidates as they were trained"
+    assert store.candidates.everything() == set(), "candidates of decided searches are removed, whatever their ids"
+
+
+def test_candidates_of_a_former_record_keep_their_ids(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = plan_of()
+    with monkeypatch.context() as former:
+        former.setattr(generation_search, "candidate_of", _former_candidate)
+        Simulation(plan, store).run()
+    for generation_id in plan.generations:
+        record = store.record(generation_id)
+        assert record is not None
+        assert [candidate_in(record, one).id for one in record.candidates] == [one.id for one in record.candidates]
+        assert record.winner is not None
+        assert record.trained.id == record.candidates[record.winner - 1].id
+    again = Simulation(plan, store)
+    again.run()
+    assert again.epochs_trained == 0
+
+
+def test_a_search_by_another_metric_goes_on_from_the_same_candidates(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster.simulation, "course", _by_setting)
+    text = SWEEP.replace("  pruner: asha\n", "  keep: all\n").split("chain:")[0]
+    text += "generations: {teacher: {loss: labels}}\nselect: {metric: METRIC}\n"
+    first, second = (plan_of(text.replace("METRIC", f"validation_{name}")) for name in ("error", "loss"))
+    assert not first.generations.keys() & second.generations.keys()
+    Simulation(first, store, keep_all=frozenset(first.generations)).run()
+    by_loss = Simulation(second, store, keep_all=frozenset(second.generations))
+    by_loss.run()
+    assert by_loss.epochs_trained == 0
+    assert store.finished(second.generations) == set(second.generations)

@@ -17,6 +17,7 @@ from bansweep.data.content_digests import image_digests, parquet_digests
 from bansweep.data.file_digests import file_digests
 from bansweep.data.known_sets import KNOWN_SETS, PENN_TREEBANK
 from bansweep.data.sentences import text_digest, text_fingerprint
+from bansweep.data.size import whole_limits
 from bansweep.data.source_files import image_folder_files, parquet_files
 from bansweep.data.splits import split_ranges
 from bansweep.data.text_files import SplitFiles, text_files
@@ -24,27 +25,59 @@ from bansweep.data.token_counts import tokens_used
 from bansweep.errors import DataError
 from bansweep.plan.generation import DataIdentity
 from bansweep.spec.data import Cifar, DataSpec, Digits, ImageFolder, OwnImages, ParquetImages, is_text
+from bansweep.spec.signed_zeros import without_negative_zeros
 from bansweep.spec.text_data import PennTreebank, TextFiles, WikiText2
 
 
 def data_identity(spec: DataSpec, cache: Path | None = None) -> DataIdentity:
-    """The identity of what `spec` names, for generation ids.
+    """The identity of what `spec` names, for generation ids: the first of `data_identities`."""
+    return data_identities(spec, cache)[0]
 
-    `cache` (default: `cache_folder()`) remembers the digests of files. Raises DataError where files are missing or
-    are not text, or where a known set is too small for the subsets that `spec` asks for.
+
+def data_identities(spec: DataSpec, cache: Path | None = None) -> tuple[DataIdentity, ...]:
+    """The identities that what `spec` names has or had, the normalised one first, which has no limit without effect.
+
+    Earlier versions distinguished a `limit` or `test_limit` equal to the whole set from none. Where the size of the set
+    is unknown until it is prepared, the limits stay as they are. `cache` (default: `cache_folder()`) has the digests of
+    files and the prepared sets. Raises DataError where files are missing or are not text, or where a known set is too
+    small for the subsets that `spec` asks for.
     """
-    return DataIdentity(
-        kind=spec.kind,
-        fingerprint=source_fingerprint(spec, cache or cache_folder()),
-        # A text's validation split is a file of its own, and so part of its fingerprint.
-        validation=0 if is_text(spec) else spec.validation,
-        limit=spec.limit,
-        test_limit=spec.test_limit,
+    cache = cache or cache_folder()
+    fingerprints = source_fingerprints(spec, cache)
+    whole = next(filter(None, (whole_limits(spec, one, cache) for one in fingerprints)), None)
+    whole_training, whole_test = (None, None) if whole is None else whole
+    return tuple(
+        DataIdentity(
+            kind=spec.kind,
+            fingerprint=fingerprint,
+            # A text's validation split is a file of its own, and so part of its fingerprint.
+            validation=0 if is_text(spec) else spec.validation,
+            limit=limit,
+            test_limit=test_limit,
+        )
+        for fingerprint in fingerprints
+        for limit in _spellings(spec.limit, whole_training)
+        for test_limit in _spellings(spec.test_limit, whole_test)
     )
 
 
-def source_fingerprint(spec: DataSpec, cache: Path) -> str:
-    """SHA-256 in hexadecimal: of the content for known sets and texts, of the source files for others."""
+def _spellings(limit: int | None, whole: int | None) -> tuple[int | None, ...]:
+    """The limits that leave as much as `limit`, the normalised one first."""
+    return (None, whole) if whole is not None and limit in (None, whole) else (limit,)
+
+
+def source_fingerprints(spec: DataSpec, cache: Path) -> tuple[str, ...]:
+    """SHA-256 in hexadecimal: of the content for known sets and texts, of the source files for others.
+
+    The first is that of `spec` without negative zeros, a second one that of `spec` as it is, if that is another.
+    """
+    normalised = without_negative_zeros(spec)
+    return tuple(
+        _checked_fingerprint(one, cache) for one in ((normalised,) if normalised is spec else (normalised, spec))
+    )
+
+
+def _checked_fingerprint(spec: DataSpec, cache: Path) -> str:
     _check_paths(spec)
     try:
         return _source_fingerprint(spec, cache)

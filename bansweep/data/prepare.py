@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from bansweep.data.builder import decode_images, decode_text
 from bansweep.data.cache import CACHE_VARIABLE, cache_folder, prepared_folder
-from bansweep.data.fingerprint import source_fingerprint
+from bansweep.data.fingerprint import source_fingerprints
 from bansweep.data.prepared_images import check_prepared_images, write_images
 from bansweep.data.prepared_text import check_prepared_text, write_text
 from bansweep.data.saving import appearing_whole
@@ -33,11 +33,11 @@ def prepare(spec: DataSpec, cache: Path | None = None, *, verify: bool = False, 
     no longer that set, or the cache cannot be written.
     """
     cache = cache or cache_folder()
-    fingerprint = known_as or source_fingerprint(spec, cache)
+    fingerprint = known_as or source_fingerprints(spec, cache)[0]
     folder = prepared_folder(cache, fingerprint)
     if _problem(folder, spec, fingerprint, verify) is None:
         return folder
-    if known_as is not None and source_fingerprint(spec, cache) != known_as:
+    if known_as is not None and known_as not in source_fingerprints(spec, cache):
         raise DataError(
             f"the data set {spec.kind} is not the one that this sweep was planned with: its files have changed since",
             remedy="run the sweep again: generations of the changed set are others, and those of the former are kept",
@@ -91,7 +91,7 @@ def _make(folder: Path, spec: DataSpec, cache: Path, fingerprint: str) -> None:
 
 def _require_unchanged(spec: DataSpec, cache: Path, fingerprint: str) -> None:
     """Raises DataError where the files changed after their digests were taken: the decoded content is another set."""
-    if source_fingerprint(spec, cache) != fingerprint:
+    if fingerprint not in source_fingerprints(spec, cache):
         raise DataError(
             f"the files of the data set {spec.kind} changed while they were read",
             remedy="wait until they are complete, and run the sweep again",

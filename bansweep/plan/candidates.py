@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
-from typing import Protocol
+from typing import Protocol, get_args
 
 from pydantic import JsonValue
 
@@ -15,6 +15,8 @@ from bansweep.plan.generation import Generation
 from bansweep.plan.seeds import derived_seed
 from bansweep.spec.distributions import Choice, Grid, drawn, typical_values
 from bansweep.spec.hyperparameters import Hyperparameters, with_values
+from bansweep.spec.selection import Select, SelectionMetric
+from bansweep.spec.signed_zeros import without_negative_zeros
 
 Setting = Mapping[str, JsonValue]
 """Hyperparameters by their keys, such as `recipe.learning_rate`."""
@@ -39,12 +41,40 @@ class Candidate:
 def candidate_of(searched: Generation, number: int, setting: Setting) -> Candidate:
     """The candidate of a searched generation with these hyperparameters. It has the generation's seed: all begin alike.
 
-    Raises ValueError where the values are not what a sweep file may say.
+    Its id has what decides its training, and of `select` therefore nothing but what chooses its epoch. Raises
+    ValueError where the values are not what a sweep file may say.
     """
+    return _candidate(searched, number, without_negative_zeros(setting), _deciding(searched.select))
+
+
+def former_candidates(searched: Generation, number: int, setting: Setting) -> Iterator[Candidate]:
+    """The same candidate under ids that earlier versions gave it, most likely first.
+
+    These had the metric of selection also where it decides nothing, and -0.0 beside 0.0. Raises ValueError as
+    `candidate_of`.
+    """
+    normalised, deciding = without_negative_zeros(setting), _deciding(searched.select)
+    selects = [searched.select]
+    if deciding != searched.select:
+        metrics: tuple[SelectionMetric, ...] = get_args(SelectionMetric)
+        selects += [other for metric in metrics if (other := Select(metric=metric)) != searched.select]
+    for values in (setting,) if normalised is setting else (normalised, setting):
+        for select in selects:
+            if values is not normalised or select != deciding:
+                yield _candidate(searched, number, values, select)
+
+
+def _deciding(select: Select) -> Select:
+    """What of `select` has a part in a candidate's own training."""
+    return select if select.epoch == "best" else Select()
+
+
+def _candidate(searched: Generation, number: int, setting: Setting, select: Select) -> Candidate:
     changed = with_values(Hyperparameters(searched.network, searched.loss, searched.recipe), setting)
     # Not a copy with changes: that would keep the searched generation's id, which is computed once.
     content = {name: getattr(searched, name) for name in Generation.model_fields}
-    return Candidate(number, dict(setting), Generation(**{**content, **changed._asdict(), "search": None}))
+    generation = Generation(**{**content, **changed._asdict(), "search": None, "select": select})
+    return Candidate(number, dict(setting), generation)
 
 
 def variants(generation: Generation) -> Iterator[Generation]:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bansweep.plan.comparison import comparable
+from bansweep.plan.comparison import comparable, exceeds
 from bansweep.plan.plan import Plan, PlannedChain
 from bansweep.spec.chain import Stop
 
@@ -39,7 +39,8 @@ def ends_after(values: Sequence[float], stop: Stop) -> int | None:
     finished, in order; None where it goes on."""
     best, waited = comparable(values[0]), 0
     for number, value in enumerate(values[1:], start=1):
-        if comparable(value) < best - stop.min_delta:
+        better = exceeds(best - stop.min_delta, comparable(value)) if stop.min_delta else comparable(value) < best
+        if better:
             best, waited = value, 0
         else:
             waited += 1

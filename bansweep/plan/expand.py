@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from graphlib import TopologicalSorter
 
 from bansweep.plan.generation import DataIdentity, Generation
@@ -9,11 +10,28 @@ from bansweep.plan.plan import Cell, EnsembleCell, Plan, PlannedChain
 from bansweep.plan.seeds import effective_seed
 from bansweep.spec.data import is_text
 from bansweep.spec.selection import Select, metric_for
+from bansweep.spec.signed_zeros import without_negative_zeros
 from bansweep.spec.sweep import Column, Row, SweepSpec
 
 
 def expand(sweep: SweepSpec, data: DataIdentity) -> Plan:
-    """The plan of a valid sweep on the data set that `data` identifies."""
+    """The plan of a valid sweep on the data set that `data` identifies, with normalised ids."""
+    return _expanded(without_negative_zeros(sweep), data)
+
+
+def expansions(sweep: SweepSpec, data: Sequence[DataIdentity]) -> Iterator[Plan]:
+    """The same plan under each set of ids that the sweep has or had, the normalised ids first.
+
+    `data` are the identities of the sweep's data set, the normalised one first. All plans have the same cells,
+    ensembles and chains in the same order; only ids differ.
+    """
+    normalised = without_negative_zeros(sweep)
+    for spelling in (normalised,) if normalised is sweep else (normalised, sweep):
+        for identity in data:
+            yield _expanded(spelling, identity)
+
+
+def _expanded(sweep: SweepSpec, data: DataIdentity) -> Plan:
     generations: dict[str, Generation] = {}
     cells: list[Cell] = []
     ensembles: list[EnsembleCell] = []

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from bansweep.plan.candidates import Candidate, Sampler, Told, candidate_of
+from bansweep.plan.candidates import Candidate, Sampler, Setting, Told, candidate_of, former_candidates
 from bansweep.plan.comparison import comparable
 from bansweep.plan.events import EpochReport
 from bansweep.plan.generation import Generation
@@ -89,13 +89,25 @@ class GenerationSearch:
                 impossible = Candidate(number, setting, self.generation)
                 self._candidates.append(_Running(impossible, ended=True, failure=str(error)))
                 continue
-            history, ended = self._known(candidate)
+            candidate, history, ended = self._as_known(candidate, setting)
             self._candidates.append(_Running(candidate, ended=ended))
             for report in history:
                 self.hear(number, report)
             if not ended and self._verdicts()[number].pruned_after is None:
                 return candidate
         return None
+
+    def _as_known(self, candidate: Candidate, setting: Setting) -> tuple[Candidate, Sequence[EpochReport], bool]:
+        """The candidate under the id by which most of its training is known, its epochs, and whether these were all."""
+        history, ended = self._known(candidate)
+        if not ended:
+            for former in former_candidates(self.generation, candidate.number, setting):
+                former_history, former_ended = self._known(former)
+                if former_ended or len(former_history) > len(history):
+                    candidate, history, ended = former, former_history, former_ended
+                if ended:
+                    break
+        return candidate, history, ended
 
     def hear(self, number: int, report: EpochReport) -> None:
         """A candidate has finished an epoch; one that is told again, after a restart, takes the place of the former.

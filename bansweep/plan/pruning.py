@@ -13,7 +13,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bansweep.plan.comparison import comparable
+from bansweep.plan.comparison import comparable, exceeds
 from bansweep.spec.search import AnyPruner, Asha, Median
 
 
@@ -101,25 +101,27 @@ def _rungs(pruner: AnyPruner | None, epochs: int) -> Iterator[int]:
 def _gives_up(values: Sequence[float], others: Sequence[Sequence[float]], pruner: AnyPruner) -> bool:
     match pruner:
         case Asha(reduction=reduction):
-            # As Ray's scheduler of this name: linear interpolation, and whoever comes first goes on.
-            return bool(others) and _larger(values[-1], _quantile([other[-1] for other in others], 1 / reduction))
+            # As in Ray's scheduler of this name, the first candidate to arrive continues.
+            return bool(others) and _beyond_quantile(values[-1], [other[-1] for other in others], reduction)
         case Median(startup=startup):
             if len(others) < startup:
                 return False
             means = [statistics.fmean(map(comparable, other)) for other in others]
-            return _larger(min(map(comparable, values)), statistics.median(means))
+            return exceeds(min(map(comparable, values)), statistics.median(means))
 
 
-def _larger(value: float, bound: float) -> bool:
-    return comparable(value) > bound
+def _beyond_quantile(value: float, others: Sequence[float], reduction: int) -> bool:
+    """Whether a value exceeds the quantile 1 / `reduction` of the others, interpolated linearly as in NumPy.
 
-
-def _quantile(values: Sequence[float], fraction: float) -> float:
-    """Between the order statistics linear interpolation, as in numpy."""
-    ordered = sorted(map(comparable, values))
-    position = fraction * (len(ordered) - 1)
-    low = math.floor(position)
-    high = min(low + 1, len(ordered) - 1)
-    if ordered[low] == ordered[high]:  # infinite ones, too
-        return ordered[low]
-    return ordered[low] + (position - low) * (ordered[high] - ordered[low])
+    Ranks decide where they can, in whole numbers. Arithmetic decides only between the two ranks beside the quantile.
+    """
+    value = comparable(value)
+    ordered = sorted(map(comparable, others))
+    rank, rest = divmod(len(ordered) - 1, reduction)
+    below = ordered[rank]
+    if rest == 0 or value <= below:
+        return value > below
+    above = ordered[rank + 1]
+    if value >= above:
+        return above < math.inf
+    return exceeds(value, below + (above - below) * rest / reduction)

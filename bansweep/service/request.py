@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bansweep.data.fingerprint import data_identity
+from bansweep.data.fingerprint import data_identities
 from bansweep.errors import DataError
-from bansweep.plan.expand import expand
 from bansweep.plan.plan import Plan
 from bansweep.plan.selection import select
+from bansweep.service.planning import planned
 from bansweep.spec.document import read_document
 from bansweep.spec.reading import read_sweep
 from bansweep.spec.rehearsal import rehearsal_overrides
@@ -60,12 +60,16 @@ def sweep_request(
     only: Sequence[str] | None = None,
     *,
     rehearse: bool = False,
+    to_run: bool = False,
 ) -> SweepRequest:
-    """Read, validate and expand a sweep file. Raises RequestError with all that is wrong."""
+    """Read, validate and plan a sweep file. Raises RequestError with all that is wrong.
+
+    Side effect: `to_run` may prepare the data set (`planning.planned`).
+    """
     changes = tuple(overrides or ())
     sweep = read_sweep(path, changes)
     try:
-        data = data_identity(sweep.data)
+        data = data_identities(sweep.data)
     except DataError as error:
         line = read_document(path).line_of(("data",))
         raise DataError(f"{path}:{line}: data: {error.cause}", remedy=error.remedy) from None
@@ -73,11 +77,12 @@ def sweep_request(
         # After the user's changes, and after the data were found to have what these ask for: to be rehearsed is the
         # sweep as it would run, and its errors are to be in its own figures.
         sweep = read_sweep(path, (*changes, *rehearsal_overrides(sweep, changes)))
-        data = data_identity(sweep.data)
+        data = data_identities(sweep.data)
         location = f"{location}/{REHEARSALS}"
     chosen = tuple(only or ())
-    plan = select(expand(sweep, data), chosen)
-    return SweepRequest(sweep, plan, Store(location), location, rehearse, path, changes, chosen)
+    store = Store(location)
+    plan = select(planned(sweep, data, store, to_run=to_run), chosen)
+    return SweepRequest(sweep, plan, store, location, rehearse, path, changes, chosen)
 
 
 def budget_text(request: SweepRequest) -> str:

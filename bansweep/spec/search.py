@@ -20,8 +20,8 @@ _EPOCHS = "recipe.epochs"
 class Asha(SpecModel):
     """Asynchronous successive halving (Li et al., 2020).
 
-    After `grace`, `grace` * `reduction`, `grace` * `reduction`^2, ... epochs a candidate goes on if it is among the
-    best 1 / `reduction` of those that were there before it.
+    After `grace`, `grace` * `reduction`, `grace` * `reduction`^2, ... epochs a candidate continues if it is no worse
+    than the quantile 1 / `reduction` of the candidates before it.
     """
 
     kind: Literal["asha"] = "asha"

@@ -16,6 +16,7 @@ from bansweep.spec.losses import LossSpec
 from bansweep.spec.model import SpecModel
 from bansweep.spec.networks import NetworkSpec
 from bansweep.spec.recipes import AnyRecipe
+from bansweep.spec.signed_zeros import without_negative_zeros
 
 
 class Subject(NamedTuple):
@@ -79,7 +80,7 @@ def _problem_in(model: SpecModel, key: str, distribution: AnyDistribution, part:
     seen: dict[Any, JsonValue] = {}
     for value in typical_values(distribution):
         try:
-            changed = with_values_in(model, part, {key: value})
+            changed = with_values_in(model, part, {key: without_negative_zeros(value)})
         except HyperparameterError as error:
             if error.place == part:
                 continue  # what does not go together may do so with other values of other keys

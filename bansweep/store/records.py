@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 from pydantic import ConfigDict, Field, JsonValue, ValidationError, field_validator, model_validator
 
 from bansweep.errors import DamagedError, StoreError
-from bansweep.plan.candidates import Candidate, candidate_of
+from bansweep.plan.candidates import Candidate, candidate_of, former_candidates
 from bansweep.plan.generation import Generation
 from bansweep.spec.model import SpecModel
 from bansweep.store.digests import sha256
@@ -108,8 +108,12 @@ def recorded_number(candidate: Candidate) -> int:
 
 
 def candidate_in(record: GenerationRecord, recorded: CandidateRecord) -> Candidate:
-    """One of a record's candidates as it was trained."""
-    return candidate_of(record.generation, recorded.number - 1, recorded.setting)
+    """One of a record's candidates as it was trained, under the id that it then had."""
+    named = (record.generation, recorded.number - 1, recorded.setting)
+    candidate = candidate_of(*named)
+    if candidate.id == recorded.id:
+        return candidate
+    return next((former for former in former_candidates(*named) if former.id == recorded.id), candidate)
 
 
 def sealed(record: GenerationRecord, digests: Mapping[str, str], folder: str = "") -> GenerationRecord:

@@ -90,6 +90,11 @@ class Store:
         records = (self._layout.generations / name / RECORD_FILE for name in names)
         return tuple(name for name, there in zip(names, self._looked_at(records), strict=True) if there)
 
+    def present(self) -> frozenset[str]:
+        """The ids under which anything lies here, finished, in progress or incomplete. Two directories are listed."""
+        folders = (self._layout.generations, self._layout.progress_folders)
+        return frozenset(name for folder in folders for name in folder.names() if not name.startswith("."))
+
     def _looked_at(self, paths: Iterable[StorePath]) -> list[bool]:
         """Whether each is there. Where a look takes its time, several at once."""
         if not self._root.remote:

@@ -141,7 +141,9 @@ class Simulation:
         progress = store.load_progress(task.id)
         history = [] if progress is None else list(progress.history)
         epoch = len(history) + 1
-        history.append(EpochReport(epoch, EPOCHS, 1.0, 0.0, {"validation_error": course(generation)[epoch - 1]}))
+        value = course(generation)[epoch - 1]
+        metrics = {"validation_error": value, "validation_loss": value}
+        history.append(EpochReport(epoch, EPOCHS, 1.0, 0.0, metrics))
         store.save_progress(task.id, Progress(epoch, b"", tuple(history)))
         self.epochs_trained += 1
         self._now += 1.0

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bansweep.data.fingerprint import data_identity
+from bansweep.data.fingerprint import data_identities, data_identity
 from bansweep.data.images import load_images
 from bansweep.data.prepare import prepare
 from bansweep.errors import DataError
@@ -83,3 +85,35 @@ def test_its_identity_is_its_text_its_name_and_its_arguments(tmp_path: Path) -> 
 def test_what_is_no_data_set_is_told(one: OwnImages, said: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=said):
         prepare(one, tmp_path)
+
+
+def test_a_limit_equal_to_the_whole_set_is_none_once_its_size_is_known(tmp_path: Path) -> None:
+    limited = spec(limit=12).model_copy(update={"test_limit": 6})
+    (unknown,) = data_identities(limited, tmp_path)
+    assert (unknown.limit, unknown.test_limit) == (12, 6)
+    prepare(limited, tmp_path)
+    first, *former = data_identities(limited, tmp_path)
+    assert first == data_identity(spec(), tmp_path)
+    assert (first.limit, first.test_limit) == (None, None)
+    assert {(one.limit, one.test_limit) for one in former} == {(12, None), (None, 6), (12, 6)}
+    assert {one.limit for one in data_identities(spec(limit=11), tmp_path)} == {11}
+
+
+def test_a_negative_zero_among_its_arguments_is_zero(tmp_path: Path) -> None:
+    text = CODE + "\ndef signed(zero):\n    assert str(zero) == '0.0', zero\n    return made()\n"
+    negative, zero = spec("signed", text, zero=-0.0), spec("signed", text, zero=0.0)
+    first, *former = data_identities(negative, tmp_path)
+    assert [first] == [*data_identities(zero, tmp_path)]
+    # The version before distinguished them: what it has prepared and trained is found under the former fingerprint.
+    digest = hashlib.sha256(
+        json.dumps(
+            {"arguments": {"zero": -0.0}, "kind": "python", "name": "signed", "text": text},
+            sort_keys=True,
+            separators=(",", ":"),
+        ).encode()
+    ).hexdigest()
+    assert [one.fingerprint for one in former] == [digest]
+    assert prepare(negative, tmp_path).name == first.fingerprint
+    assert prepare(negative, tmp_path, known_as=digest).name == digest
+    with pytest.raises(DataError, match="not the one that this sweep was planned with"):
+        prepare(negative, tmp_path, known_as="0" * 64)

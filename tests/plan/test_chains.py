@@ -44,6 +44,11 @@ def errors(*values: float) -> list[dict[str, float]]:
         ([5, 6], Stop(), 1),
         ([5, 6, 4, 5, 5], Stop(patience=2), 4),
         ([5, 6, 6], Stop(patience=2), 2),
+        # Better by `min_delta` and no more, whatever the subtraction rounds to.
+        ([12.5, 12.4], Stop(min_delta=0.1), 1),
+        ([10.3, 10.2], Stop(min_delta=0.1), 1),
+        ([10.3, 10.19], Stop(min_delta=0.1), None),
+        ([0.3, math.nextafter(0.3, 0)], Stop(), None),
         ([5, 4.6, 4.2], Stop(min_delta=0.5), 1),
         ([5, 4.6, 4.2, 4.0], Stop(min_delta=0.5, patience=2), None),
         ([5, math.nan], Stop(), 1),

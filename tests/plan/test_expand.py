@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
-from bansweep.plan.expand import expand
+from bansweep.data.fingerprint import data_identities
+from bansweep.plan.expand import expand, expansions
 from bansweep.plan.generation import DataIdentity, Generation, canonical_json, id_of_version
 from bansweep.plan.plan import Plan
 from bansweep.plan.seeds import effective_seed
-from bansweep.spec.reading import parse_sweep
+from bansweep.spec.reading import parse_sweep, read_sweep
 
 DATA = DataIdentity(kind="cifar100", fingerprint="0123abcd")
 
@@ -269,3 +271,71 @@ ensembles: {ban-ens: [ban-1, ban-2, ban-3]}
     assert chained.generations == by_hand.generations
     longer = plan_of(written.replace(columns, chain), "chain.length=4")
     assert set(longer.generations) > set(chained.generations), "what is trained counts for a longer chain, too"
+
+
+ZEROS = """\
+name: zeros
+data: digits
+recipe: {base: wide-resnet, epochs: 2}
+networks: [wrn-10-1]
+generations:
+  teacher: {loss: labels}
+  ban: {loss: kd, teacher: teacher}
+"""
+# Ids that the version before the normalisation gave.
+FORMER = {
+    ("data=digits",): ["f0fd28cbd3acffdd", "1bd04dbf30de1750"],
+    ("data={kind: digits, limit: 1437}",): ["5849165b034ce585", "39afb34d2c9cf3af"],
+    ("data={kind: digits, test_limit: 360}",): ["dd3a59d187e54a86", "8133703e57335840"],
+    ("data={kind: digits, limit: 1437, test_limit: 360}",): ["2b65e94f6e3b3ad6", "725f75c40a400d91"],
+    ("data={kind: digits, validation: 100}",): ["27da33741324b213", "7c675edbdbda9d23"],
+    ("data={kind: digits, limit: 1337, validation: 100}",): ["922315f6fdeddd9b", "420562e750e3ae99"],
+    ("recipe.weight_decay=0.0",): ["9bf369d95a069978", "100c03e439292ce1"],
+    ("recipe.weight_decay=-0.0",): ["11959d2e24299f32", "6eebf99d58ffdf2d"],
+}
+SAME = [
+    ("data=digits", "data={kind: digits, limit: 1437}"),
+    ("data=digits", "data={kind: digits, test_limit: 360}"),
+    ("data=digits", "data={kind: digits, limit: 1437, test_limit: 360}"),
+    ("data={kind: digits, validation: 100}", "data={kind: digits, limit: 1337, validation: 100}"),
+    ("recipe.weight_decay=0.0", "recipe.weight_decay=-0.0"),
+]
+
+
+@pytest.mark.parametrize(("normalised", "other"), SAME)
+def test_the_same_training_has_one_id_and_its_former_ids_are_known(normalised: str, other: str) -> None:
+    sweep, same = parse_sweep(ZEROS, [normalised]), parse_sweep(ZEROS, [other])
+    plans = [list(plan.generations) for plan in expansions(same, data_identities(same.data))]
+    assert plans[0] == FORMER[normalised,]
+    assert FORMER[other,] in plans[1:]
+    assert list(next(expansions(sweep, data_identities(sweep.data))).generations) == plans[0]
+
+
+@pytest.mark.parametrize("limits", ["limit: 1436", "limit: 1437, test_limit: 359", "limit: 1337, validation: 99"])
+def test_a_limit_that_leaves_something_out_stays_in_the_id(limits: str) -> None:
+    sweep = parse_sweep(ZEROS, [f"data={{kind: digits, {limits}}}"])
+    whole = parse_sweep(ZEROS, ["data={kind: digits, validation: 99}" if "validation" in limits else "data=digits"])
+    ids = next(expansions(sweep, data_identities(sweep.data))).generations.keys()
+    assert not ids & next(expansions(whole, data_identities(whole.data))).generations.keys()
+
+
+def test_negative_zeros_among_searched_values_change_no_id() -> None:
+    def with_zero(zero: str) -> Plan:
+        return plan_of(SEARCHED, f"search={{parameters: {{recipe.weight_decay: [{zero}, 0.1]}}, candidates: 2}}")
+
+    assert list(with_zero("-0.0").generations) == list(with_zero("0.0").generations)
+
+
+def test_negative_zeros_among_arguments_of_user_code_change_no_id(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text("def penalised(student, labels, teacher, *, weight):\n    return student\n")
+
+    def ids(zero: str) -> list[str]:
+        path = tmp_path / "sweep.yaml"
+        loss = f"{{kind: python, code: own.py:penalised, arguments: {{weight: [{zero}]}}}}"
+        path.write_text(ZEROS.replace("loss: kd", f"loss: {loss}"))
+        plan = expand(read_sweep(path), DATA)
+        (own,) = (one.loss for one in plan.generations.values() if one.teacher is not None)
+        assert repr(own.arguments["weight"]) == "[0.0]", "user code gets what the id says"  # type: ignore[union-attr]
+        return list(plan.generations)
+
+    assert ids("-0.0") == ids("0.0")

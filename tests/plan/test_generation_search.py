@@ -8,19 +8,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bansweep.data.fingerprint import data_identity
 from bansweep.plan.candidates import (
     Candidate,
     Setting,
     SettingsInAdvance,
     Told,
     candidate_of,
+    former_candidates,
     settings_in_advance,
     variants,
 )
 from bansweep.plan.events import EpochReport
+from bansweep.plan.expand import expand
 from bansweep.plan.generation import DataIdentity, Generation
 from bansweep.plan.generation_search import GenerationSearch
+from bansweep.spec.reading import parse_sweep
 from bansweep.spec.recipes import RECIPES
+from bansweep.spec.selection import Select
 
 EPOCHS = 6
 
@@ -133,7 +138,7 @@ def test_what_was_trained_before_is_not_trained_again() -> None:
     numbers = {result.candidate.id: result.candidate.number for result in whole.results}
 
     def known(candidate: Candidate) -> tuple[tuple[EpochReport, ...], bool]:
-        number, history = numbers[candidate.id], histories[candidate.id]
+        number, history = numbers.get(candidate.id, EPOCHS), histories.get(candidate.id, ())
         if number < 2:
             return history, len(history) == EPOCHS
         return (history[:1], False) if number == 2 else ((), False)
@@ -236,3 +241,84 @@ def test_what_may_be_trained_for_a_generation() -> None:
     assert [one.recipe.batch_size for one in variants(generation)] == [16, 64]
     alone = next(iter(variants(generation)))
     assert list(variants(alone)) == [alone]
+
+
+def test_the_metric_of_selection_is_part_of_a_candidates_id_only_where_it_chooses_the_epoch() -> None:
+    setting = {"loss.temperature": 2}
+
+    def ids(metric: str, epoch: str) -> str:
+        generation = searched(RANDOM, epoch=epoch)
+        select = Select.model_validate({"metric": metric, "epoch": epoch})
+        return candidate_of(Generation(**{**dict(generation), "select": select}), 0, setting).id
+
+    assert ids("validation_error", "last") == ids("validation_loss", "last")
+    assert ids("validation_error", "best") != ids("validation_loss", "best")
+
+
+def test_former_ids_of_candidates_are_known() -> None:
+    """Ids that the version before the normalisation gave candidates, by the metric of selection and the value."""
+    sweep = """\
+name: whole
+data: {kind: digits, validation: 100}
+recipe: {base: wide-resnet, epochs: 2}
+networks: [wrn-10-1]
+generations: {teacher: {loss: labels}}
+search: {parameters: {recipe.weight_decay: [-0.0, 0.1]}, candidates: 2}
+"""
+    former = {
+        ("validation_error", -0.0): "732811fd388d5145",
+        ("validation_error", 0.1): "43dc6d9cb205cf49",
+        ("validation_loss", -0.0): "4567cd28fb39e47a",
+        ("validation_loss", 0.1): "67841616cda35c3d",
+    }
+    for (metric, value), expected in former.items():
+        spec = parse_sweep(sweep, [f"select.metric={metric}"])
+        (generation,) = expand(spec, data_identity(spec.data)).generations.values()
+        known = [one.id for one in former_candidates(generation, 0, {"recipe.weight_decay": value})]
+        assert expected in known
+        assert len(known) == len(set(known))
+        assert candidate_of(generation, 0, {"recipe.weight_decay": value}).id not in known
+
+
+def test_a_search_goes_on_from_candidates_under_former_ids() -> None:
+    generation = searched(RANDOM)
+    whole = played(generation, random.Random(2), 3, 1)
+    stored: dict[str, tuple[tuple[EpochReport, ...], bool]] = {}
+    for result in whole.results:
+        former = next(former_candidates(generation, result.candidate.number, result.candidate.setting))
+        assert former.id != result.candidate.id
+        stored[former.id] = result.history, len(result.history) == EPOCHS
+    search = GenerationSearch(
+        generation,
+        SettingsInAdvance(settings_in_advance(generation)),
+        lambda candidate: stored.get(candidate.id, ((), False)),
+    )
+    assert search.take() is None, "nothing is left to train"
+    assert search.decided
+    assert search.candidate_ids == stored.keys()
+    assert search.winner is not None
+    assert whole.winner is not None
+    assert search.winner.candidate.number == whole.winner.candidate.number
+
+
+def test_the_normalised_id_of_a_candidate_is_preferred_to_a_former_one_with_no_more_epochs() -> None:
+    generation = searched(RANDOM)
+    (setting, *_) = settings_in_advance(generation)
+    candidate = candidate_of(generation, 0, setting)
+    first, second, *_ = former_candidates(generation, 0, setting)
+    epochs = tuple(report(epoch, 1.0) for epoch in (1, 2, 3))
+
+    def taken(stored: dict[str, int]) -> str:
+        search = GenerationSearch(
+            generation,
+            SettingsInAdvance([setting]),
+            lambda one: (epochs[: stored.get(one.id, 0)], False),
+        )
+        one = search.take()
+        assert one is not None
+        assert search.epochs_heard(0) == max(stored.values(), default=0)
+        return one.id
+
+    assert taken({}) == candidate.id
+    assert taken({candidate.id: 2, first.id: 2}) == candidate.id
+    assert taken({candidate.id: 1, second.id: 3}) == second.id

@@ -47,6 +47,7 @@ def test_what_is_published_can_be_read(
     assert store.exists
     assert store.finished([published.id, "0" * 16]) == {published.id}
     assert store.ids() == (published.id,)
+    assert store.present() == {published.id}
     assert store.record(published.id) == published
     assert store.weights(published.id) == weights
     assert store.history(published.id) == history

@@ -15,6 +15,7 @@ import pytest
 from bansweep.errors import DamagedError, StoreError
 from bansweep.plan.events import EpochReport
 from bansweep.store.predictions import Predictions
+from bansweep.store.progress import Progress
 from bansweep.store.records import SCHEMA_VERSION, GenerationRecord
 from bansweep.store.store import Store
 
@@ -76,6 +77,14 @@ def test_ids_are_those_of_finished_generations(store: Store, published: Generati
     (generations / ("0" * 16)).mkdir()
     (generations / "notes.txt").touch()
     assert store.ids() == (published.id,)
+
+
+def test_what_is_present_may_be_incomplete(store: Store, published: GenerationRecord) -> None:
+    assert Store(store.directory / "none").present() == frozenset()
+    (store.directory / "generations" / ("0" * 16)).mkdir()
+    (store.directory / "generations" / f".damaged-{published.id}-0").mkdir()
+    store.save_progress("1" * 16, Progress(1, b"", ()))
+    assert store.present() == {published.id, "0" * 16, "1" * 16}
 
 
 def test_what_is_published_can_be_read(

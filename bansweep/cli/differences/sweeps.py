@@ -11,10 +11,10 @@ from bansweep.cli.differences.values import difference_document, difference_tabl
 from bansweep.cli.tables import PlainTable
 from bansweep.compare.differences import Difference, differences
 from bansweep.compare.generations import CellPair, PlanComparison, compare_plans
-from bansweep.data.fingerprint import data_identity
+from bansweep.data.fingerprint import data_identities
 from bansweep.errors import DataError
-from bansweep.plan.expand import expand
 from bansweep.plan.plan import Cell, Plan
+from bansweep.service.planning import planned
 from bansweep.spec.own_code import with_digests
 from bansweep.spec.reading import read_sweep
 from bansweep.spec.sweep import SweepSpec
@@ -38,12 +38,12 @@ class SweepSide:
     @classmethod
     def read(cls, path: Path, location: str, overrides: Sequence[str]) -> SweepSide:
         """Raises SweepFileError with everything that is wrong with the file."""
-        spec = read_sweep(path, overrides)
+        spec, store = read_sweep(path, overrides), Store(location)
         try:
-            plan = expand(spec, data_identity(spec.data))
+            plan = planned(spec, data_identities(spec.data), store)
         except DataError as error:
-            return cls(path, spec, Store(location), location, None, error.cause)
-        return cls(path, spec, Store(location), location, plan)
+            return cls(path, spec, store, location, None, error.cause)
+        return cls(path, spec, store, location, plan)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from bansweep.errors import DataError, TrainingError
 from bansweep.own_code.running import own_function
 from bansweep.spec.data import OwnImages
 from bansweep.spec.own_code import OwnCode
+from bansweep.spec.signed_zeros import without_negative_zeros
 
 _ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 
@@ -19,7 +20,7 @@ _ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 def decode_own(spec: OwnImages) -> DecodedImages:
     """What the function returns, looked at closely. Raises DataError where it fails, or returns something else."""
     try:
-        returned = own_function(spec)()
+        returned = own_function(without_negative_zeros(spec))()
     except TrainingError as error:
         raise DataError(error.cause, remedy=error.remedy) from error
     if not isinstance(returned, Mapping) or (missing := [name for name in _ARRAYS if name not in returned]):

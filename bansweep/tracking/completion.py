@@ -39,15 +39,22 @@ def completed_generation(description: RunDescription, item: FinishedGeneration) 
     ended = [item.finished_at, *(_ended_at(item, one) for one in item.candidates)]
     chosen = item.chosen
     note = "\n\n".join(filter(None, (verdict(item.metrics), description.tags[NOTE])))
-    tags = {}
+    params, tags = {}, {}
     if chosen is not None:
+        # A candidate that another search trained first has that search's metric: MLflow lets no parameter change.
+        described = description.params
+        params = {
+            key: value
+            for key, value in payload.candidate_params(chosen.candidate).items()
+            if described.get(key, value) == value
+        }
         winner = f"{chosen.candidate.number + 1} ({chosen.candidate.id})"
         tags["bansweep.winning_candidate"] = winner
         note += f"\n\ncandidate {winner} of {len(item.candidates)} was chosen:\n\n"
         note += search_table(item, room=room_beside(note))
     return Completion(
         status="FINISHED",
-        params={} if chosen is None else payload.candidate_params(chosen.candidate),
+        params=params,
         tags={**tags, NOTE: note[: payload.LONGEST_TAG]},
         points=_generation_points(item),
         started_at=min(begun),

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from bansweep.plan.candidates import candidate_of
+from bansweep.plan.generation import Generation
 from bansweep.tracking import payload
 from bansweep.tracking.completion import Completion, completed_candidate, completed_generation
 
@@ -54,6 +56,22 @@ def test_a_generation_without_history_has_its_final_figures(sweep: Any) -> None:
         ("parameters", 77000.0, at, 0),
         ("training_seconds", 4.5, at, 0),
     }
+
+
+def test_a_winner_that_another_search_trained_contradicts_no_parameter(searched_sweep: Any) -> None:
+    """MLflow lets no parameter change, and the winner may have the other search's metric."""
+    item = searched_sweep.finished[1]
+    by_loss = {"metric": "validation_loss", "epoch": "best"}
+    other = Generation.model_validate({**item.generation.model_dump(), "select": by_loss})
+    chosen = replace(item.chosen, candidate=candidate_of(other, 1, item.chosen.candidate.setting))
+    item = replace(item, candidates=(item.candidates[0], chosen, *item.candidates[2:]))
+    described = payload.describe(searched_sweep.plan, item.generation_id).params
+
+    params = completed(searched_sweep, item).params
+
+    assert described["select.metric"] == "validation_error"
+    assert {key: described.get(key, value) for key, value in params.items()} == params
+    assert params["recipe.learning_rate"] == "0.05"
 
 
 def test_a_searched_generation_has_its_winners_values(searched_sweep: Any) -> None:

@@ -121,8 +121,8 @@ def test_plan_estimates_by_measured_times(sweep_file: Path, tmp_path: Path) -> N
 
 
 def test_plan_says_what_it_cannot_know(sweep_file: Path, tmp_path: Path) -> None:
-    for split in ("train", "test"):
-        image = tmp_path / "images" / split / "cat" / "0.png"
+    for folder in ("train/cat", "train/dog", "test/cat"):
+        image = tmp_path / "images" / folder / "0.png"
         image.parent.mkdir(parents=True)
         image.write_bytes(b"is read when the data are prepared, not before")
     arguments = (sweep_file, "--store", tmp_path / "store", "--set", f"data={{kind: folder, root: {tmp_path}/images}}")

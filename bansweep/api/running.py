@@ -32,7 +32,7 @@ def run(
     `check`, TrainingError where a generation failed: the others are finished, and `sweep.result(store)` has them.
     """
     console = MessageConsole(file=messages_stream(), highlight=False, markup=False, quiet=quiet)
-    end = run_request(sweep.request(store), console, address=address)
+    end = run_request(sweep.request(store, address), console, address=address)
     for line in end.messages():
         console.print(line, soft_wrap=True)
     if end.stopped_by is not None:

@@ -98,6 +98,8 @@ def run_request(
     something_to_train = len(not_wanted) < len(state.left)
     if something_to_train:
         _prepare(request, state)
+        if request.bf16_message is not None:
+            console.print(request.bf16_message, soft_wrap=True)
     stream.start(finished=len(state.reused))
     tracker.start(plan, request.file.read_text(encoding="utf-8"))
     stopped_by: KeyboardInterrupt | BansweepError | None = None

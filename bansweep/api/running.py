@@ -39,7 +39,7 @@ def run(
     """
     console = MessageConsole(file=messages_stream(), highlight=False, markup=False, quiet=quiet)
     with _one_at_a_time:
-        end = run_request(sweep.request(store, to_run=True), console, address=address)
+        end = run_request(sweep.request(store, address, to_run=True), console, address=address)
     for line in end.messages():
         console.print(line, soft_wrap=True)
     if end.stopped_by is not None:

@@ -54,14 +54,22 @@ class Sweep:
         states = generation_states(request.plan, request.store)
         return SweepResult(self, request, states.ends, Outcome(reused=states.finished))
 
-    def request(self, store: str | Path | None = None, *, to_run: bool = False) -> SweepRequest:
+    def request(
+        self, store: str | Path | None = None, address: str | None = None, *, to_run: bool = False
+    ) -> SweepRequest:
         """What a subcommand of the command line would work on; `to_run` may prepare the data. Raises RequestError."""
         from bansweep.service.request import sweep_request
 
         if read_sweep(self.file, self.changes) != self.spec:
             raise RequestError(f"{self.file} has changed since it was loaded", remedy="load it again: load_sweep(...)")
         return sweep_request(
-            self.file, _location(store), self.changes, self.only, rehearse=self.rehearse, to_run=to_run
+            self.file,
+            _location(store),
+            self.changes,
+            self.only,
+            rehearse=self.rehearse,
+            to_run=to_run,
+            address=address,
         )
 
 

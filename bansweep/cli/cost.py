@@ -94,7 +94,7 @@ def sweep_cost(request: SweepRequest, unfinished: Sequence[str]) -> SweepCost:
     begun = request.store.begun()
     epochs_done = {one: request.store.epochs_done(one) if one in begun else 0 for one in unfinished}
     costs = []
-    for placement in placements(spec.resources, measured):
+    for placement in placements(spec.resources, measured, request.bf16):
         known = estimates(plan, epochs_done, placement, data=data, room=room, measured=measured)
         costs.append(total_cost(plan, unfinished, placement, known, spec.resources.precision))
     return SweepCost(

@@ -54,6 +54,8 @@ def plan(
     )
     for line in estimated.lines:
         typer.echo(line)
+    if states.unfinished and request.bf16_message is not None:
+        typer.echo(request.bf16_message)
     if request.spec.budget is not None:
         typer.echo(budget_text(request))
     ensembles = without_ended(graph, states.ends).ensembles

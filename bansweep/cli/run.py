@@ -43,7 +43,8 @@ def run(
     Example: bansweep run sweeps/table2.yaml --only 'densenet-90-60/ban*' --store ~/networks
     """
     limit = [] if budget is None else [f"budget.gpu_hours={budget}"]
-    request = sweep_request(sweep, store, [*(overrides or ()), *limit], only, rehearse=rehearse, to_run=True)
+    changes = [*(overrides or ()), *limit]
+    request = sweep_request(sweep, store, changes, only, rehearse=rehearse, to_run=True, address=address)
     # From here on heavier packages are needed; nothing before costs a user with a wrong request seconds.
     from rich.console import Console
 

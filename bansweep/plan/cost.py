@@ -15,6 +15,8 @@ from bansweep.spec.networks import NetworkSpec
 from bansweep.spec.resources import Precision, Resources
 
 Device = Literal["gpu", "cpu"]
+# How a CPU computes bf16: by instructions for it, by AVX-512 instructions for fp32, or without either.
+Bf16 = Literal["native", "avx512", "emulated"]
 
 # Multiply-adds a second in training.
 #
@@ -24,11 +26,15 @@ Device = Literal["gpu", "cpu"]
 # header has three times what this rate gives. "fp32" is exact (no TF32), whose peak is a fifteenth.
 #
 # CPU: one core of a server (AMD EPYC), measured on training steps: in fp32 19e9 for DenseNet-40-12, 22e9 to 28e9
-# for a small LSTM, 28e9 for WRN-10-1 and 44e9 for WRN-28-2; images of 8x8 pixels 9e9. In bf16 twice as much.
+# for a small LSTM, 28e9 for WRN-10-1 and 44e9 for WRN-28-2; images of 8x8 pixels 9e9. In bf16 twice as much, with
+# instructions for it.
 RATES: Mapping[Device, Mapping[Precision, float]] = {
     "gpu": {"bf16": 125e12, "fp32": 8.5e12},
     "cpu": {"bf16": 50e9, "fp32": 25e9},
 }
+# Without instructions for bf16, by the same CPU's fp32: steps of WRN-10-1, WRN-28-2 and DenseNet-40-12 take 1.8 to 3
+# times as long as in fp32 with AVX-512, and 5 to 10 times without; other CPUs were seen to take up to 36 times.
+EMULATED_BF16_RATES: Mapping[Bf16, float] = {"avx512": 10e9, "emulated": 3.5e9}
 
 _SECONDS_AN_HOUR = 3600.0
 
@@ -36,15 +42,22 @@ _SECONDS_AN_HOUR = 3600.0
 @dataclass(frozen=True)
 class Placement:
     """What one training computes on. `devices`: how many GPUs (fractions as such) or CPU processes it holds, of `cores`
-    each; that is also what a budget counts."""
+    each; that is also what a budget counts. `bf16`: how the CPU computes it."""
 
     device: Device
     devices: float
     cores: int = 1
+    bf16: Bf16 = "native"
 
     def rate(self, precision: Precision) -> float:
         """Multiply-adds a second of one of the devices."""
-        return RATES[self.device][precision] * self.cores
+        return self.core_rate(precision) * self.cores
+
+    def core_rate(self, precision: Precision) -> float:
+        """Multiply-adds a second of a GPU or of one core."""
+        if precision == "bf16" and self.device == "cpu" and self.bf16 in EMULATED_BF16_RATES:
+            return EMULATED_BF16_RATES[self.bf16]
+        return RATES[self.device][precision]
 
 
 @dataclass(frozen=True)
@@ -82,15 +95,18 @@ class Cost:
     estimated: int
 
 
-def placements(resources: Resources, measured: Sequence[MeasuredTraining] = ()) -> tuple[Placement, ...]:
+def placements(
+    resources: Resources, measured: Sequence[MeasuredTraining] = (), bf16: Bf16 = "native"
+) -> tuple[Placement, ...]:
     """What trainings will compute on, as far as that is known without a look at the cluster.
 
-    Where the sweep does not say, it is what most of the measured trainings computed on; without any, both.
+    If the sweep does not say, it is what most of the measured trainings computed on; without any, both. `bf16` is how
+    the CPUs compute it.
     """
     processes = max(1, resources.workers or 0)
     gpus = 1.0 if resources.gpus_per_worker is None else resources.gpus_per_worker
     on_gpus = Placement("gpu", processes * gpus)
-    on_cpus = Placement("cpu", processes, cores=resources.cpus_per_worker)
+    on_cpus = Placement("cpu", processes, cores=resources.cpus_per_worker, bf16=bf16)
     if resources.gpus_per_worker is not None:
         return (on_gpus if gpus else on_cpus,)
     if measured:
@@ -137,7 +153,7 @@ def total_cost(
     measured = sum(estimate.measured for estimate in known.values())
     return Cost(
         placement=placement,
-        rate=RATES[placement.device][precision],
+        rate=placement.core_rate(precision),
         hours=sum(estimate.device_hours for estimate in known.values()) if complete else None,
         critical_path_hours=_longest_chain(plan, known) if complete else None,
         measured=measured,

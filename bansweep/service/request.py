@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bansweep.data.fingerprint import data_identities
 from bansweep.errors import DataError
+from bansweep.plan.cost import Bf16
 from bansweep.plan.plan import Plan
 from bansweep.plan.selection import select
 from bansweep.service.planning import planned
+from bansweep.service.this_machine import bf16_on_this_cpu, trains_on_this_cpu
 from bansweep.spec.document import read_document
 from bansweep.spec.reading import read_sweep
 from bansweep.spec.rehearsal import rehearsal_overrides
@@ -24,7 +26,11 @@ REHEARSALS = "rehearsals"
 
 @dataclass(frozen=True)
 class SweepRequest:
-    """What is worked on. `location` is the store's, as the user would write it; so are `file`, `overrides`, `only`."""
+    """What is worked on. `location` is the store's, as the user would write it; so are `file`, `overrides`, `only`.
+
+    `bf16` is how the CPU that will train computes it: this machine's, else it is taken for "native". `bf16_replaced`:
+    the rehearsal computes in fp32 what the sweep computes in bf16.
+    """
 
     spec: SweepSpec
     plan: Plan
@@ -34,6 +40,21 @@ class SweepRequest:
     file: Path
     overrides: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
+    bf16: Bf16 = "native"
+    bf16_replaced: bool = False
+
+    @property
+    def bf16_message(self) -> str | None:
+        """One line that says that bf16 is emulated where this trains, and what follows; None where it is not."""
+        if self.bf16_replaced:
+            return (
+                "bf16 is emulated on this CPU: the rehearsal computes in fp32 (--set resources.precision=bf16 keeps "
+                "bf16, many times slower)"
+            )
+        if self.bf16 == "native" or self.spec.resources.precision != "bf16":
+            return None
+        slower = "2 to 3 times" if self.bf16 == "avx512" else "at least 5 times"
+        return f"bf16 is emulated on this CPU, {slower} slower than fp32"
 
     @property
     def asked_location(self) -> str:
@@ -61,10 +82,11 @@ def sweep_request(
     *,
     rehearse: bool = False,
     to_run: bool = False,
+    address: str | None = None,
 ) -> SweepRequest:
-    """Read, validate and plan a sweep file. Raises RequestError with all that is wrong.
+    """Read, validate and plan a sweep file. `address` is that of the Ray cluster that will train, if there is one.
 
-    Side effect: `to_run` may prepare the data set (`planning.planned`).
+    Side effect: `to_run` may prepare the data set (`planning.planned`). Raises RequestError with all that is wrong.
     """
     changes = tuple(overrides or ())
     sweep = read_sweep(path, changes)
@@ -73,16 +95,43 @@ def sweep_request(
     except DataError as error:
         line = read_document(path).line_of(("data",))
         raise DataError(f"{path}:{line}: data: {error.cause}", remedy=error.remedy) from None
-    if rehearse:
+    chosen = tuple(only or ())
+    if not rehearse:
+        store = Store(location)
+        plan = select(planned(sweep, data, store, to_run=to_run), chosen)
+        bf16 = _bf16_of(sweep, address)
+        return SweepRequest(sweep, plan, store, location, rehearse, path, changes, chosen, bf16)
+
+    def rehearsal(*, in_fp32: bool) -> SweepRequest:
         # After the user's changes, and after the data were found to have what these ask for: to be rehearsed is the
         # sweep as it would run, and its errors are to be in its own figures.
-        sweep = read_sweep(path, (*changes, *rehearsal_overrides(sweep, changes)))
-        data = data_identities(sweep.data)
-        location = f"{location}/{REHEARSALS}"
-    chosen = tuple(only or ())
-    store = Store(location)
-    plan = select(planned(sweep, data, store, to_run=to_run), chosen)
-    return SweepRequest(sweep, plan, store, location, rehearse, path, changes, chosen)
+        overrides = rehearsal_overrides(sweep, changes, in_fp32=in_fp32)
+        spec = read_sweep(path, (*changes, *overrides))
+        inside = f"{location}/{REHEARSALS}"
+        store = Store(inside)
+        plan = select(planned(spec, data_identities(spec.data), store, to_run=to_run), chosen)
+        return SweepRequest(spec, plan, store, inside, True, path, changes, chosen, _bf16_of(spec, address))
+
+    in_own_precision = rehearsal(in_fp32=False)
+    if in_own_precision.bf16 != "emulated":
+        return in_own_precision
+    in_fp32 = rehearsal(in_fp32=True)
+    if in_fp32.spec == in_own_precision.spec:
+        return in_own_precision
+    # A rehearsal of an earlier version, or of a cluster, is continued and reported as it began.
+    if _is_begun(in_own_precision) and not _is_begun(in_fp32):
+        return in_own_precision
+    return replace(in_fp32, bf16_replaced=True)
+
+
+def _bf16_of(sweep: SweepSpec, address: str | None) -> Bf16:
+    return bf16_on_this_cpu() if trains_on_this_cpu(sweep.resources, address) else "native"
+
+
+def _is_begun(request: SweepRequest) -> bool:
+    """Whether the store has some of the request's generations, finished or with progress. Raises StoreError."""
+    generations = request.plan.generations
+    return bool(request.store.finished(generations) or request.store.begun() & generations.keys())
 
 
 def budget_text(request: SweepRequest) -> str:

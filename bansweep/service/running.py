@@ -101,6 +101,8 @@ def run_request(
     if something_to_train:
         with nullcontext() if console.quiet else own_warnings_shown(console):
             _prepare(request, state)
+        if request.bf16_message is not None:
+            console.print(request.bf16_message, soft_wrap=True)
     stream.start(finished=len(state.reused))
     tracker.start(plan, read_regular(request.file, MAX_BYTES).decode())
     stopped_by: KeyboardInterrupt | BansweepError | None = None

@@ -28,8 +28,10 @@ _NOT_SEARCHED = ("recipe.epochs", "recipe.batch_size", "recipe.window")
 _SUFFIX = "-rehearsal"
 
 
-def rehearsal_overrides(sweep: SweepSpec, changes: Sequence[str] = ()) -> tuple[str, ...]:
+def rehearsal_overrides(sweep: SweepSpec, changes: Sequence[str] = (), *, in_fp32: bool = False) -> tuple[str, ...]:
     """The `--set` options that make a rehearsal of a valid sweep: same graph, same networks, little data, one epoch.
+
+    `in_fp32` replaces bf16, for CPUs on which bf16 is many times slower.
 
     `changes` are the user's own, with which `sweep` was read; the overrides follow them. A change of the very key that
     a rehearsal sets, such as `recipe.epochs=3`, is meant for the rehearsal and comes once more; of a change of more
@@ -49,6 +51,7 @@ def rehearsal_overrides(sweep: SweepSpec, changes: Sequence[str] = ()) -> tuple[
         "resources.gpus_per_worker=null",
         "resources.cpus_per_worker=1",
         "resources.compile=false",
+        *(("resources.precision=fp32",) if in_fp32 and sweep.resources.precision == "bf16" else ()),
     )
     candidates = tuple(override for path, search in sweep.searches() for override in _candidates(path, search))
     keys = set(map(_key, (*overrides, *candidates)))

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from close_metrics import images_within_rounding
 from demo_sweep import SWEEP, Command, ended, ids_of, plan_of, wait_until
 
+from bansweep.store.predictions import Predictions
 from bansweep.store.store import Store
 
 pytestmark = pytest.mark.ray
@@ -227,5 +230,15 @@ def test_a_group_of_two_workers_learns_what_one_process_learns(
     ended(start("run", sweep_file, "--store", kept.directory, *common, "--set", "resources.workers=2"))
     ended(start("run", sweep_file, "--store", alone.directory, *common))
     (in_group,), (by_itself,) = kept.history(one_epoch), alone.history(one_epoch)
-    for name, value in by_itself.metrics.items():
-        assert in_group.metrics[name] == pytest.approx(value, abs=1e-4), name
+    # Sums over two workers round differently: by 1e-7, and by some 1e-4 where that takes a unit over the kink of its
+    # ReLU. If each worker normalised its own share only, losses would differ by 1e-2.
+    for name in ("train_loss", "test_loss"):
+        assert in_group.metrics[name] == pytest.approx(by_itself.metrics[name], abs=2e-3), name
+    ours, theirs = kept.predictions(one_epoch), alone.predictions(one_epoch)
+    assert isinstance(ours, Predictions)
+    assert isinstance(theirs, Predictions)
+    error = float(np.abs(ours.probabilities_NC - theirs.probabilities_NC).max())
+    assert error < 4e-3
+    # The errors in percent are those of 100 images.
+    difference = abs(in_group.metrics["test_error"] - by_itself.metrics["test_error"])
+    assert difference <= images_within_rounding(theirs.probabilities_NC, error) + 1e-9

@@ -71,6 +71,19 @@ def step(network: StagedNetwork, *, bf16: bool, with_stages: bool) -> list[Tenso
     return [logits_BC.detach(), *(stage.detach() for stage in stages), torch.rand(1)]
 
 
+def rounding_error(network: StagedNetwork, *, bf16: bool) -> float:
+    """How far rounding can take two backward passes apart, relative to a gradient's norm, on any CPU.
+
+    Between the loss and the first layer, a gradient passes at most all convolutions. At each, the convolution, its
+    normalisation and one sum round: with unit roundoff u, n roundings in a row leave an error of about u * sqrt(n)
+    (N. Higham and T. Mary, "A New Approach to Probabilistic Rounding Error Analysis", 2019). Two passes differ by
+    twice that, and normalisation, which subtracts the mean of a gradient, may double it.
+    """
+    unit_roundoff = 2.0**-8 if bf16 else 2.0**-24
+    roundings = 3 * sum(isinstance(layer, nn.Conv2d) for layer in network.modules())
+    return float(2 * 2 * unit_roundoff * roundings**0.5)
+
+
 @pytest.mark.parametrize("with_stages", [False, True], ids=["logits", "stages"])
 @pytest.mark.parametrize("bf16", [False, True], ids=["fp32", "bf16"])
 @pytest.mark.parametrize("name", NETWORKS)
@@ -81,12 +94,15 @@ def test_logits_gradients_and_running_statistics_are_the_same(name: str, bf16: b
     found = step(recomputing, bf16=bf16, with_stages=with_stages)
 
     assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+    # Autograd adds the gradients of a tensor's uses in another order where activations are recomputed. A sum of two
+    # has one order only: stages of residual units have more uses only where the loss compares them.
+    same_sums = not with_stages and not name.startswith("densenet")
+    bound = 0.0 if same_sums else rounding_error(keeping, bf16=bf16)
     for (layer, one), other in zip(recomputing.named_parameters(), keeping.parameters(), strict=True):
         assert one.grad is not None
         assert other.grad is not None
-        # Gradients that meet at one tensor may be added in another order.
         error = (one.grad - other.grad).norm() / other.grad.norm()
-        assert error < (0.02 if bf16 else 1e-5), layer
+        assert error <= bound, layer
     buffers = dict(keeping.named_buffers())
     assert {int(buffer) for name, buffer in buffers.items() if name.endswith("num_batches_tracked")} == {1}
     for layer, buffer in recomputing.named_buffers():

@@ -114,6 +114,19 @@ def test_what_a_language_teacher_says_is_computed_once_where_there_is_room(
     assert training_operations(of_column(plan_of(text=TEXT), "ban"), spec, text, room) == student + teacher
 
 
+def test_emulated_bf16_takes_longer_than_fp32_on_the_same_cpu() -> None:
+    in_fp32, in_bf16 = plan_of(), plan_of("resources.precision=bf16")
+    fp32 = hours(in_fp32)["ban"]
+    assert hours(in_bf16)["ban"] == pytest.approx(fp32 / 2)
+    assert hours(in_bf16, Placement("cpu", 1, bf16="avx512"))["ban"] == pytest.approx(fp32 * 2.5)
+    assert hours(in_bf16, Placement("cpu", 1, bf16="emulated"))["ban"] > 5 * fp32
+    # Neither fp32 nor a GPU has to do with it.
+    assert hours(in_fp32, Placement("cpu", 1, bf16="emulated"))["ban"] == fp32
+    assert Placement("gpu", 1, bf16="emulated").rate("bf16") == RATES["gpu"]["bf16"]
+    (_, on_cpus) = placements(Resources(), bf16="emulated")
+    assert total_cost(in_bf16, [], on_cpus, {}, "bf16").rate == on_cpus.rate("bf16") == 3.5e9
+
+
 def test_counted_hours_are_operations_by_the_rate() -> None:
     plan = plan_of()
     by_hand = training_operations(of_column(plan, "ban"), NARROW, DATA, NO_ROOM) / 25e9 / 3600

@@ -104,6 +104,20 @@ def test_any_other_change_is_rehearsed(changes: list[str]) -> None:
     assert (sweep.resources.workers, sweep.resources.compile) == (None, False)
 
 
+def test_in_fp32_it_replaces_bf16_unless_the_very_key_is_set() -> None:
+    text = MINIMAL.replace("NAME", "a").replace("workers: 8,", "workers: 8, precision: bf16,")
+    sweep = parse_sweep(text)
+    assert "resources.precision=fp32" in rehearsal_overrides(sweep, in_fp32=True)
+    assert rehearsal_overrides(sweep) == tuple(
+        one for one in rehearsal_overrides(sweep, in_fp32=True) if one != "resources.precision=fp32"
+    )
+    changes = ("resources.precision=bf16",)
+    kept = parse_sweep(text, (*changes, *rehearsal_overrides(sweep, changes, in_fp32=True)))
+    assert kept.resources.precision == "bf16"
+    in_fp32 = parse_sweep(MINIMAL.replace("NAME", "a"))
+    assert rehearsal_overrides(in_fp32, in_fp32=True) == rehearsal_overrides(in_fp32)
+
+
 def test_the_name_always_tells_a_rehearsal() -> None:
     assert rehearsal_of(MINIMAL.replace("NAME", "a"), "name=x").name == "x-rehearsal"
 

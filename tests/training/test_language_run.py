@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from close_metrics import assert_close_metrics
 from process_group import in_group
 
 from bansweep.data.text import TextData
@@ -208,8 +209,7 @@ def test_two_workers_learn_what_one_learns(loss: str, text: TextData, teacher: L
     alone, weights_alone = first_epoch(Workers(), text, loss, weights)
     both = in_group(2, first_epoch, text, loss, weights)
     assert both[0] == both[1]
-    for name, value in alone.items():
-        assert both[0][0][name] == pytest.approx(value, rel=1e-4, abs=1e-3), name
+    assert_close_metrics(both[0][0], alone, relative=1e-4, absolute=1e-3)
     assert both[0][1] == pytest.approx(weights_alone, abs=1e-2)
 
 

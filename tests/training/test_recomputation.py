@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from close_metrics import assert_close_metrics
 from process_group import in_group
 
 from bansweep.data.images import ImageData, load_images
@@ -37,7 +38,7 @@ def test_two_epochs_have_the_same_history(
     recomputed = histories(ImageRun(generation, digits, recompute=True))
     assert len(kept) == 2
     for one, other in zip(recomputed, kept, strict=True):
-        assert one == pytest.approx(other, rel=1e-3)
+        assert_close_metrics(one, other, relative=1e-3)
 
 
 @pytest.mark.parametrize("loss", ["kd", "kd+activations"])
@@ -46,7 +47,7 @@ def test_students_learn_the_same(loss: str, make_generation: Make, digits: Image
     kept = histories(ImageRun(generation, digits, teacher=teacher))
     recomputed = histories(ImageRun(generation, digits, teacher=teacher, recompute=True))
     for one, other in zip(recomputed, kept, strict=True):
-        assert one == pytest.approx(other, rel=1e-3)
+        assert_close_metrics(one, other, relative=1e-3)
 
 
 def weights_after_an_epoch(workers: Workers, generation: Generation, folder: Path, recompute: bool) -> list[float]:

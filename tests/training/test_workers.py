@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from close_metrics import assert_close_metrics
 from process_group import in_group
 from pydantic import TypeAdapter
 from torch import nn
@@ -59,8 +60,7 @@ def test_two_workers_agree_with_one(
     alone, weights_alone = first_epoch(Workers(), generation, data_folder, teacher_weights)
     both = in_group(2, first_epoch, generation, data_folder, teacher_weights)
     assert both[0] == both[1], "all workers hold the same network and report the same figures"
-    for name, value in alone.items():
-        assert both[0][0][name] == pytest.approx(value, abs=1e-4), name
+    assert_close_metrics(both[0][0], alone, absolute=1e-4)
     assert both[0][1] == pytest.approx(weights_alone, abs=1e-4)
 
 

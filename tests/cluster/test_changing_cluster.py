@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("default")]
 SWEEP = """\
 name: changing
 data: {kind: digits, limit: 256, test_limit: 100, validation: 56}
-recipe: {base: wide-resnet, epochs: 48, batch_size: 32, augmentation: null}
+recipe: {base: wide-resnet, epochs: 120, batch_size: 32, augmentation: null}
 networks: [wrn-10-1]
 generations:
   teacher: {loss: labels}
@@ -53,8 +53,8 @@ def trains(node: Any) -> bool:
 
 
 def two_are_under_way(candidates: Store) -> bool:
-    """Whether two have something to go on with, and enough before them not to end before a node does."""
-    return sum(1 <= candidates.epochs_done(one) <= 30 for one in candidates.begun()) >= 2
+    """Whether two candidates have saved an epoch and are far from their last, so that a node can go before they end."""
+    return sum(1 <= candidates.epochs_done(one) <= 60 for one in candidates.begun()) >= 2
 
 
 def test_a_node_that_joins_is_used_and_one_that_is_lost_is_done_without(
@@ -80,10 +80,10 @@ def test_a_node_that_joins_is_used_and_one_that_is_lost_is_done_without(
     assert record is not None
     assert [one.outcome for one in record.candidates] == ["finished"] * 4
     assert {number: len(history) for number, history in store.candidate_histories(generation_id).items()} == {
-        1: 48,
-        2: 48,
-        3: 48,
-        4: 48,
+        1: 120,
+        2: 120,
+        3: 120,
+        4: 120,
     }
     assert store.ids() == (generation_id,)
     assert store.candidates.everything() == set()

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from patience import wait_for
 
 from bansweep.tracking.client import open_client
 from bansweep.tracking.new_database import make_database
@@ -111,10 +112,10 @@ def test_a_process_that_is_killed_while_mlflow_makes_its_tables_breaks_nothing(t
     file = tmp_path / "mlflow.db"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     with subprocess.Popen([sys.executable, "-c", OPEN, f"sqlite:///{file}"], env=environment) as process:
-        deadline = time.monotonic() + 60
-        while not any(one.stat().st_size for one in tmp_path.rglob("*.db")) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        process.kill()
+        try:
+            wait_for(lambda: any(one.stat().st_size for one in tmp_path.rglob("*.db")))
+        finally:
+            process.kill()
 
     [experiment] = open_client(f"sqlite:///{file}").search_experiments()
 

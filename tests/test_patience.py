@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from patience import PROCESS_S, RAY_TEST_S, SWEEP_S, wait_for
 
@@ -96,6 +97,11 @@ def test_pytests_own_limit_is_the_longest() -> None:
     settings = tomllib.loads((TESTS.parent / "pyproject.toml").read_text(encoding="utf-8"))
     assert settings["tool"]["pytest"]["ini_options"]["timeout"] > PROCESS_S
     assert RAY_TEST_S > 2 * SWEEP_S
+
+
+def test_an_example_may_take_its_time() -> None:
+    assert hypothesis.settings().deadline is None
+    assert hypothesis.HealthCheck.too_slow in hypothesis.settings().suppress_health_check
 
 
 @pytest.mark.ray

@@ -23,6 +23,9 @@ from bansweep.spec.data import Digits
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
+# Ray's own 15 leaves a trial a hundredth of a core where others keep all cores busy, whatever limits tests have.
+RAY_NICENESS = "0"
+
 SETTINGS_OF_USERS = ("MLFLOW_TRACKING_URI", "RAY_ADDRESS", "BANSWEEP_STORE", "BANSWEEP_DATA")
 
 
@@ -38,7 +41,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     cache = tmp_path_factory.mktemp("cache")
     prepare(Digits(), cache)
     kept = {name: value for name, value in os.environ.items() if name not in SETTINGS_OF_USERS}
-    return {**kept, "BANSWEEP_CACHE": str(cache)}
+    return {**kept, "BANSWEEP_CACHE": str(cache), "RAY_worker_niceness": RAY_NICENESS}
 
 
 @pytest.fixture(scope="session")

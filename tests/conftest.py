@@ -12,12 +12,27 @@ from pathlib import Path
 
 import pytest
 from demo_sweep import SWEEP, Command
+from hypothesis import HealthCheck, settings
+from patience import RAY_TEST_S
 from s3_server import KEYS, make_bucket, s3_server
 
 from bansweep.data.prepare import prepare
 from bansweep.spec.data import Digits
 
+# How long an example takes says nothing on a busy machine.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
+
+# Ray's own 15 leaves a trial a hundredth of a core where others keep all cores busy, whatever limits tests have.
+RAY_NICENESS = "0"
+
 SETTINGS_OF_USERS = ("MLFLOW_TRACKING_URI", "RAY_ADDRESS", "BANSWEEP_STORE", "BANSWEEP_DATA")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("ray") is not None:
+            item.add_marker(pytest.mark.timeout(RAY_TEST_S))
 
 
 @pytest.fixture(scope="session")
@@ -26,15 +41,16 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     cache = tmp_path_factory.mktemp("cache")
     prepare(Digits(), cache)
     kept = {name: value for name, value in os.environ.items() if name not in SETTINGS_OF_USERS}
-    return {**kept, "BANSWEEP_CACHE": str(cache)}
+    return {**kept, "BANSWEEP_CACHE": str(cache), "RAY_worker_niceness": RAY_NICENESS}
 
 
 @pytest.fixture(scope="session")
-def start(environment: dict[str, str]) -> Command:
+def start(environment: dict[str, str]) -> Iterator[Command]:
     """Start `bansweep ARGUMENTS`, with its output to be read; `env` adds to its environment."""
+    started: list[subprocess.Popen[str]] = []
 
     def run(*arguments: object, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "bansweep", *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -43,8 +59,15 @@ def start(environment: dict[str, str]) -> Command:
             # Whoever runs the tests in the background has Ctrl-C ignored, and ignoring is inherited.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
+        started.append(process)
+        return process
 
-    return run
+    yield run
+    # What a failed test left behind would slow down whatever runs next.
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from patience import SWEEP_S
+
 from bansweep.data.fingerprint import data_identity
 from bansweep.plan.expand import expand
 from bansweep.plan.plan import Plan
@@ -29,12 +31,34 @@ ensembles:
 """
 
 
-def ended(process: subprocess.Popen[str], status: int = 0, timeout_s: float = 240) -> tuple[str, str]:
-    """What a command printed, once it has ended with `status`."""
-    out, err = process.communicate(timeout=timeout_s)
+def ended(process: subprocess.Popen[str], status: int = 0) -> tuple[str, str]:
+    """Wait for a command to end with `status`; returns what it printed on stdout and stderr."""
+    try:
+        out, err = process.communicate(timeout=SWEEP_S)
+    except subprocess.TimeoutExpired:
+        raise AssertionError(f"the command did not end within {SWEEP_S:.0f} s: {_given_up(process)}") from None
     assert process.returncode == status, f"exit status {process.returncode}\n{out}\n{err}"
     assert "Traceback" not in err, err
     return out, err
+
+
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Wait until a condition is true that `process` brings about; fails as soon as the process has ended without it.
+
+    A busy machine may let a test look only every few seconds: a condition must stay true for much longer than that.
+    """
+    deadline = time.monotonic() + SWEEP_S
+    while not condition():
+        assert process.poll() is None, f"the process ended before the condition was true: {_given_up(process)}"
+        assert time.monotonic() < deadline, f"waited for {SWEEP_S:.0f} s in vain: {_given_up(process)}"
+        time.sleep(0.02)
+
+
+def _given_up(process: subprocess.Popen[str]) -> str:
+    """End a process that a test gives up; returns its exit status and what it printed."""
+    process.kill()
+    out, err = process.communicate()
+    return f"exit status {process.returncode}\n{out}\n{err}"
 
 
 def plan_of(path: Path, *overrides: str) -> Plan:
@@ -45,12 +69,3 @@ def plan_of(path: Path, *overrides: str) -> Plan:
 def ids_of(plan: Plan) -> dict[str, str]:
     """Column -> id, of a plan with one row and one replica."""
     return {cell.column: cell.generation_id for cell in plan.cells}
-
-
-def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str], timeout_s: float = 120) -> None:
-    """Until something is so that `process` brings about."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert process.poll() is None, f"it ended early\n{process.communicate()}"
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from aiohttp import WSCloseCode, web
+from patience import PROCESS_S
 
 Fault = int | Literal["silent", "lost", "lost after", "page"]
 """A status; no answer at all; a connection that breaks before, or after, it was done; a page for people."""
@@ -21,12 +22,14 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Tail:
     """How one connection that follows a log goes: it brings so many characters, one part a line, and then what.
 
-    With `ends` it is the end of the job, which prints `last` before.
+    What then comes waits for `delay_s` seconds, and until the whole log was read `reads` times. With `ends` it is the
+    end of the job, which prints `last` before.
     """
 
     characters: int | None = None
     then: Literal["closed", "silent", "lost", "ends"] = "closed"
     delay_s: float = 0.0
+    reads: int = 0
     last: str = ""
 
 
@@ -73,10 +76,10 @@ def job_dashboard() -> Iterator[Dashboard]:
         await runner.cleanup()
 
     try:
-        asyncio.run_coroutine_threadsafe(begin(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(begin(), loop).result(PROCESS_S)
         yield dashboard
     finally:
-        asyncio.run_coroutine_threadsafe(end(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(end(), loop).result(PROCESS_S)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
@@ -95,7 +98,7 @@ def _application(dashboard: Dashboard) -> web.Application:
             case "page":
                 return web.Response(text="<html>Please log in</html>")
             case "silent":
-                await asyncio.sleep(60)
+                await asyncio.sleep(PROCESS_S)
             case "lost" | "lost after" as when:
                 if when == "lost after":
                     await handler(request)
@@ -132,9 +135,11 @@ def _application(dashboard: Dashboard) -> web.Application:
         for line in text[: how.characters].splitlines(keepends=True):
             await socket.send_str(line)
         await asyncio.sleep(how.delay_s)
+        while dashboard.asked.count(f"GET /api/jobs/{name}/logs") < how.reads:
+            await asyncio.sleep(0.01)
         match how.then:
             case "silent":
-                await asyncio.sleep(60)
+                await asyncio.sleep(PROCESS_S)
             case "lost":
                 _break(request)
             case "ends":

@@ -24,14 +24,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.ray
-@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("table", TABLES)
 def test_a_table_rehearses_from_start_to_report(table: str, store: Path, start: Command) -> None:
     if not (SHARED / "data").is_dir():
         pytest.skip(f"no data sets at {SHARED / 'data'}")
     sweep = ROOT / "sweeps" / f"{table}.yaml"
     arguments = [sweep, "--rehearse", "--store", store, "--set", f"data.root={SHARED / 'data'}", "--json"]
-    out, _ = ended(start("run", *arguments), timeout_s=1700)
+    out, _ = ended(start("run", *arguments))
     document = json.loads(out)
     assert not document["failed"]
     assert len(document["trained"]) + len(document["reused"]) == TABLES[table]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from patience import PROCESS_S
 from planted import NOT_REGULAR, folder, larger_than_any, link_to_itself, link_to_nothing, put
 
 from bansweep.regular_file import UnusableFileError, append_regular, open_regular, read_regular
@@ -31,7 +32,7 @@ except OSError as error:
 
 def said(use: str, path: Path) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, use, str(path)], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", SCRIPT, use, str(path)], capture_output=True, text=True, timeout=PROCESS_S, check=True
     )
     return done.stdout.strip()
 

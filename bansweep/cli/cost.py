@@ -78,7 +78,9 @@ class SweepCost:
         measured = self.costs[0].measured
         if measured == self.unfinished:
             return "by times measured in this store"
-        counted = f"by operation counts at {' or '.join(_rate_text(cost) for cost in self.costs)}"
+        counted = (
+            f"computed from operation counts, not measured: {' or '.join(_rate_text(cost) for cost in self.costs)}"
+        )
         if not measured:
             return counted
         return f"{measured} of {self.unfinished} generations by times measured in this store, the others {counted}"

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import typer.main
+from status import STATUS
 
 from bansweep.cli.app import app
 from bansweep.cli.exit_status import ExitStatus
 
-_INTRODUCTION = """\
+_INTRODUCTION = f"""\
 # Reference: the commands
+
+{STATUS}
 
 Every verb with its options, from the command line itself (`bansweep/cli/`); written by
 `python docs/generators/references.py`, so do not edit it. `bansweep VERB --help` says the same.

@@ -20,6 +20,7 @@ from results_findings import ALL_ROWS, SIGNS, Finding, Verdict, claim_verdict, t
 from results_kept import KeptSweep
 from results_pictures import described, description, draw, picture
 from results_section import ROOT, claims_of, findings_of, section, table, unit
+from status import STATUS
 
 PAGE = ROOT / "docs" / "results.md"
 COMMAND = "python docs/generators/results.py"
@@ -28,6 +29,8 @@ FOLDERS = {"cpu": "On a CPU"}
 PAPER_SWEEPS = ("table1", "table2", "table3", "table4", "table5", "table6")
 
 HEAD = f"""# Results
+
+{STATUS}
 
 What this project has trained so far, on which machines, and which of the paper's claims it bears out. This page is
 written by `{COMMAND}` from the records, histories and reports that are kept under
@@ -138,10 +141,9 @@ def _not_run(sweeps: Sequence[KeptSweep]) -> list[str]:
         if (missing := len(sweep.plan.generations) - len(sweep.records))
         for file in [sweep.file.relative_to(ROOT)]
     ]
-    waiting += [f"- [`sweeps/{name}.yaml`](../sweeps/{name}.yaml): all of it; it wants GPUs" for name in PAPER_SWEEPS]
+    waiting += [f"- [`sweeps/{name}.yaml`](../sweeps/{name}.yaml): all of it; it needs GPUs" for name in PAPER_SWEEPS]
     told = (
-        "No GPU was at hand. Of the sweeps that are meant for results these have not been run to their end; of what is "
-        "missing nothing is known, and neither is how well a GPU is used while it trains."
+        "These sweeps have not finished, so their results are unknown. How well a training uses a GPU is unknown, too."
     )
     return ["## What was not run", told, "\n".join(waiting)]
 

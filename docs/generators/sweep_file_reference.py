@@ -11,14 +11,17 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import Tag
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
+from status import STATUS
 from value_types import other_forms, slug, type_text, unions_in
 
 from bansweep.spec.model import SpecModel
 from bansweep.spec.recipes import RECIPES
 from bansweep.spec.sweep import SweepSpec
 
-_INTRODUCTION = """\
+_INTRODUCTION = f"""\
 # Reference: the sweep file
+
+{STATUS}
 
 Every key, from the models that read it (`bansweep/spec/`); written by `python docs/generators/references.py`, so do
 not edit it. [The guide](../sweep-file.md) explains and gives examples; [the commands](commands.md) have a page as well.

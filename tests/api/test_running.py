@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from demo_sweep import SWEEP
+from patience import SWEEP_S
 
 SCRIPT = """
 import json, sys
@@ -46,7 +47,7 @@ def test_what_fails_is_raised_and_what_is_finished_is_there(tmp_path: Path, envi
         text=True,
         env=environment,
         check=False,
-        timeout=240,
+        timeout=SWEEP_S,
     )
     assert ended.returncode == 0, ended.stderr
     told = json.loads(ended.stdout.splitlines()[-1])

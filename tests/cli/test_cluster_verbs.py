@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from demo_sweep import Command
 from job_dashboard import Dashboard, job_dashboard
+from patience import PROCESS_S
 from typer.testing import CliRunner
 
 from bansweep.cli.app import app
@@ -141,7 +142,7 @@ def test_a_reader_who_goes_is_no_servers_problem(start: Command, dashboard: Dash
     assert follower.stderr is not None
     assert follower.stdout.readline() == "line 0\n"
     follower.stdout.close()
-    follower.wait(30)
+    follower.wait(PROCESS_S)
     assert follower.stderr.read() == ""
     follower.stderr.close()
     assert dashboard.asked.count("GET /api/jobs/one/logs/tail") == 1

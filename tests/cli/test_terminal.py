@@ -13,6 +13,7 @@ import termios
 from pathlib import Path
 
 import pytest
+from patience import SWEEP_S
 
 
 @pytest.mark.ray
@@ -39,7 +40,7 @@ def test_the_tree_is_shown_and_libraries_are_not(sweep_file: Path, tmp_path: Pat
         shown += part
     os.close(ours)
     text = shown.decode()
-    assert process.wait(timeout=60) == 0, text
+    assert process.wait(timeout=SWEEP_S) == 0, text
     assert "starting Ray" in text
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
     assert re.search(r"teacher +[━─]+ +epoch \d+/20", plain)

@@ -8,12 +8,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from patience import PROCESS_S, wait_for
 from typer.testing import CliRunner
 
 from bansweep.cli import app as command
@@ -87,15 +87,13 @@ def test_it_answers_at_the_address_that_it_prints_and_leaves_nothing(
     assert process.stdout is not None
     # MLflow prints to both.
     found = next(found for said in process.stdout if (found := re.search(r"UI: (http://127\.0\.0\.1:(\d+))", said)))
-    with urllib.request.urlopen(f"{found[1]}/health", timeout=30) as answer:
+    with urllib.request.urlopen(f"{found[1]}/health", timeout=PROCESS_S) as answer:
         assert answer.status == 200
 
     process.send_signal(number)
-    process.communicate(timeout=30)
+    process.communicate(timeout=PROCESS_S)
 
     assert process.returncode == status
     assert "Traceback" not in (tmp_path / "ui.log").read_text()
-    deadline = time.monotonic() + 5
-    while is_answered("127.0.0.1", int(found[2])) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not is_answered("127.0.0.1", int(found[2]))
+    port = int(found[2])
+    wait_for(lambda: not is_answered("127.0.0.1", port))

@@ -98,7 +98,7 @@ def test_plan_estimates_by_operation_counts(sweep_file: Path, tmp_path: Path) ->
     hours = cost["hours"]["cpu"] * 10_000
     assert re.search(r"^estimated: [0-9.]+ CPU hours; longest chain [0-9.]+ hours; disk 1.3 MB$", text, re.MULTILINE)
     assert float(text.split("estimated: ")[1].split()[0]) == pytest.approx(hours, rel=0.05)
-    assert "  by operation counts at 50 GFLOP/s a core\n" in text
+    assert "  computed from operation counts, not measured: 50 GFLOP/s a core\n" in text
 
 
 def test_plan_estimates_by_measured_times(sweep_file: Path, tmp_path: Path) -> None:

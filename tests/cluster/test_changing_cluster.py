@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("default")]
 SWEEP = """\
 name: changing
 data: {kind: digits, limit: 256, test_limit: 100, validation: 56}
-recipe: {base: wide-resnet, epochs: 48, batch_size: 32, augmentation: null}
+recipe: {base: wide-resnet, epochs: 120, batch_size: 32, augmentation: null}
 networks: [wrn-10-1]
 generations:
   teacher: {loss: labels}
@@ -28,9 +28,10 @@ search:
 
 
 @pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def cluster(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A head that trains nothing, on this machine."""
     monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    monkeypatch.setenv("RAY_worker_niceness", environment["RAY_worker_niceness"])
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
@@ -53,8 +54,8 @@ def trains(node: Any) -> bool:
 
 
 def two_are_under_way(candidates: Store) -> bool:
-    """Whether two have something to go on with, and enough before them not to end before a node does."""
-    return sum(1 <= candidates.epochs_done(one) <= 30 for one in candidates.begun()) >= 2
+    """Whether two candidates have saved an epoch and are far from their last, so that a node can go before they end."""
+    return sum(1 <= candidates.epochs_done(one) <= 60 for one in candidates.begun()) >= 2
 
 
 def test_a_node_that_joins_is_used_and_one_that_is_lost_is_done_without(
@@ -80,10 +81,10 @@ def test_a_node_that_joins_is_used_and_one_that_is_lost_is_done_without(
     assert record is not None
     assert [one.outcome for one in record.candidates] == ["finished"] * 4
     assert {number: len(history) for number, history in store.candidate_histories(generation_id).items()} == {
-        1: 48,
-        2: 48,
-        3: 48,
-        4: 48,
+        1: 120,
+        2: 120,
+        3: 120,
+        4: 120,
     }
     assert store.ids() == (generation_id,)
     assert store.candidates.everything() == set()

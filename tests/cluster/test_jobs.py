@@ -8,13 +8,14 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from demo_sweep import Command, ended, ids_of, plan_of, wait_until
+from patience import PROCESS_S, SWEEP_S, wait_for
 
+from bansweep.cli.free_port import is_answered
 from bansweep.store.store import Store
 
 pytestmark = pytest.mark.ray
@@ -47,21 +48,18 @@ def address(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactor
     with log.open("wb") as output:
         head = subprocess.Popen(command, env=settings, stdout=output, stderr=output, start_new_session=True)
     try:
-        deadline = time.monotonic() + 90
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", dashboard), timeout=1).close()
-                break
-            except OSError:
-                assert head.poll() is None, log.read_text()
-                assert time.monotonic() < deadline, log.read_text()
-                time.sleep(0.2)
+
+        def answers() -> bool:
+            assert head.poll() is None, log.read_text()
+            return is_answered("127.0.0.1", dashboard)
+
+        wait_for(answers, SWEEP_S)
         yield f"http://127.0.0.1:{dashboard}"
     finally:
         # `ray start --block` ends its processes, and nobody else's.
         head.send_signal(signal.SIGTERM)
         try:
-            head.wait(30)
+            head.wait(PROCESS_S)
         finally:
             os.killpg(head.pid, signal.SIGKILL) if head.poll() is None else None
 

@@ -41,10 +41,6 @@ def undisturbed(start: Command, tmp_path_factory: pytest.TempPathFactory) -> Fin
     return Finished(sweep_file, Store(folder / "store"), json.loads(out), err)
 
 
-def weights_in(store: Store, sweep_file: Path) -> dict[str, bytes]:
-    return {column: store.weights(one) for column, one in ids_of(plan_of(sweep_file)).items()}
-
-
 def test_a_sweep_trains_each_generation_once(undisturbed: Finished) -> None:
     ids = ids_of(plan_of(undisturbed.sweep_file))
     document = undisturbed.document
@@ -109,30 +105,47 @@ def test_another_sweep_on_the_store_trains_only_what_is_new(
     assert json.loads(out)["trained"] == [ids_of(plan_of(other))["cwtm"]]
 
 
-def test_a_killed_driver_costs_at_most_an_epoch_and_no_bit(
-    start: Command, sweep_file: Path, tmp_path: Path, undisturbed: Finished
-) -> None:
-    kept = Store(tmp_path / "store")
-    ids = ids_of(plan_of(sweep_file))
+SHORT_AND_LONG = """\
+name: unequal
+data: {kind: digits, limit: 256, test_limit: 100}
+recipe: {base: wide-resnet, epochs: 2, batch_size: 32, learning_rate: 0.02, augmentation: null}
+networks:
+  - wrn-10-1
+  - name: long
+    network: wrn-10-1
+    recipe: {base: wide-resnet, epochs: 100, batch_size: 32, learning_rate: 0.02, augmentation: null}
+generations:
+  teacher: {loss: labels}
+resources: {concurrency: 1}
+"""
+
+
+def test_a_killed_driver_costs_at_most_an_epoch_and_no_bit(start: Command, tmp_path: Path) -> None:
+    sweep_file, kept, undisturbed = (
+        tmp_path / "unequal.yaml",
+        Store(tmp_path / "store"),
+        Store(tmp_path / "undisturbed"),
+    )
+    sweep_file.write_text(SHORT_AND_LONG)
+    short, long = (cell.generation_id for cell in plan_of(sweep_file).cells)
     driver = start("run", sweep_file, "--store", kept.directory)
-    wait_until(lambda: kept.epochs_done(ids["ban"]) >= 1, driver)
+    wait_until(lambda: kept.epochs_done(long) >= 1, driver)
     os.kill(driver.pid, signal.SIGKILL)
     driver.communicate()
-    finished = kept.finished(ids.values())
-    assert ids["ban"] not in finished, "it was to be killed in the middle of this one"
-    records = {one: (kept.directory / "generations" / one / "generation.json").stat().st_mtime_ns for one in finished}
-    saved = kept.epochs_done(ids["ban"])
+    assert kept.finished([short, long]) == {short}, "the driver was to be killed while the long one trains"
+    record = kept.directory / "generations" / short / "generation.json"
+    written = record.stat().st_mtime_ns
+    saved = kept.epochs_done(long)
     killed_at = time.time()
 
     out, err = ended(start("run", sweep_file, "--store", kept.directory, "--json"))
-    document = json.loads(out)
-    assert not set(document["trained"]) & finished
-    for one, written in records.items():
-        assert (kept.directory / "generations" / one / "generation.json").stat().st_mtime_ns == written
-    assert "wrn-10-1 / ban, goes on after epoch" in err
+    assert json.loads(out)["trained"] == [long]
+    assert record.stat().st_mtime_ns == written
+    assert "long / teacher, goes on after epoch" in err
     # Nothing that was saved was trained again.
-    assert all(report.finished_at <= killed_at for report in kept.history(ids["ban"])[:saved])
-    assert weights_in(kept, sweep_file) == weights_in(undisturbed.store, sweep_file)
+    assert all(report.finished_at <= killed_at for report in kept.history(long)[:saved])
+    ended(start("run", sweep_file, "--store", undisturbed.directory))
+    assert [kept.weights(one) for one in (short, long)] == [undisturbed.weights(one) for one in (short, long)]
 
 
 @pytest.mark.parametrize(
@@ -142,8 +155,9 @@ def test_an_interruption_has_its_status_and_the_same_command_goes_on(
     number: signal.Signals, status: int, word: str, start: Command, sweep_file: Path, tmp_path: Path
 ) -> None:
     kept = Store(tmp_path / "store")
-    teacher = ids_of(plan_of(sweep_file))["teacher"]
-    arguments = ("run", sweep_file, "--store", kept.directory, "--only", "teacher")
+    # Enough epochs for the command to be in the middle of them when it notices the signal.
+    teacher = ids_of(plan_of(sweep_file, "recipe.epochs=100"))["teacher"]
+    arguments = ("run", sweep_file, "--store", kept.directory, "--only", "teacher", "--set", "recipe.epochs=100")
     driver = start(*arguments)
     wait_until(lambda: kept.epochs_done(teacher) >= 1, driver)
     driver.send_signal(number)

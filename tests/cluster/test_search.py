@@ -23,7 +23,7 @@ pytestmark = pytest.mark.ray
 SWEEP = """\
 name: searched
 data: {kind: digits, limit: 256, test_limit: 100, validation: 60}
-recipe: {base: wide-resnet, epochs: 4, batch_size: 32, learning_rate: 0.02, augmentation: null}
+recipe: {base: wide-resnet, epochs: 20, batch_size: 32, learning_rate: 0.02, augmentation: null}
 networks: [wrn-10-1]
 generations:
   teacher: {loss: labels}

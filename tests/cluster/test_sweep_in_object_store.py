@@ -20,9 +20,9 @@ def test_another_machine_goes_on_with_a_sweep(
     start: Command, sweep_file: Path, bucket: str, s3_settings: dict[str, str], tmp_path: Path
 ) -> None:
     location = f"{bucket}/store"
-    store, ids = Store(location), ids_of(plan_of(sweep_file, "recipe.epochs=8"))
+    store, ids = Store(location), ids_of(plan_of(sweep_file, "recipe.epochs=24"))
     ids = {column: ids[column] for column in ("teacher", "ban")}
-    options = ("--json", "--only", "teacher", "--only", "ban", "--set", "recipe.epochs=8")
+    options = ("--json", "--only", "teacher", "--only", "ban", "--set", "recipe.epochs=24")
     arguments = ("run", sweep_file, "--store", location, *options)
 
     def machine(name: str) -> dict[str, str]:
@@ -37,7 +37,7 @@ def test_another_machine_goes_on_with_a_sweep(
     assert "the same command goes on from here" in messages
     finished, begun = store.finished(ids.values()), store.epochs_done(ids["ban"])
     assert finished == {ids["teacher"]}
-    assert 2 <= begun < 8
+    assert 2 <= begun < 24
     records = {one: store.record(one) for one in finished}
 
     out, messages = ended(start(*arguments, env=machine("second")))
@@ -46,7 +46,7 @@ def test_another_machine_goes_on_with_a_sweep(
     assert document["trained"] == [ids["ban"]]
     assert f"after epoch {begun}" in messages
     assert {one: store.record(one) for one in finished} == records, "what was finished is left as it was"
-    assert len(store.history(ids["ban"])) == 8
+    assert len(store.history(ids["ban"])) == 24
     assert store.begun() == frozenset()
     logs = [name for name in store.sweep_path("demo").names() if name.startswith("run-")]
     assert len(logs) == 2, "each machine leaves its own log"

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from patience import PROCESS_S
 from PIL import Image
 from planted import link_to_endless_zeros, named_pipe, put
 
@@ -275,13 +276,19 @@ PLACES = {
 }
 
 
+def read_by(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """A reader in a process of its own, which may hang."""
+    command = [sys.executable, "-c", script, str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=PROCESS_S, check=False)
+
+
 @pytest.mark.parametrize("kind", [named_pipe, link_to_endless_zeros])
 @pytest.mark.parametrize("data", PLACES)
 def test_data_that_never_end_are_refused(data: str, kind: Callable[[Path], None], tmp_path: Path) -> None:
     for name in PLACES[data]:
         put(kind, tmp_path / name)
     done = subprocess.run(
-        [sys.executable, "-c", READER, data, str(tmp_path)], capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", READER, data, str(tmp_path)], capture_output=True, text=True, timeout=PROCESS_S
     )
     assert done.returncode == 0, done.stderr
     assert any(phrase in done.stdout for phrase in ("regular file", "incomplete or damaged", "is not a file"))
@@ -302,7 +309,9 @@ def test_prepared_files_that_never_end_are_refused(name: str, kind: Callable[[Pa
             except DataError as error:
                 print(error.cause)
     """
-    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, timeout=PROCESS_S
+    )
     assert done.returncode == 0, done.stderr
     assert f"{tmp_path / name} " in done.stdout
 
@@ -320,7 +329,9 @@ def test_digests_are_computed_anew_where_their_memory_never_ends(kind: Callable[
     while time.time_ns() - (tmp_path / "file").stat().st_ctime_ns <= SETTLED_NS:
         time.sleep(0.1)
     for _ in range(2):
-        done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, timeout=PROCESS_S
+        )
         assert done.stdout == "ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73\n", done.stderr
         [memory] = (tmp_path / "cache" / "digests").glob("*.json")
         put(kind, memory)

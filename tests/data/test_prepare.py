@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from patience import PROCESS_S
 from PIL import Image
 
 from bansweep.data.builder import decode_images
@@ -231,7 +232,7 @@ def test_two_processes_decode_once(spec: ImageFolder, cache: Path, tmp_path: Pat
         )
         for own, other in (signs, signs[::-1])
     ]
-    outputs = {process.communicate(timeout=60)[0].strip() for process in processes}
+    outputs = {process.communicate(timeout=PROCESS_S)[0].strip() for process in processes}
     assert [process.returncode for process in processes] == [0, 0]
     assert log.read_text() == "decoded\n"
     (folder,) = outputs

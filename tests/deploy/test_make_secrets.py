@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from manifest_checks.references import SECRETS
 from manifest_checks.rendering import DEPLOY
+from patience import PROCESS_S
 
 # Says that a Secret exists where there is a file of its name; else keeps its arguments and what it read.
 KUBECTL = """#!/bin/sh
@@ -42,7 +43,7 @@ def make_secrets(record: Path, **environment: str) -> str:
         env={**clean, **environment, "PATH": path, "RECORD": str(record)},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PROCESS_S,
     )
     assert run.returncode == 0, run.stderr
     return run.stdout + run.stderr + (record / "arguments").read_text()

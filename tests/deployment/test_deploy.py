@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from manifest_checks.everything import problems
 from manifest_checks.objects import Manifest
 from manifest_checks.rendering import PROJECT, SWEEPS, rendered
+from patience import PROCESS_S
 from typer.testing import CliRunner
 
 from bansweep.cli.deploy import deploy
@@ -197,7 +198,7 @@ def test_submitter_waits_until_the_head_is_well() -> None:
         thread = Thread(target=head.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         url = f"http://127.0.0.1:{head.server_port}/api/gcs_healthz"
-        run = subprocess.run([sys.executable, "-c", impatient, url], capture_output=True, text=True, timeout=30)
+        run = subprocess.run([sys.executable, "-c", impatient, url], capture_output=True, text=True, timeout=PROCESS_S)
         head.shutdown()
         thread.join()
     assert run.returncode == 0, run.stderr
@@ -207,7 +208,7 @@ def test_submitter_waits_until_the_head_is_well() -> None:
 
 def test_status_of_a_wrong_request(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "bansweep", "deploy", str(tmp_path / "none.yaml")]
-    run = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT, timeout=60)
+    run = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT, timeout=PROCESS_S)
     assert (run.returncode, run.stdout) == (2, "")
     assert "none.yaml: no such file" in run.stderr
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from patience import SWEEP_S
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,7 +28,7 @@ def test_every_cell_runs(tmp_path: Path, environment: dict[str, str]) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=240,
+        timeout=SWEEP_S,
     )
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.count("learns from the labels") == 2

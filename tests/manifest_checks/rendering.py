@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from patience import PROCESS_S
 
 PROJECT = Path(__file__).parents[2]
 DEPLOY = PROJECT / "deploy"
@@ -38,6 +39,6 @@ def _built(folder: Path) -> str:
         command = ["kustomize", "build", str(folder)]
     else:
         pytest.skip("neither kubectl nor kustomize is here to render the overlays")
-    run = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=PROCESS_S)
     assert run.returncode == 0, run.stderr
     return run.stdout

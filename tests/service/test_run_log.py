@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from patience import PROCESS_S
 from planted import IN_PLACE_OF_A_FILE, folder, named_pipe, put
 
 from bansweep.service.run_log import run_log
@@ -28,7 +29,7 @@ except StoreError as error:
 
 
 def logged(root: Path) -> str:
-    done = subprocess.run([sys.executable, "-c", SCRIPT, str(root)], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", SCRIPT, str(root)], capture_output=True, text=True, timeout=PROCESS_S)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

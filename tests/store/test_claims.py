@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from patience import PROCESS_S, wait_for
 
 from bansweep.store.claims import Claim
 from bansweep.store.local_path import LocalPath
@@ -21,6 +22,9 @@ from bansweep.store.store import Store
 
 ID = "0123456789abcdef"
 StartScript = Callable[..., "subprocess.Popen[str]"]
+
+STALE_S = 1.5
+"""Many heartbeats of 0.02 s: on a busy machine a thread may miss its turn for half a second."""
 
 
 @pytest.fixture
@@ -61,24 +65,25 @@ def test_leaving_the_context_releases(folder: Path) -> None:
 
 
 def test_a_live_owner_keeps_its_claim_however_long_others_wait(folder: Path) -> None:
-    owner = Claim(LocalPath(folder), heartbeat_s=0.02, stale_s=0.3)
+    owner = Claim(LocalPath(folder), heartbeat_s=0.02)
     with owner:
         assert owner.acquire()
-        deadline = time.monotonic() + 1.0
-        assert not Claim(LocalPath(folder), stale_s=0.3).acquire(poll_s=0.02, until=lambda: time.monotonic() > deadline)
+        asked_until = time.monotonic() + 2 * STALE_S
+        waiter = Claim(LocalPath(folder), stale_s=STALE_S)
+        assert not waiter.acquire(poll_s=0.02, until=lambda: time.monotonic() > asked_until)
         assert owner.held
-        heartbeat = json.loads((folder / "1.json").read_text())["heartbeat"]
-        assert heartbeat >= 5
+        wait_for(lambda: json.loads((folder / "1.json").read_text())["heartbeat"] >= 5)
 
 
 def test_a_clock_that_jumps_takes_no_claim_away(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     jumps = [0.0, 86_400.0, -86_400.0]
     right = time.time
     monkeypatch.setattr(time, "time", lambda: right() + jumps[int(right() * 50) % len(jumps)])
-    with Claim(LocalPath(folder), heartbeat_s=0.02, stale_s=0.3) as owner:
+    with Claim(LocalPath(folder), heartbeat_s=0.02) as owner:
         assert owner.acquire()
-        deadline = time.monotonic() + 0.6
-        assert not Claim(LocalPath(folder), stale_s=0.3).acquire(poll_s=0.02, until=lambda: time.monotonic() > deadline)
+        asked_until = time.monotonic() + 2 * STALE_S
+        waiter = Claim(LocalPath(folder), stale_s=STALE_S)
+        assert not waiter.acquire(poll_s=0.02, until=lambda: time.monotonic() > asked_until)
         assert owner.held
 
 
@@ -132,8 +137,7 @@ claim = Claim(LocalPath(Path(sys.argv[1])), heartbeat_s=float(sys.argv[2]))
 assert claim.acquire(wait=False)
 print(os.getpid(), flush=True)
 while sys.stdin.readline():
-    deadline = time.monotonic() + 5
-    while not claim.lost and time.monotonic() < deadline:
+    while not claim.lost:
         time.sleep(0.01)
     print(claim.lost, claim.held, flush=True)
     claim.release()
@@ -165,10 +169,9 @@ def test_a_dead_owner_loses_its_claim_at_once(
     owner = start_owner(5.0)
     assert not Claim(LocalPath(folder)).acquire(wait=False)
     owner.kill()
-    # Not waited for: a zombie is dead as well.
-    deadline = time.monotonic() + 5
-    with Claim(LocalPath(folder)) as claim:
-        assert claim.acquire(poll_s=0.01, until=lambda: time.monotonic() > deadline)
+    # Not waited for: a zombie is dead as well. An owner that is only silent would keep the claim for an hour.
+    with Claim(LocalPath(folder), stale_s=3600.0) as claim:
+        wait_for(lambda: claim.acquire(wait=False))
 
 
 def test_a_silent_owner_loses_its_claim_and_notices(
@@ -210,7 +213,7 @@ def test_what_cannot_be_judged_is_left_to_the_heartbeat(folder: Path, content: s
     started = time.monotonic()
     with claim:
         assert claim.acquire(poll_s=0.02)
-        assert 0.25 < time.monotonic() - started < 5
+        assert time.monotonic() - started > 0.25
     assert numbers(folder) == ["7.json", "8.json"]
 
 
@@ -238,10 +241,7 @@ def test_emptying_the_folder_by_hand_is_losing_the_claim(folder: Path) -> None:
     claim = Claim(LocalPath(folder), heartbeat_s=0.02)
     assert claim.acquire()
     (folder / "1.json").unlink()
-    deadline = time.monotonic() + 5
-    while not claim.lost and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert claim.lost
+    wait_for(lambda: claim.lost)
     with Claim(LocalPath(folder)) as other:
         assert other.acquire(wait=False)
         claim.release()
@@ -277,7 +277,7 @@ def race(contenders: list[subprocess.Popen[str]]) -> list[int]:
         contender.stdin.write("go\n")
         contender.stdin.flush()
     for contender in contenders:
-        contender.communicate(timeout=60)
+        contender.communicate(timeout=PROCESS_S)
     return [contender.returncode for contender in contenders]
 
 

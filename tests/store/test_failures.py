@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from patience import PROCESS_S
 
 from bansweep.errors import StoreError
 from bansweep.plan.events import EpochReport
@@ -60,7 +61,7 @@ def test_a_crash_at_any_call_while_publishing_leaves_all_or_nothing(
     start_script: Callable[..., subprocess.Popen[str]],
 ) -> None:
     script = start_script(CRASHES, tmp_path, record.model_dump_json())
-    output, _ = script.communicate(timeout=60)
+    output, _ = script.communicate(timeout=PROCESS_S)
     statuses = [tuple(map(int, line.split())) for line in output.splitlines()]
     *crashed, (_, last_status) = statuses
     assert last_status == 0
@@ -129,7 +130,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(
     tmp_path: Path, record: GenerationRecord, start_script: Callable[..., subprocess.Popen[str]]
 ) -> None:
     script = start_script(PUBLISH_AND_REPORT, tmp_path / "store", record.model_dump_json(), 64 * 1024)
-    publishing, progress, *rest = script.communicate(timeout=60)[0].splitlines()
+    publishing, progress, *rest = script.communicate(timeout=PROCESS_S)[0].splitlines()
     assert "weights.safetensors: File too large | " in publishing
     assert "epoch-000001.progress: File too large | " in progress
     assert rest == ["[] 0", "[]", "[]"]
@@ -152,7 +153,7 @@ def test_a_disk_that_cannot_take_it_is_told(
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PROCESS_S,
     )
     if finished.returncode in (1, 77) and not finished.stdout:
         pytest.skip("mounting a file system is not permitted here")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from patience import PROCESS_S
 from s3_server import make_bucket, s3_server
 
 from bansweep.errors import DamagedError
@@ -128,7 +129,7 @@ def test_of_two_publishers_one_wins_and_both_answer_with_it(
         assert script.stdin is not None
         script.stdin.write("go\n")
         script.stdin.flush()
-    answers = [script.communicate(timeout=60)[0].split() for script in scripts]
+    answers = [script.communicate(timeout=PROCESS_S)[0].split() for script in scripts]
     winner = answers[0][0]
     assert answers == [[winner] * 10, [winner] * 10]
     assert store.weights(record.id) == winner.encode() * 1000
@@ -160,7 +161,7 @@ def test_processes_that_race_hold_a_claim_one_at_a_time(
         contender.stdin.write("go\n")
         contender.stdin.flush()
     for contender in contenders:
-        contender.communicate(timeout=120)
+        contender.communicate(timeout=PROCESS_S)
     assert [contender.returncode for contender in contenders] == [0, 0, 0]
     lines = [line.split() for line in (tmp_path / "journal").read_text().splitlines()]
     for (came, word_in), (left, word_out) in zip(lines[::2], lines[1::2], strict=True):
@@ -210,7 +211,7 @@ def test_a_server_that_overwrites_what_is_to_be_created_is_refused(
         for name, value in {**s3_settings, "AWS_ENDPOINT_URL": address}.items():
             monkeypatch.setenv(name, value)
         make_bucket(address, "forgetful")
-        output, _ = start_script(CREATE, "s3://forgetful/store/file").communicate(timeout=60)
+        output, _ = start_script(CREATE, "s3://forgetful/store/file").communicate(timeout=PROCESS_S)
     assert output.startswith("s3://forgetful cannot hold a store: it overwrites objects")
 
 
@@ -246,7 +247,7 @@ def test_what_is_missing_is_told_with_a_remedy(
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    output, _ = start_script(UNREADABLE, settings.get("BUCKET", store.location)).communicate(timeout=120)
+    output, _ = start_script(UNREADABLE, settings.get("BUCKET", store.location)).communicate(timeout=PROCESS_S)
     first, remedy = output.splitlines()
     assert first.startswith("cannot write s3://")
     assert said in remedy

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from patience import PROCESS_S
 from planted import IN_PLACE_OF_A_FILE, named_pipe, put, rewritten
 from planted import folder as folder_there
 
@@ -57,7 +58,7 @@ def answer(store: Store, use: str, argument: str) -> str:
         [sys.executable, "-c", SCRIPT, str(store.directory), use, argument],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PROCESS_S,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
@@ -179,7 +180,7 @@ def test_a_lease_that_is_no_file_goes_stale(store: Store, kind: Kind) -> None:
     folder = store.directory / "claims" / ID
     put(kind, folder / "1.json")
     assert answer(store, "claim", ID) == "False\n"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PROCESS_S
     with Claim(LocalPath(folder), stale_s=0.05) as claim:
         assert claim.acquire(poll_s=0.01, until=lambda: time.monotonic() > deadline)
 
@@ -204,7 +205,7 @@ def test_a_lease_of_no_process_goes_stale(tmp_path: Path, process: dict[str, obj
     folder = tmp_path / "store" / "claims" / ID
     put(lambda path: path.write_text(text), folder / "1.json")
     assert answer(Store(tmp_path / "store"), "claim", ID) == "False\n"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PROCESS_S
     with Claim(LocalPath(folder), stale_s=0.05) as claim:
         assert claim.acquire(poll_s=0.01, until=lambda: time.monotonic() > deadline)
 
@@ -225,7 +226,7 @@ def test_a_lease_of_a_huge_number_costs_no_time(store: Store, start_script: Call
     process = start_script(code, folder)
     assert isinstance(process, subprocess.Popen)
     try:
-        process.communicate(timeout=60)
+        process.communicate(timeout=PROCESS_S)
     finally:
         process.kill()
         process.communicate()

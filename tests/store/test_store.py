@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from patience import PROCESS_S
 
 from bansweep.errors import DamagedError, StoreError
 from bansweep.plan.events import EpochReport
@@ -277,4 +278,4 @@ import sys
 import bansweep.store.store
 print(sorted({"numpy", "pyarrow", "torch", "ray", "mlflow", "safetensors"} & sys.modules.keys()))
 """
-    assert start_script(code).communicate(timeout=60)[0].strip() == "[]"
+    assert start_script(code).communicate(timeout=PROCESS_S)[0].strip() == "[]"

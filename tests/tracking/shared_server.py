@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -19,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from patience import PROCESS_S, wait_for
 
 ADMIN = ("admin", "a-password-of-the-admin")
 USERS = {"ann": "a-password-of-ann", "ben": "a-password-of-ben"}
 BUCKET = "artifacts"
-_PATIENCE_S = 120
 _DATABASE_PASSWORD = "a-password-of-the-database"
 
 
@@ -92,7 +91,7 @@ def serving(
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
     with running(command, {**kept, **settings, **environment}, log) as process:
-        wait_for(f"http://127.0.0.1:{port}/health", process, log)
+        wait_for_answer(f"http://127.0.0.1:{port}/health", process, log)
         uri = f"http://127.0.0.1:{port}"
         for user, password in USERS.items():
             create_user(uri, user, password)
@@ -107,7 +106,7 @@ def as_admin(uri: str, statement: str) -> None:
     """Run a Python statement with MLflow's client for `users`, in a process whose environment has the admin's login."""
     script = f"from mlflow.server import get_app_client; users = get_app_client('basic-auth', {uri!r}); {statement}"
     login = {"MLFLOW_TRACKING_USERNAME": ADMIN[0], "MLFLOW_TRACKING_PASSWORD": ADMIN[1]}
-    subprocess.run([sys.executable, "-c", script], env={**os.environ, **login}, check=True, timeout=_PATIENCE_S)
+    subprocess.run([sys.executable, "-c", script], env={**os.environ, **login}, check=True, timeout=PROCESS_S)
 
 
 @contextlib.contextmanager
@@ -126,7 +125,7 @@ def postgresql() -> Iterator[dict[str, str]]:
         options = {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []} if user else {}
         initialise = [programs / "initdb", "-D", home / "data", "-U", "mlflow", "--pwfile", home / "password"]
         initialise += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"]
-        subprocess.run(initialise, cwd=home, check=True, capture_output=True, timeout=_PATIENCE_S, **options)
+        subprocess.run(initialise, cwd=home, check=True, capture_output=True, timeout=PROCESS_S, **options)
         serve = [programs / "postgres", "-D", home / "data", "-h", "127.0.0.1", "-p", str(port), "-k", home, "-F"]
         database = {
             "PGHOST": "127.0.0.1",
@@ -137,11 +136,13 @@ def postgresql() -> Iterator[dict[str, str]]:
         }
         with running(serve, dict(os.environ), home.with_suffix(".log"), cwd=home, **options) as process:
             create = [programs / "createdb", "mlflow"]
-            deadline = time.monotonic() + _PATIENCE_S
-            while subprocess.run(create, env={**os.environ, **database}, capture_output=True, timeout=60).returncode:
+
+            def is_created() -> bool:
                 assert process.poll() is None
-                assert time.monotonic() < deadline
-                time.sleep(0.2)
+                settings = {**os.environ, **database}
+                return subprocess.run(create, env=settings, capture_output=True, timeout=PROCESS_S).returncode == 0
+
+            wait_for(is_created)
             yield database
 
 
@@ -174,7 +175,7 @@ def object_store(folder: Path) -> Iterator[dict[str, str]]:
     keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     with running(command, dict(os.environ), folder / "s3.log") as process:
-        wait_for(address, process, folder / "s3.log")
+        wait_for_answer(address, process, folder / "s3.log")
         client = boto3.client(
             "s3", endpoint_url=address, region_name="us-east-1", aws_access_key_id="key", aws_secret_access_key="secret"
         )
@@ -202,24 +203,24 @@ def running(
         finally:
             process.terminate()
             try:
-                process.wait(30)
+                process.wait(PROCESS_S)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
 
 
-def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + _PATIENCE_S
-    while True:
+def wait_for_answer(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    def answers() -> bool:
         try:
-            with urllib.request.urlopen(address, timeout=5):
-                return
+            with urllib.request.urlopen(address, timeout=PROCESS_S):
+                return True
         except urllib.error.HTTPError:
-            return
+            return True
         except OSError:
             assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.2)
+            return False
+
+    wait_for(answers)
 
 
 def free_port() -> int:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from typing import Any
+
+from patience import PROCESS_S
 
 from bansweep.plan.events import (
     EpochFinished,
@@ -14,7 +17,7 @@ from bansweep.plan.events import (
     GenerationStopped,
 )
 
-TIMEOUT_S = 60
+TIMEOUT_S = PROCESS_S
 
 
 def expected_points(finished: Any) -> set[tuple[str, float, int, int]]:
@@ -195,4 +198,4 @@ def test_handle_returns_at_once(subject: Any, sweep: Any) -> None:
         seconds.append(time.perf_counter() - begun)
     subject.tracker.finish(lambda: sweep.finished, {}, "FINISHED", TIMEOUT_S)
 
-    assert sum(one > 0.05 for one in seconds) <= 2  # of 100: a busy machine may pause any of them
+    assert statistics.median(seconds) < 0.05, "a busy machine may pause some calls, not most of them"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PROCESS_S
 
 from bansweep.tracking import session
 from bansweep.tracking.client import open_client
@@ -15,7 +16,7 @@ from bansweep.tracking.marker import marker_path
 from bansweep.tracking.mlflow_tracker import MlflowTracker
 from bansweep.tracking.protocol import FinishedEnsemble
 
-TIMEOUT_S = 60
+TIMEOUT_S = PROCESS_S
 
 
 @pytest.fixture

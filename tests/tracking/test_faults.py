@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from mlflow import MlflowClient
+from patience import PROCESS_S
 
 from bansweep.plan.events import EpochFinished, GenerationStarted
 from bansweep.tracking.client import open_client
@@ -24,7 +25,7 @@ from bansweep.tracking.lock import alone
 from bansweep.tracking.marker import marker_path
 from bansweep.tracking.mlflow_tracker import MlflowTracker
 
-TIMEOUT_S = 60
+TIMEOUT_S = PROCESS_S
 DEAD = "http://127.0.0.1:1"
 
 
@@ -110,7 +111,7 @@ def test_what_is_trained_again_while_the_server_is_down_is_not_taken_for_sent(tm
     tracker.start(sweep.plan, "")
     tracker.handle(GenerationStarted(sweep.teacher_id))
 
-    tracker.finish(lambda: sweep.finished, {}, "FINISHED", timeout_s=10)
+    tracker.finish(lambda: sweep.finished, {}, "FINISHED", TIMEOUT_S)
 
     assert json.loads(marker.read_text())["complete"].keys() == {sweep.student_id}
 
@@ -203,7 +204,7 @@ tracker.start(plan, "")
 sys.stdin.readline()
 for event in events:
     tracker.handle(event)
-summary = tracker.finish(lambda: finished, {}, "FINISHED", 60)
+summary = tracker.finish(lambda: finished, {}, "FINISHED", float(sys.argv[3]))
 print(summary.sent, summary.error)
 """
 
@@ -215,7 +216,7 @@ def test_processes_that_send_at_once_leave_everything_once(
     (tmp_path / "sweep.pickle").write_bytes(pickle.dumps((sweep.plan, sweep.finished, sweep.events)))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     environment["PYTHONPATH"] = str(Path(__file__).parents[2])
-    command = [sys.executable, "-c", SENDER, str(tmp_path / "sweep.pickle"), str(tmp_path)]
+    command = [sys.executable, "-c", SENDER, str(tmp_path / "sweep.pickle"), str(tmp_path), str(TIMEOUT_S)]
     processes = [
         subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(2)
@@ -225,7 +226,7 @@ def test_processes_that_send_at_once_leave_everything_once(
         process.stdin.write("\n")
         process.stdin.flush()
 
-    assert [process.communicate(timeout=120)[0] for process in processes] == ["2 \n", "2 \n"]
+    assert [process.communicate(timeout=PROCESS_S)[0] for process in processes] == ["2 \n", "2 \n"]
     held = mlflow_holds(f"sqlite:///{tmp_path}/mlflow.db")
     assert held.runs.keys() == {sweep.teacher_id, sweep.student_id}
     assert errors_held(held, sweep.teacher_id) == [(1, 8.0), (2, 7.0), (3, 6.0)]

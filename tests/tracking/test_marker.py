@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from patience import PROCESS_S
 from planted import IN_PLACE_OF_A_FILE, put
 
 from bansweep.tracking.marker import Marker, marker_path, read_marker, write_marker
@@ -63,7 +64,7 @@ def test_what_is_no_file_is_no_marker(kind: Callable[[Path], None], tmp_path: Pa
         from bansweep.tracking.marker import Marker, read_marker
         assert read_marker(Path(sys.argv[1]), "http://a") == Marker(uri="http://a")
     """
-    done = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, timeout=PROCESS_S)
     assert done.returncode == 0, done.stderr
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PROCESS_S, wait_for
 
 from bansweep.plan.events import (
     CandidateEnded,
@@ -29,7 +29,7 @@ from bansweep.tracking.mlflow_tracker import MlflowTracker
 from bansweep.tracking.payload import RunDescription
 from bansweep.tracking.runs import SweepRuns, open_runs
 
-TIMEOUT_S = 60
+TIMEOUT_S = PROCESS_S
 
 
 def track(uri: str, root: Path, sweep: Any, finished: Sequence[Any]) -> Any:
@@ -55,13 +55,14 @@ def test_candidates_are_seen_below_their_generation_while_they_train(
     tracker.handle(CandidateStarted(searched_sweep.student_id, one.candidate))
     tracker.handle(CandidateEpochFinished(searched_sweep.student_id, one.candidate, one.history[0]))
 
-    deadline = time.monotonic() + 30
     runs: dict[str, Any] = {}
     name = "small / ban, candidate 1"
-    while (name not in runs or not runs[name].data.metrics) and time.monotonic() < deadline:
-        time.sleep(0.1)
-        runs = all_runs(database, searched_sweep)
 
+    def is_seen() -> bool:
+        runs.update(all_runs(database, searched_sweep))
+        return name in runs and bool(runs[name].data.metrics)
+
+    wait_for(is_seen)
     assert runs[name].info.status == runs["small / ban"].info.status == "RUNNING"
     assert runs[name].data.tags["mlflow.parentRunId"] == runs["small / ban"].info.run_id
     assert runs[name].data.metrics["validation_error"] == 30.0

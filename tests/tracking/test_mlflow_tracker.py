@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import socket
+import statistics
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PROCESS_S, wait_for
 
 from bansweep.plan.events import EpochFinished, GenerationStarted
 from bansweep.tracking import payload, session
@@ -23,7 +25,7 @@ from bansweep.tracking.marker import Marker, marker_path, write_marker
 from bansweep.tracking.mlflow_tracker import MlflowTracker
 from bansweep.tracking.session import MlflowSession
 
-TIMEOUT_S = 60
+TIMEOUT_S = PROCESS_S
 DEAD = "http://127.0.0.1:1"
 
 
@@ -48,13 +50,16 @@ def test_epochs_are_seen_while_the_sweep_runs(database: str, tmp_path: Path, swe
     tracker.handle(GenerationStarted(sweep.teacher_id))
     tracker.handle(EpochFinished(sweep.teacher_id, sweep.finished[0].history[0]))
 
-    deadline = time.monotonic() + 30
     statuses: dict[str, Any] = {}
-    while "test_error" not in str(statuses) and time.monotonic() < deadline:
-        time.sleep(0.1)
-        if open_client(database).get_experiment_by_name(sweep.plan.sweep):
-            statuses = {run.info.run_name: (run.info.status, run.data.metrics) for run in all_runs(database, sweep)}
 
+    def is_seen() -> bool:
+        if open_client(database).get_experiment_by_name(sweep.plan.sweep):
+            statuses.update(
+                {run.info.run_name: (run.info.status, run.data.metrics) for run in all_runs(database, sweep)}
+            )
+        return "test_error" in str(statuses)
+
+    wait_for(is_seen)
     assert statuses["small / teacher"][0] == statuses[sweep.plan.sweep][0] == "RUNNING"
     assert statuses["small / teacher"][1]["test_error"] == 8.0
     tracker.finish(list, {}, "KILLED", TIMEOUT_S)
@@ -127,11 +132,9 @@ def test_a_dead_server_costs_nothing_and_is_filled_in_later(
         tracker.handle(event)
         seconds.append(time.perf_counter() - begun)
         time.sleep(0.02)
-    begun = time.perf_counter()
-    summary = tracker.finish(lambda: sweep.finished, {}, "FINISHED", timeout_s=10)
+    summary = tracker.finish(lambda: sweep.finished, {}, "FINISHED", TIMEOUT_S)
 
-    assert sum(one > 0.05 for one in seconds) <= 1  # of 10: a busy machine may pause any of them
-    assert time.perf_counter() - begun < 15
+    assert statistics.median(seconds) < 0.05, "a busy machine may pause some calls, not most of them"
     assert (summary.sent, summary.unsent) == (0, (sweep.teacher_id, sweep.student_id))
     assert summary.error == f"MLflow at {DEAD}: Connection refused"
 
@@ -139,7 +142,10 @@ def test_a_dead_server_costs_nothing_and_is_filled_in_later(
     assert mlflow_holds(database).runs.keys() == {sweep.teacher_id, sweep.student_id}
 
 
-def test_a_server_that_does_not_answer_is_left_in_time(tmp_path: Path, sweep: Any) -> None:
+def test_a_server_that_does_not_answer_is_left_in_time(
+    tmp_path: Path, sweep: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "3600")  # MLflow's own patience
     with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts connections, answers nothing
         uri = f"http://user:secret@127.0.0.1:{silent.getsockname()[1]}"
         tracker = MlflowTracker(uri, store_root=tmp_path, sweep=sweep.plan.sweep)
@@ -147,7 +153,7 @@ def test_a_server_that_does_not_answer_is_left_in_time(tmp_path: Path, sweep: An
         begun = time.perf_counter()
         summary = tracker.finish(lambda: sweep.finished, {}, "FINISHED", timeout_s=1.0)
 
-        assert time.perf_counter() - begun < 6  # MLflow's own patience is 20 s here and 16 min. by default
+        assert time.perf_counter() - begun < PROCESS_S
         assert summary.unsent == (sweep.teacher_id, sweep.student_id)
         assert "not done within 1 s" in summary.error
         assert "secret" not in f"{summary}"
@@ -264,7 +270,7 @@ tracker.start(plan, "name: x")
 assert "mlflow" not in sys.modules
 for event in events:
     tracker.handle(event)
-summary = tracker.finish(lambda: finished, {"report.md": "# Table"}, "FINISHED", 60)
+summary = tracker.finish(lambda: finished, {"report.md": "# Table"}, "FINISHED", float(sys.argv[5]))
 assert (summary.sent, summary.error) == (int(sys.argv[3]), sys.argv[4]), summary
 """
 
@@ -274,12 +280,23 @@ def live_in_a_process(folder: Path, sweep: Any, sent: int, error: str, **environ
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     project = str(Path(__file__).parents[2])
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", LIFE, folder / "sweep.pickle", folder / "a store", str(sent), error],
+        [
+            sys.executable,
+            "-W",
+            "error",
+            "-c",
+            LIFE,
+            folder / "sweep.pickle",
+            folder / "a store",
+            str(sent),
+            error,
+            str(TIMEOUT_S),
+        ],
         env={**kept, **environment, "PYTHONPATH": project},
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PROCESS_S,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 

@@ -10,11 +10,12 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
+from patience import PROCESS_S
 
 from bansweep.tracking.client import open_client
 from bansweep.tracking.mlflow_tracker import MlflowTracker
 
-TIMEOUT_S = 60
+TIMEOUT_S = PROCESS_S
 
 
 def track(uri: str, root: Path, sweep: Any, *, thorough: bool = False, live: bool = False) -> Any:

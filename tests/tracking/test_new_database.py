@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from patience import PROCESS_S, wait_for
 from planted import link_to_endless_zeros, named_pipe, put
 
 from bansweep.tracking.client import open_client
@@ -57,7 +58,7 @@ def test_what_is_no_file_is_no_database(kind: Callable[[Path], None], tmp_path: 
             print(error.strerror)
     """
     arguments = [sys.executable, "-c", script, str(tmp_path / "mlflow.db")]
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=PROCESS_S)
     assert done.stdout.endswith("is there, not a regular file\n"), done.stderr
 
 
@@ -131,10 +132,10 @@ def test_a_process_that_is_killed_while_mlflow_makes_its_tables_breaks_nothing(t
     file = tmp_path / "mlflow.db"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     with subprocess.Popen([sys.executable, "-c", OPEN, f"sqlite:///{file}"], env=environment) as process:
-        deadline = time.monotonic() + 60
-        while not any(one.stat().st_size for one in tmp_path.rglob("*.db")) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        process.kill()
+        try:
+            wait_for(lambda: any(one.stat().st_size for one in tmp_path.rglob("*.db")))
+        finally:
+            process.kill()
 
     [experiment] = open_client(f"sqlite:///{file}").search_experiments()
 

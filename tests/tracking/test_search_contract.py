@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from patience import PROCESS_S
 
 from bansweep.plan.events import (
     CandidateEnded,
@@ -15,7 +16,7 @@ from bansweep.plan.events import (
     GenerationStarted,
 )
 
-TIMEOUT_S = 60
+TIMEOUT_S = PROCESS_S
 
 
 def key_of(sweep: Any, number: int) -> str:

@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from patience import SWEEP_S
 
 from bansweep.store.store import Store
 
@@ -66,7 +67,7 @@ def told_by(verb: str, folder: Path, **environment: str) -> str:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=SWEEP_S,
     )
     files = [file.read_text(errors="replace") for file in sorted((folder / "store").rglob("*")) if file.is_file()]
     return "\n".join((done.stdout, done.stderr, *files))

@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PROCESS_S, wait_for
 
+from bansweep.cli.free_port import is_answered
 from bansweep.plan.events import EpochFinished, GenerationStarted
+from bansweep.tracking.client import open_client
 from bansweep.tracking.mlflow_tracker import MlflowTracker
 
 pytestmark = pytest.mark.slow
@@ -33,23 +36,17 @@ def server(folder: Path, port: int) -> Iterator[None]:
     with (folder / "server.log").open("ab") as log:
         process = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=log)
         try:
-            deadline = time.monotonic() + 120
-            while not _listens(port):
+
+            def answers() -> bool:
                 assert process.poll() is None, (folder / "server.log").read_text()
-                assert time.monotonic() < deadline
-                time.sleep(0.2)
+                return is_answered("127.0.0.1", port)
+
+            wait_for(answers)
             yield
         finally:
             process.terminate()
-            process.wait(60)
-            while _listens(port):
-                time.sleep(0.1)
-
-
-def _listens(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-        return True
-    return False
+            process.wait(PROCESS_S)
+            wait_for(lambda: not is_answered("127.0.0.1", port))
 
 
 def test_a_server_that_comes_and_goes(
@@ -69,7 +66,14 @@ def test_a_server_that_comes_and_goes(
     with server(tmp_path, port):
         tracker.handle(GenerationStarted(sweep.teacher_id))
         tracker.handle(EpochFinished(sweep.teacher_id, teacher.history[0]))
-        time.sleep(5)
+        client = open_client(uri)
+
+        def is_seen() -> bool:
+            experiment = client.get_experiment_by_name(sweep.plan.sweep)
+            runs = client.search_runs([experiment.experiment_id]) if experiment else []
+            return any("test_error" in run.data.metrics for run in runs)
+
+        wait_for(is_seen)
         seen = mlflow_holds(uri).runs[sweep.teacher_id]
         assert {point.step for point in seen.points} == {1}
     for report in teacher.history[1:]:
@@ -80,7 +84,7 @@ def test_a_server_that_comes_and_goes(
     assert "Connection refused" in down.error
 
     with server(tmp_path, port):
-        up = tracker.finish(lambda: sweep.finished, {"report.md": "# Table\n"}, "FINISHED", timeout_s=60)
+        up = tracker.finish(lambda: sweep.finished, {"report.md": "# Table\n"}, "FINISHED", timeout_s=PROCESS_S)
         held = mlflow_holds(uri)
 
     assert (up.sent, up.unsent, up.error) == (2, (), "")

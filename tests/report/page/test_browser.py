@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from patience import PROCESS_S
 from PIL import Image
 
 from bansweep.report.page.page import report_page
@@ -62,7 +63,7 @@ def browse(page: Path, profile: Path, *options: str) -> str:
         ],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PROCESS_S,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from bansweep.cluster.ray_watch import end_ray
 from bansweep.errors import ClusterError
 
 # Set before ray is imported, and inherited by every process it starts.
@@ -19,6 +20,9 @@ _ENVIRONMENT = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
+    # Without this, Ray's C++ code ends the driver's process a minute after the GCS server's death: before MLflow's runs
+    # are closed, or, in a notebook, while another sweep runs. `ray_watch` ends the sweep instead.
+    "RAY_gcs_rpc_server_reconnect_timeout_s": str(10**7),
     # Tune's own files would only repeat what the store holds.
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
@@ -68,7 +72,7 @@ def ray_session(address: str | None = None) -> Iterator[bool]:
     try:
         yield not address
     finally:
-        ray.shutdown()
+        end_ray()
 
 
 def _check_reachable(address: str) -> None:

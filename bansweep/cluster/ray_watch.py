@@ -130,7 +130,9 @@ def call_watched(work: Callable[[Callable[[], None]], None], watch: RayWatch) ->
         ended.wait(_STOP_S if isinstance(error, ClusterError) else _STOP_INTERRUPTED_S)
         raise
     for error in errors:
-        raise watch.cause_of(error) from error
+        if (cause := watch.cause_of(error)) is not error:
+            raise cause from error
+        raise error
 
 
 def end_ray() -> None:

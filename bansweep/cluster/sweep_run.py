@@ -57,43 +57,48 @@ def run_sweep(
     with ray_session(address) as started_here, ray_watch(address, started_here=started_here) as watch:
         # A cluster that begins and ends with this command never grows, whatever the environment says of another.
         announced = [] if started_here else nodes_of_environment()
-        allocation = allocate(sweep.resources, cluster_nodes(announced))
-        smallest_batch = min(one.recipe.batch_size for whole in plan.generations.values() for one in variants(whole))
-        if allocation.workers > smallest_batch:
-            raise ResourcesError(
-                f"resources.workers: {allocation.workers} cannot share a batch of {smallest_batch}",
-                remedy="lower resources.workers or raise recipe.batch_size: each worker needs a sample",
-            )
-        from bansweep.cluster.tpe import sampler_of
-
-        meter = Meter(limit, ledger, devices=allocation.devices)
 
         def conduct(check: Callable[[], None]) -> None:
             def checked_emit(event: SweepEvent) -> None:
                 check()
                 emit(event)
 
+            from bansweep.cluster.tpe import sampler_of
+
+            allocation = _allocation(sweep, plan, announced)
             conductor = Conductor(
                 plan,
                 store,
                 sampler_of=sampler_of,
                 emit=checked_emit,
-                meter=meter,
+                meter=(meter := Meter(limit, ledger, devices=allocation.devices)),
                 keep_all=keeping_all_candidates(sweep, plan),
                 stop_at_limit=sweep.budget is not None and sweep.budget.at_limit == "stop",
             )
-            _tune(sweep, plan, store, conductor, allocation, announced, scratch, check)
+            try:
+                _tune(sweep, plan, store, conductor, allocation, announced, scratch, check)
+            finally:
+                meter.tick()
+                meter.save()
 
         with (
             tempfile.TemporaryDirectory(prefix="bansweep-tune-", ignore_cleanup_errors=True) as scratch,
             warnings.catch_warnings(),
         ):
             warnings.simplefilter("ignore")
-            try:
-                call_watched(conduct, watch)
-            finally:
-                meter.tick()
-                meter.save()
+            call_watched(conduct, watch)
+
+
+def _allocation(sweep: SweepSpec, plan: Plan, announced: list[Node]) -> Allocation:
+    """Raises ResourcesError."""
+    allocation = allocate(sweep.resources, cluster_nodes(announced))
+    smallest_batch = min(one.recipe.batch_size for whole in plan.generations.values() for one in variants(whole))
+    if allocation.workers > smallest_batch:
+        raise ResourcesError(
+            f"resources.workers: {allocation.workers} cannot share a batch of {smallest_batch}",
+            remedy="lower resources.workers or raise recipe.batch_size: each worker needs a sample",
+        )
+    return allocation
 
 
 def _tune(

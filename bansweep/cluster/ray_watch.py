@@ -129,10 +129,10 @@ def call_watched(work: Callable[[Callable[[], None]], None], watch: RayWatch) ->
         stopping.set()
         ended.wait(_STOP_S if isinstance(error, ClusterError) else _STOP_INTERRUPTED_S)
         raise
-    for error in errors:
-        if (cause := watch.cause_of(error)) is not error:
-            raise cause from error
-        raise error
+    for failure in errors:
+        if (cause := watch.cause_of(failure)) is not failure:
+            raise cause from failure
+        raise failure
 
 
 def end_ray() -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,8 +68,9 @@ def ray_session(address: str | None = None) -> Iterator[bool]:
         raise _unreachable(address, " ".join(str(error).split())) from error
     # What Ray has to say of a lost process, at length, is told in one line by whoever asked for it.
     logging.getLogger("ray").setLevel(logging.CRITICAL)
-    # Ray has put a handler of its own in place, which ends the process before anyone can say goodbye.
-    signal.signal(signal.SIGTERM, on_sigterm)
+    if threading.current_thread() is threading.main_thread():
+        # Ray has put a handler of its own in place, which ends the process before anyone can say goodbye.
+        signal.signal(signal.SIGTERM, on_sigterm)
     try:
         yield not address
     finally:

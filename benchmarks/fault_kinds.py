@@ -14,6 +14,7 @@ from staging import cluster_of, descendants, mount, small_disk
 
 TERMINATED = 75
 FULL_DISK = "1m"  # room for half of the generations
+_NAMES = {"raylet/raylet": "raylet", "gcs/gcs_server": "GCS server"}
 Fault = Callable[[DisturbedSweep], None]
 
 
@@ -65,14 +66,24 @@ def node(sweep: DisturbedSweep) -> None:
         sweep.end(process, 0)
 
 
+def raylet(sweep: DisturbedSweep) -> None:
+    """kill -9 of the raylet that the command started: the command reports it and ends; run again, it resumes."""
+    _kill_of_ray(sweep, "raylet/raylet")
+
+
+def gcs(sweep: DisturbedSweep) -> None:
+    """kill -9 of the GCS server that the command started: the command reports it and ends; run again, it resumes."""
+    _kill_of_ray(sweep, "gcs/gcs_server")
+
+
 def head(sweep: DisturbedSweep) -> None:
-    """The cluster's head is lost: the command says so and ends; on a new cluster it goes on."""
+    """The cluster's head is lost: the command reports it and ends; run again on a new cluster, it resumes."""
     with cluster_of(nodes=1) as (cluster, _):
         process = sweep.start("--address", cluster.address)
         sweep.wait_for_a_moment(process)
         sweep.look()
         cluster.remove_node(cluster.head_node, allow_graceful=False)
-        sweep.end(process, 1)
+        _check_report(sweep.end(process, 1), "died")
     sweep.run_again()
 
 
@@ -150,6 +161,8 @@ FAULTS: dict[str, tuple[Fault, int]] = {
     "sigterm": (sigterm, 0),
     "trial": (trial, 0),
     "worker": (worker, 2),
+    "raylet": (raylet, 0),
+    "gcs": (gcs, 0),
     "node": (node, 0),
     "head": (head, 0),
     "progress": (progress, 0),
@@ -166,6 +179,22 @@ def _kill(sweep: DisturbedSweep, pid: int | None) -> None:
         raise LostError("nothing was there to be killed")
     sweep.look()
     os.kill(pid, signal.SIGKILL)
+
+
+def _kill_of_ray(sweep: DisturbedSweep, executable: str) -> None:
+    process = sweep.start()
+    sweep.wait_for_a_moment(process)
+    (pid,) = descendants(process.pid, executable + "\0")
+    _kill(sweep, pid)
+    _check_report(sweep.end(process, 1), f"Ray's node on this machine died: its {_NAMES[executable]} (process {pid})")
+    sweep.run_again()
+
+
+def _check_report(output: str, message: str) -> None:
+    """The command printed the error, how to resume, and the table of what is kept."""
+    for text in (message, "run the same command to resume", "Test error, %"):
+        if text not in output:
+            raise LostError(f"the command did not print {text!r}: {output.strip().splitlines()[-1:]}")
 
 
 def _trainer(sweep: DisturbedSweep) -> int | None:

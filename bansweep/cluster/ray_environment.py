@@ -23,6 +23,9 @@ _VARIABLES: dict[str, str | None] = {
     "RAY_CLIENT_MODE": "0",
     "RAY_TRAIN_V2_ENABLED": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
+    # Otherwise Ray's C++ code ends this process a minute after the GCS server's death: before MLflow's runs are closed,
+    # or, in a notebook, while another sweep runs. `ray_watch` ends the sweep instead.
+    "RAY_gcs_rpc_server_reconnect_timeout_s": str(10**7),
     # Every epoch is reported at once, and Tune refuses to run with its former settings.
     "TUNE_RESULT_BUFFER_LENGTH": "1",
     "TUNE_RESULT_BUFFER_MIN_TIME_S": "0",
@@ -149,8 +152,9 @@ def leave_driver_directories() -> None:
     """Take off this worker's `sys.path`, once, the driver's folders: a caller's own connection to Ray hands them on."""
     from ray._private.worker import global_worker
 
-    worker: Any = global_worker  # its type lacks what a connection adds
-    remove_first(worker.core_worker.get_job_config().py_driver_sys_path)
+    core_worker: Any = getattr(global_worker, "core_worker", None)
+    if core_worker is not None:  # else this is no worker of Ray's
+        remove_first(core_worker.get_job_config().py_driver_sys_path)
 
 
 def _read_token_again() -> None:

@@ -118,12 +118,17 @@ class SweepSearcher(Searcher):
 
 
 class TuneLoop(Callback):
-    """What Tune tells its callbacks, and not its searcher."""
+    """Passes the events on to the searcher that Tune reports to callbacks only.
 
-    def __init__(self, searcher: SweepSearcher) -> None:
+    `check` is called in every turn of Tune's loop, and ends the loop by raising an exception.
+    """
+
+    def __init__(self, searcher: SweepSearcher, check: Callable[[], None]) -> None:
         self._searcher = searcher
+        self._check = check
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:  # noqa: ARG002
+        self._check()
         self._searcher.on_step()
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:  # noqa: ARG002

@@ -17,6 +17,7 @@ from typing import Any
 
 from bansweep.cluster.ray_environment import ray_environment, without_driver_directories
 from bansweep.cluster.ray_failure import StartTimeoutError, connection_failure, start_failure
+from bansweep.cluster.ray_watch import end_ray
 from bansweep.errors import ClusterError
 
 _KNOCK_S = 5.0
@@ -42,7 +43,7 @@ def ray_session(address: str | None = None) -> Iterator[bool]:
     with ray_environment(starts_cluster=not address):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            import ray
+            import ray  # noqa: F401  # here, where its warnings are ignored
         logger = logging.getLogger("ray")
         level = logger.level
         try:
@@ -52,7 +53,7 @@ def ray_session(address: str | None = None) -> Iterator[bool]:
             logger.setLevel(logging.CRITICAL)
             yield not address
         finally:
-            ray.shutdown()
+            end_ray()
             logger.setLevel(level)
 
 
@@ -63,9 +64,14 @@ def _is_connected() -> bool:
 
 
 def _check_connection(address: str | None) -> None:
-    """Raises ClusterError where this process is connected to another cluster than that at `address`."""
+    """Raises ClusterError where this process is connected to another cluster than that at `address`, or by a client."""
     import ray
 
+    if ray.util.client.ray.is_connected():
+        raise ClusterError(
+            "this process is connected to Ray by Ray Client already, through which a sweep cannot run",
+            remedy="call ray.shutdown() first, or use bansweep submit",
+        )
     there = ray.get_runtime_context().gcs_address
     if address not in (None, "auto", there):
         raise ClusterError(

@@ -15,6 +15,7 @@ from bansweep.cluster.job import GenerationJob
 from bansweep.cluster.meter import Meter
 from bansweep.cluster.nodes import Node, cluster_nodes, nodes_of_environment
 from bansweep.cluster.ray_failure import ran_out_of_memory, ray_failure
+from bansweep.cluster.ray_watch import call_watched, ray_watch
 from bansweep.cluster.session import ray_session
 from bansweep.errors import ResourcesError
 from bansweep.plan.candidates import variants
@@ -43,46 +44,72 @@ def run_sweep(
 ) -> None:
     """Train every generation of the plan that the store lacks, as many at a time as the cluster holds.
 
-    Blocks until all are finished, failed, blocked or not needed, or the budget is spent; `emit` hears of each step, in
-    this thread, and must not block.
+    Blocks until all are finished, failed, blocked or not needed, or the budget is spent. `emit` gets each event, in one
+    other thread, must not block, and is not called after the return.
     Side effects: a Ray cluster or connection while it runs; the store. Interrupting it (KeyboardInterrupt) leaves
     finished generations and the progress of running ones in the store.
-    Raises ClusterError, ResourcesError.
+    Raises ClusterError, also when Ray's node here or the cluster's head dies; ResourcesError.
     """
     limit = None if sweep.budget is None else sweep.budget.gpu_hours
     ledger = SpendingLedger(store, sweep.name)
     if Meter(limit, ledger).exhausted or len(store.finished(plan.generations)) == len(plan.generations):
         return
-    with ray_session(address) as started_here:
+    with ray_session(address) as started_here, ray_watch(started_here=started_here) as watch:
         # A cluster that begins and ends with this command never grows, whatever the environment says of another.
         announced = [] if started_here else nodes_of_environment()
-        allocation = allocate(sweep.resources, cluster_nodes(announced))
-        smallest_batch = min(one.recipe.batch_size for whole in plan.generations.values() for one in variants(whole))
-        if allocation.workers > smallest_batch:
-            raise ResourcesError(
-                f"resources.workers: {allocation.workers} cannot share a batch of {smallest_batch}",
-                remedy="lower resources.workers or raise recipe.batch_size: each worker needs a sample",
-            )
-        from bansweep.cluster.tpe import sampler_of
 
-        conductor = Conductor(
-            plan,
-            store,
-            sampler_of=sampler_of,
-            emit=emit,
-            meter=(meter := Meter(limit, ledger, devices=allocation.devices)),
-            keep_all=keeping_all_candidates(sweep, plan),
-            stop_at_limit=sweep.budget is not None and sweep.budget.at_limit == "stop",
+        def conduct(check: Callable[[], None]) -> None:
+            def checked_emit(event: SweepEvent) -> None:
+                check()
+                emit(event)
+
+            from bansweep.cluster.tpe import sampler_of
+
+            allocation = _allocation(sweep, plan, announced)
+            conductor = Conductor(
+                plan,
+                store,
+                sampler_of=sampler_of,
+                emit=checked_emit,
+                meter=(meter := Meter(limit, ledger, devices=allocation.devices)),
+                keep_all=keeping_all_candidates(sweep, plan),
+                stop_at_limit=sweep.budget is not None and sweep.budget.at_limit == "stop",
+            )
+            try:
+                _tune(sweep, plan, store, conductor, allocation, announced, scratch, check)
+            finally:
+                meter.tick()
+                meter.save()
+
+        with (
+            tempfile.TemporaryDirectory(prefix="bansweep-tune-", ignore_cleanup_errors=True) as scratch,
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")
+            call_watched(conduct, watch)
+
+
+def _allocation(sweep: SweepSpec, plan: Plan, announced: list[Node]) -> Allocation:
+    """Raises ResourcesError."""
+    allocation = allocate(sweep.resources, cluster_nodes(announced))
+    smallest_batch = min(one.recipe.batch_size for whole in plan.generations.values() for one in variants(whole))
+    if allocation.workers > smallest_batch:
+        raise ResourcesError(
+            f"resources.workers: {allocation.workers} cannot share a batch of {smallest_batch}",
+            remedy="lower resources.workers or raise recipe.batch_size: each worker needs a sample",
         )
-        try:
-            _tune(sweep, plan, store, conductor, allocation, announced)
-        finally:
-            meter.tick()
-            meter.save()
+    return allocation
 
 
 def _tune(
-    sweep: SweepSpec, plan: Plan, store: Store, conductor: Conductor, allocation: Allocation, announced: list[Node]
+    sweep: SweepSpec,
+    plan: Plan,
+    store: Store,
+    conductor: Conductor,
+    allocation: Allocation,
+    announced: list[Node],
+    scratch: str,
+    check: Callable[[], None],
 ) -> None:
     from ray import tune
     from ray.exceptions import RayError
@@ -112,34 +139,32 @@ def _tune(
     keep_credentials_from_trials()
     capacity = Capacity(allocation, lambda: cluster_nodes(announced))
     searcher = SweepSearcher(conductor, configuration, capacity)
-    with tempfile.TemporaryDirectory(prefix="bansweep-tune-") as scratch, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        tuner = tune.Tuner(
-            tune.with_resources(generation_trial, _trial_resources(allocation)),
-            tune_config=tune.TuneConfig(
-                search_alg=searcher,
-                num_samples=-1,
-                reuse_actors=True,
-                trial_name_creator=lambda trial: f"generation-{trial.trial_id}",
-                trial_dirname_creator=lambda trial: f"generation-{trial.trial_id}",
-            ),
-            run_config=tune.RunConfig(
-                name=sweep.name,
-                storage_path=scratch,
-                verbose=0,
-                callbacks=[TuneLoop(searcher)],
-                failure_config=tune.FailureConfig(max_failures=_PROCESS_RETRIES),
-            ),
-        )
-        try:
-            tuner.fit()
-        except (tune.TuneError, RayError) as error:
-            # What a generation does wrong never comes this far: this is Ray itself.
-            raise ray_failure(error) from error
-        except RuntimeError as error:
-            if not ran_out_of_memory(error):
-                raise
-            raise ray_failure(error) from error
+    tuner = tune.Tuner(
+        tune.with_resources(generation_trial, _trial_resources(allocation)),
+        tune_config=tune.TuneConfig(
+            search_alg=searcher,
+            num_samples=-1,
+            reuse_actors=True,
+            trial_name_creator=lambda trial: f"generation-{trial.trial_id}",
+            trial_dirname_creator=lambda trial: f"generation-{trial.trial_id}",
+        ),
+        run_config=tune.RunConfig(
+            name=sweep.name,
+            storage_path=scratch,
+            verbose=0,
+            callbacks=[TuneLoop(searcher, check)],
+            failure_config=tune.FailureConfig(max_failures=_PROCESS_RETRIES),
+        ),
+    )
+    try:
+        tuner.fit()
+    except (tune.TuneError, RayError) as error:
+        # What a generation does wrong never comes this far: this is Ray itself.
+        raise ray_failure(error) from error
+    except RuntimeError as error:
+        if not ran_out_of_memory(error):
+            raise
+        raise ray_failure(error) from error
 
 
 def _trial_resources(allocation: Allocation) -> Any:

@@ -1,0 +1,147 @@
+"""Watch Ray's own processes while a sweep runs, and end the sweep when one that it needs has died.
+
+Ray does not report this itself: without its raylet a driver waits forever, and without its GCS server Ray's C++ code
+ends the driver's process after a minute, printing nothing on the terminal.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from bansweep.cluster.ray_failure import ray_failure
+from bansweep.cluster.ray_processes import ChildProbe, HeadProbe, Probe, SocketProbe, kill_remaining
+from bansweep.errors import BansweepError, ClusterError
+
+_log = logging.getLogger(__name__)
+
+_LOOK_INTERVAL_S = 0.5
+# The driver may be inside a call to Ray that never returns, so it is abandoned after this duration.
+_STOP_S = 2.0
+# An interrupted driver may be publishing a generation to a slow object store.
+_STOP_INTERRUPTED_S = 10.0
+# Ray can report an error shortly before the operating system reports the death behind it.
+_CAUSE_S = 3.0
+# A shorter loss of the network is no death of the head.
+_SILENCE_S = 8.0
+_SHUTDOWN_S = 20.0
+
+_OWN_PROCESSES = {"raylet": "raylet", "gcs_server": "GCS server"}
+
+
+class RayWatch:
+    """The processes of Ray's that a sweep needs: the node on this machine, and the head of the cluster."""
+
+    def __init__(self, probes: Sequence[Probe]) -> None:
+        self._probes = probes
+
+    def loss(self, patience_s: float = _SILENCE_S) -> ClusterError | None:
+        """The error to raise if one of the processes is dead."""
+        losses = (probe.loss(patience_s) for probe in self._probes)
+        return next((loss for loss in losses if loss is not None), None)
+
+    def cause_of(self, error: BaseException) -> BaseException:
+        """The death that explains an error of Ray's, if there is one within a few seconds; otherwise the error."""
+        if isinstance(error, BansweepError) and not isinstance(error, ClusterError):
+            return error
+        deadline = time.monotonic() + _CAUSE_S
+        while (loss := self.loss(patience_s=0)) is None:
+            if time.monotonic() > deadline:
+                # Ray's C++ code raises SystemExit in a driver that has lost its connection.
+                return ray_failure(error) if isinstance(error, SystemExit) else error
+            time.sleep(_LOOK_INTERVAL_S)
+        return loss
+
+
+@contextmanager
+def ray_watch(*, started_here: bool) -> Iterator[RayWatch]:
+    """Watch the Ray that this process is connected to.
+
+    Side effect: after a death, the processes that remain of a node that was started here are killed on leaving.
+    """
+    from ray._private import worker
+
+    # Ray has no public interface to its node's processes and sockets.
+    node: Any = worker._global_node
+    processes = {kind: infos[0].process for kind, infos in node.all_processes.items()}
+    if "gcs_server" in processes:
+        watch = RayWatch([ChildProbe(name, processes[kind]) for kind, name in _OWN_PROCESSES.items()])
+        try:
+            yield watch
+        finally:
+            if started_here and watch.loss() is not None:
+                end_ray()
+                kill_remaining(processes.values(), processes["raylet"].pid)
+        return
+    raylet_probe = SocketProbe(node.raylet_socket_name)
+    try:
+        yield RayWatch([raylet_probe, HeadProbe(node.gcs_address)])
+    finally:
+        raylet_probe.close()
+
+
+class StoppedError(BaseException):
+    """Raised inside a watched call that must not continue.
+
+    Not an `Exception`: after one, Tune would clean up with further calls to Ray.
+    """
+
+
+def call_watched(work: Callable[[Callable[[], None]], None], watch: RayWatch) -> None:
+    """Call `work` in a thread of its own and return when it returns.
+
+    `work` is given a function that it must call often, which raises StoppedError once `work` must stop. A call that is
+    inside Ray's C++ code, where nothing can interrupt it, is abandoned after some seconds.
+    Raises what `work` raises; ClusterError within seconds of the death of a process that `watch` watches.
+    """
+    ended, stopping = threading.Event(), threading.Event()
+    errors: list[BaseException] = []
+
+    def check() -> None:
+        if stopping.is_set():
+            raise StoppedError
+
+    def run() -> None:
+        try:
+            work(check)
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            ended.set()
+
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=context.run, args=(run,), name="bansweep-tune", daemon=True)
+    try:
+        thread.start()
+        while not ended.wait(_LOOK_INTERVAL_S):
+            if (loss := watch.loss()) is not None:
+                # At once: disconnecting from a dead Ray and closing MLflow's runs takes some more seconds.
+                _log.warning("%s; ending the sweep", loss.cause)
+                raise loss
+    except BaseException as error:
+        stopping.set()
+        ended.wait(_STOP_S if isinstance(error, ClusterError) else _STOP_INTERRUPTED_S)
+        raise
+    for failure in errors:
+        if (cause := watch.cause_of(failure)) is not failure:
+            raise cause from failure
+        raise failure
+
+
+def end_ray() -> None:
+    """Disconnect from Ray, and end a node that was started here. Returns within seconds even if Ray is dead."""
+    import atexit
+
+    import ray
+
+    thread = threading.Thread(target=ray.shutdown, name="bansweep-ray-shutdown", daemon=True)
+    thread.start()
+    thread.join(_SHUTDOWN_S)
+    if thread.is_alive():
+        # Ray would wait for the same once more when the interpreter ends.
+        atexit.unregister(ray.shutdown)

@@ -88,12 +88,13 @@ def test_user_code_that_imports_its_neighbour_is_refused_before_anything_starts(
 FROM_PYTHON = """\
 import os, sys
 import bansweep, ray
+IMPORTS
 
-if {connected}:
+if CONNECTED:
     ray.init(num_cpus=1, include_dashboard=False)
 path, environment = list(sys.path), dict(os.environ)
 try:
-    bansweep.run(bansweep.load_sweep("sweep.yaml"), store="store")
+    print("trained", len(bansweep.run(bansweep.load_sweep("sweep.yaml"), store="store").trained))
 except bansweep.BansweepError as error:
     print(error)
 assert sys.path == path
@@ -103,21 +104,66 @@ import bansweep_neighbour
 """
 
 
+def from_python(folder: Path, environment: dict[str, str], *, imports: str = "", connected: bool = False) -> str:
+    """What a script in `folder` prints that runs sweep.yaml, beside a module that it can import itself."""
+    (folder / "bansweep_neighbour.py").write_text("def loss(logits, labels):\n    return logits.logsumexp(1)\n")
+    (folder / "script.py").write_text(FROM_PYTHON.replace("IMPORTS", imports).replace("CONNECTED", str(connected)))
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+# The last one makes the data set in the caller's own process, whose copy every trial then reads.
+DATA = """\
+import numpy as np
+
+
+def images():
+    import bansweep_neighbour
+
+    images_NHWC = np.zeros((32, 8, 8), np.uint8)
+    labels_N = np.arange(32) % 2
+    return {
+        "train_images": images_NHWC, "test_images": images_NHWC, "train_labels": labels_N, "test_labels": labels_N
+    }
+"""
+
+
+@pytest.mark.parametrize(
+    "imports", ["", "import bansweep_neighbour"], ids=["not yet imported", "imported by the script"]
+)
+@pytest.mark.parametrize("kind", ["loss", "data"])
+def test_user_code_finds_no_neighbour_in_the_callers_process(
+    tmp_path: Path, environment: dict[str, str], kind: str, imports: str
+) -> None:
+    """The script can import its neighbour. Code that the sweep file names cannot: no id would show a change of it."""
+    (tmp_path / "own.py").write_text(NEIGHBOUR if kind == "loss" else DATA)
+    own_data = TINY.replace("{kind: digits, limit: 32, test_limit: 16}", "{kind: python, code: own.py:images}")
+    (tmp_path / "sweep.yaml").write_text(WITH_OWN_LOSS if kind == "loss" else own_data)
+    assert "No module named 'bansweep_neighbour'" in from_python(tmp_path, environment, imports=imports)
+
+
+IN_A_TRIAL = """\
+import sys
+
+
+def loss(student_logits_BC, teacher_logits_BC, labels_B):
+    if "default_worker" in sys.argv[0] and {folder!r} in sys.path:
+        raise RuntimeError("the caller's folder was handed on")
+    return student_logits_BC.logsumexp(1)
+"""
+
+
 @pytest.mark.ray
 @pytest.mark.parametrize("connected", [False, True], ids=["own cluster", "caller's connection"])
 def test_the_api_leaves_the_callers_path_alone_and_keeps_it_from_trials(
     tmp_path: Path, environment: dict[str, str], connected: bool
 ) -> None:
-    """The script itself can import its neighbour; the trial, to which Ray hands the script's folder on, cannot."""
-    (tmp_path / "own.py").write_text(NEIGHBOUR)
-    (tmp_path / "bansweep_neighbour.py").write_text("def loss(logits, labels):\n    return logits.logsumexp(1)\n")
+    (tmp_path / "own.py").write_text(IN_A_TRIAL.format(folder=str(tmp_path)))
     (tmp_path / "sweep.yaml").write_text(WITH_OWN_LOSS)
-    (tmp_path / "script.py").write_text(FROM_PYTHON.format(connected=connected))
-    done = subprocess.run(
-        [sys.executable, "script.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert "No module named 'bansweep_neighbour'" in done.stdout
+    assert "trained 1" in from_python(tmp_path, environment, connected=connected)
 
 
 def test_only_absolute_entries_stay() -> None:

@@ -19,7 +19,7 @@ ALLOWED = {
     "regular_file": set(),
     "spec": {"errors", "regular_file"},
     "plan": {"errors", "spec"},
-    "own_code": {"errors", "spec"},
+    "own_code": {"errors", "import_path", "spec"},
     "losses": {"errors", "spec", "own_code"},
     "networks": {"errors", "spec", "own_code"},
     "data": {"errors", "regular_file", "spec", "plan", "own_code"},

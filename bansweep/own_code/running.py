@@ -5,6 +5,7 @@ Only ever called for what a user's own sweep says: to read a store, a record or 
 
 from __future__ import annotations
 
+import builtins
 import linecache
 import sys
 import traceback
@@ -15,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from bansweep.errors import TrainingError
+from bansweep.import_path import is_installed
 from bansweep.spec.own_code import OwnCode, OwnObject
 
 _REMEDY = "fix the file and run the sweep again: its generations get new ids"
@@ -61,6 +63,7 @@ def _module(code: OwnCode) -> ModuleType:
     # So that tracebacks show its lines, and classes of it can be looked up, though no such file is here.
     linecache.cache[label] = (len(code.text), None, code.text.splitlines(keepends=True), label)
     sys.modules[label] = module
+    module.__dict__["__builtins__"] = {**vars(builtins), "__import__": _import_installed}
     try:
         exec(compile(code.text, label, "exec"), module.__dict__)
     except SyntaxError as error:
@@ -68,6 +71,17 @@ def _module(code: OwnCode) -> ModuleType:
     except Exception as error:
         raise failure(code, error) from error
     return module
+
+
+def _import_installed(name: str, *scope_and_level: Any) -> ModuleType:
+    """What `import` does in user code: it finds only what is installed, in every process and however it was started.
+
+    A module beside the sweep file, or beside the script that calls bansweep, could change without changing any id.
+    """
+    top = name.partition(".")[0]
+    if not is_installed(top):
+        raise ModuleNotFoundError(f"No module named {top!r}", name=top)
+    return builtins.__import__(name, *scope_and_level)
 
 
 def _label(code: OwnCode) -> str:

@@ -10,9 +10,11 @@ import os
 from pathlib import Path
 
 from bansweep.plan.cost import Bf16
+from bansweep.regular_file import read_regular
 from bansweep.spec.resources import Resources
 
 _CPUINFO = Path("/proc/cpuinfo")
+_LARGEST_CPUINFO_BYTES = 16 << 20  # some 2 KB for each processor
 _DEVICES = Path("/dev")
 _AVX512 = frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl"})
 _AVX_NE_CONVERT = frozenset({"avx_vnni", "avx_vnni_int8", "avx_ne_convert"})
@@ -53,7 +55,7 @@ def has_gpu() -> bool:
 def _cpu_features() -> frozenset[str]:
     """The flags of the first CPU that Linux lists; empty where there are none."""
     try:
-        text = _CPUINFO.read_text(encoding="utf-8", errors="replace")
+        text = read_regular(_CPUINFO, _LARGEST_CPUINFO_BYTES).decode(errors="replace")
     except OSError:
         return frozenset()
     for line in text.splitlines():

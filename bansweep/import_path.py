@@ -11,30 +11,40 @@ import sys
 from collections.abc import Iterable
 from functools import cache
 
+# A Python that has not started by then is none: the executable of a process that embeds Python can be another program.
+_START_S = 60.0
+
 
 def leave_working_directory(*, started_as_module: bool) -> None:
     """Take the working directory off this process's `sys.path`: for commands, before they import anything else.
 
-    `python -m` puts it first (`started_as_module`), relative entries of PYTHONPATH mean it, and child processes would
-    inherit those. Absolute entries of PYTHONPATH stay: what they name counts as installed.
+    `python -m` puts it first (`started_as_module`), entries of PYTHONPATH can mean it, and child processes would
+    inherit those. Other absolute entries of PYTHONPATH stay: what they name counts as installed.
     """
     if started_as_module and not sys.flags.safe_path:
         del sys.path[0]
     given = os.environ.get("PYTHONPATH")
     if given is None:
         return
-    absolute = absolute_entries(given)
-    for entry in given.split(os.pathsep):
-        if not entry.startswith(os.sep):
-            folder = os.path.abspath(entry)  # noqa: PTH100  # as Python's own site module resolves it
-            if folder not in absolute.split(os.pathsep):
-                remove_first([folder])
-    os.environ["PYTHONPATH"] = absolute
+    kept = installed_entries(given)
+    # Absolute, as Python's own site module has made them.
+    dropped = {os.path.abspath(entry) for entry in given.split(os.pathsep)} - set(kept.split(os.pathsep))  # noqa: PTH100
+    remove_first(dropped)
+    os.environ["PYTHONPATH"] = kept
 
 
-def absolute_entries(path: str) -> str:
-    """The value of PYTHONPATH without its relative and empty entries."""
-    return os.pathsep.join(entry for entry in path.split(os.pathsep) if entry.startswith(os.sep))
+def installed_entries(path: str) -> str:
+    """The value of PYTHONPATH without relative and empty entries, and without the working directory.
+
+    The folder that bansweep itself is imported from stays: a checkout that is used without an installation.
+    """
+    here = os.path.realpath(os.curdir)
+    own_folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
+    return os.pathsep.join(
+        entry
+        for entry in path.split(os.pathsep)
+        if entry.startswith(os.sep) and (os.path.realpath(entry) != here or os.path.abspath(entry) == own_folder)  # noqa: PTH100
+    )
 
 
 def remove_first(folders: Iterable[str]) -> None:
@@ -76,10 +86,10 @@ def _installation() -> frozenset[str]:
     import json
     import subprocess
 
-    environment = {**os.environ, "PYTHONPATH": absolute_entries(os.environ.get("PYTHONPATH", ""))}
+    environment = {**os.environ, "PYTHONPATH": installed_entries(os.environ.get("PYTHONPATH", ""))}
     try:
         command = [sys.executable, "-P", "-c", "import json, sys; print(json.dumps(sys.path))"]
-        shown = subprocess.run(command, env=environment, capture_output=True, check=True).stdout
+        shown = subprocess.run(command, env=environment, capture_output=True, check=True, timeout=_START_S).stdout
         return frozenset(map(os.path.abspath, json.loads(shown)))
     except (OSError, ValueError, subprocess.SubprocessError):
         return frozenset(map(os.path.abspath, sys.path))

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from demo_sweep import Command, ended
 
-from bansweep.import_path import absolute_entries
+import bansweep
+from bansweep.import_path import installed_entries
 
 TINY = """\
 name: tiny
@@ -57,11 +58,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 # A path that another variable was to be put in front of, which is not set, begins with an empty entry.
-@pytest.mark.parametrize("path", [None, ":", ".:/nowhere"])
+@pytest.mark.parametrize("path", [None, ":", ".:/nowhere", "FOLDER"])
 def test_a_command_imports_nothing_from_the_working_directory(
     start: Command, folder: Path, environment: dict[str, str], path: str | None
 ) -> None:
-    env = {} if path is None else {"PYTHONPATH": f"{path}:{environment.get('PYTHONPATH', '')}"}
+    shown = (path or "").replace("FOLDER", str(folder))
+    env = {} if path is None else {"PYTHONPATH": f"{shown}:{environment.get('PYTHONPATH', '')}"}
     _, err = ended(start("plan", "sweep.yaml", "--store", folder / "store", env=env))
     assert "working directory" not in err
 
@@ -72,7 +74,7 @@ def test_trials_and_workers_import_nothing_from_the_working_directory(
     start: Command, folder: Path, environment: dict[str, str], workers: int
 ) -> None:
     options = ["--store", folder / "store", "--set", f"resources.workers={workers}"]
-    env = {"PYTHONPATH": f":{environment.get('PYTHONPATH', '')}"}
+    env = {"PYTHONPATH": f":{folder}:{environment.get('PYTHONPATH', '')}"}
     _, err = ended(start("run", "sweep.yaml", *options, env=env))
     assert "1 trained" in err
 
@@ -166,6 +168,20 @@ def test_the_api_leaves_the_callers_path_alone_and_keeps_it_from_trials(
     assert "trained 1" in from_python(tmp_path, environment, connected=connected)
 
 
-def test_only_absolute_entries_stay() -> None:
-    assert absolute_entries(":/a:.:b:/c/:") == "/a:/c/"
-    assert absolute_entries("") == ""
+def test_only_absolute_entries_stay_but_not_the_working_directory(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(folder)
+    assert installed_entries(f":/a:.:b:/c/:{folder}:{tmp_path / 'link'}:{folder}/below") == f"/a:/c/:{folder}/below"
+    assert installed_entries("") == ""
+
+
+def test_the_folder_of_an_uninstalled_checkout_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = Path(bansweep.__file__).parents[1]
+    monkeypatch.chdir(root)
+    assert installed_entries(f"{root}:.") == str(root)
+
+
+def test_with_safe_path_nothing_is_removed(environment: dict[str, str]) -> None:
+    """Python has put no working directory there; the first entry is another one."""
+    script = "import sys; from bansweep.import_path import leave_working_directory as leave; before = sys.path[:]; "
+    script += "leave(started_as_module=True); assert sys.path == before, sys.path"
+    subprocess.run([sys.executable, "-P", "-c", script], check=True, env=environment)

@@ -57,7 +57,7 @@ class Sweep:
     def request(
         self, store: str | Path | None = None, address: str | None = None, *, to_run: bool = False
     ) -> SweepRequest:
-        """What a subcommand of the command line would work on; `to_run` may prepare the data. Raises RequestError."""
+        """What a subcommand of the command line would work on. Raises RequestError; `to_run` also StoreError."""
         from bansweep.service.request import sweep_request
 
         if read_sweep(self.file, self.changes) != self.spec:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from bansweep.import_path import absolute_entries, remove_first
+from bansweep.import_path import installed_entries, remove_first
 
 if TYPE_CHECKING:
     from ray.job_config import JobConfig
@@ -81,7 +81,7 @@ def ray_environment(*, starts_cluster: bool) -> Iterator[None]:
         if not any(name in os.environ for name in _TOKEN_VARIABLES):
             values |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
         if "PYTHONPATH" in os.environ:
-            values["PYTHONPATH"] = absolute_entries(os.environ["PYTHONPATH"])
+            values["PYTHONPATH"] = installed_entries(os.environ["PYTHONPATH"])
     former = {name: os.environ.get(name) for name in values}
     _set(values)
     if "ray" in sys.modules:
@@ -118,17 +118,22 @@ def _set_constants(values: dict[str, bool]) -> None:
             setattr(module, name, value)
 
 
-def keep_credentials_from_trials() -> None:
-    """Stop Ray Tune from copying AWS_* variables of this process into the runtime environment of each trial.
+@contextmanager
+def credentials_kept_from_trials() -> Iterator[None]:
+    """Stop Ray Tune, meanwhile, from copying AWS_* variables of this process into each trial's runtime environment.
 
     Ray logs runtime environments in a file that every user of the machine can read, and puts them on command lines.
     Nodes have credentials of their own: a cluster started here inherits them from this process.
     """
     from ray.tune.execution import class_cache
 
-    class_cache.ENV_VARS_TO_PROPAGATE.difference_update(
-        [name for name in class_cache.ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")]
-    )
+    copied: set[str] = class_cache.ENV_VARS_TO_PROPAGATE
+    credentials = {name for name in copied if name.startswith("AWS_")}
+    copied -= credentials
+    try:
+        yield
+    finally:
+        copied |= credentials
 
 
 class _NoFolders(list[str]):

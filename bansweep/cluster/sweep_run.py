@@ -114,7 +114,7 @@ def _tune(
     from ray import tune
     from ray.exceptions import RayError
 
-    from bansweep.cluster.ray_environment import keep_credentials_from_trials
+    from bansweep.cluster.ray_environment import credentials_kept_from_trials
     from bansweep.cluster.searcher import SweepSearcher, TuneLoop
     from bansweep.cluster.trial import generation_trial
 
@@ -136,7 +136,6 @@ def _tune(
         )
         return {"job": job.model_dump_json(), "allocation": dataclasses.asdict(allocation)}
 
-    keep_credentials_from_trials()
     capacity = Capacity(allocation, lambda: cluster_nodes(announced))
     searcher = SweepSearcher(conductor, configuration, capacity)
     tuner = tune.Tuner(
@@ -157,7 +156,8 @@ def _tune(
         ),
     )
     try:
-        tuner.fit()
+        with credentials_kept_from_trials():
+            tuner.fit()
     except (tune.TuneError, RayError) as error:
         # What a generation does wrong never comes this far: this is Ray itself.
         raise ray_failure(error) from error

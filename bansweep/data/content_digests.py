@@ -1,4 +1,4 @@
-"""Digests of image files for the fingerprint of a set: of their bytes, and of what a reader takes from them.
+"""Digests and sizes of source files: of the bytes of images, and of what a reader takes from them.
 
 Where the bytes alone tell what is learnt, the digest is that of the bytes, which every stored id has inside. It differs
 where an earlier version read the same bytes wrongly: images that a tag turns, and labels that are matched by name.
@@ -11,9 +11,11 @@ import json
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from bansweep.data.class_order import NamedClasses, class_order
 from bansweep.data.file_digests import file_digest, file_digests
+from bansweep.data.sentences import TextFacts, text_facts
 from bansweep.data.sources.image_bytes import LARGEST_FILE_BYTES, is_turned
 from bansweep.errors import DataError
 from bansweep.regular_file import read_regular
@@ -35,13 +37,38 @@ def parquet_digests(
     cannot be read, or where class names do not go together.
     """
     splits = {"train": train, "test": test}
-    facts = {name: _remembered(_parquet_facts, spec, files, cache) for name, files in splits.items()}
-    read = {path: json.loads(text) for of_split in facts.values() for path, text in of_split.items()}
-    order = class_order([NamedClasses(path, tuple(read[path.absolute()]["classes"])) for path in (*train, *test)])
+    facts = {name: _parquet_facts(spec, files, cache) for name, files in splits.items()}
+    read = facts["train"] | facts["test"]
+    order = class_order([NamedClasses(path, tuple(read[path.absolute()].classes)) for path in (*train, *test)])
     if order.agreed:
-        return {name: sorted(read[path]["digest"] for path in of_split) for name, of_split in facts.items()}
+        return {name: sorted(one.digest for one in of_split.values()) for name, of_split in facts.items()}
     by_name = {name: sorted(_remembered(_named_rows, spec, files, cache).values()) for name, files in splits.items()}
     return {**by_name, "classes": list(order.names)}
+
+
+def parquet_rows(spec: ParquetImages, files: tuple[Path, ...], cache: Path) -> int:
+    """The number of images in these files. Raises DataError where one cannot be read."""
+    return sum(one.rows for one in _parquet_facts(spec, files, cache).values())
+
+
+def text_file_facts(files: Iterable[Path], cache: Path) -> list[TextFacts]:
+    """The digest and the tokens of each text, remembered in `cache`. Raises DataError where one is no text."""
+    texts = list(files)
+    remembered = file_digests(texts, cache, lambda path: json.dumps(text_facts(path)), "text_facts")
+    return [TextFacts(*json.loads(remembered[path.absolute()])) for path in texts]
+
+
+class _ParquetFacts(NamedTuple):
+    """What one file is known by; no `classes` where it has no names for them."""
+
+    digest: str
+    classes: list[str]
+    rows: int
+
+
+def _parquet_facts(spec: ParquetImages, files: tuple[Path, ...], cache: Path) -> dict[Path, _ParquetFacts]:
+    remembered = _remembered(_read_parquet_facts, spec, files, cache)
+    return {path: _ParquetFacts(*json.loads(text)) for path, text in remembered.items()}
 
 
 def _remembered(
@@ -59,14 +86,14 @@ def _image_digest(path: Path) -> str:
     return hashlib.sha256(encoded).hexdigest() + _turned(is_turned(encoded))
 
 
-def _parquet_facts(spec: ParquetImages, path: Path) -> str:
-    """As JSON: `digest`, and the `classes` by label, none where the file has no names."""
+def _read_parquet_facts(spec: ParquetImages, path: Path) -> str:
     from bansweep.data.sources.parquet_files import class_names, encoded_images, opened_parquet
 
     with opened_parquet(path, spec.image, spec.label) as file:
         turned = any(is_turned(encoded) for _, encoded in encoded_images(path, file, spec.image))
-        classes = class_names(file, spec.label)
-    return json.dumps({"digest": file_digest(path) + _turned(turned), "classes": classes})
+        classes = list(class_names(path, file, spec.label))
+        rows = int(file.metadata.num_rows)
+    return json.dumps(_ParquetFacts(file_digest(path) + _turned(turned), classes, rows))
 
 
 def _named_rows(spec: ParquetImages, path: Path) -> str:
@@ -80,7 +107,7 @@ def _named_rows(spec: ParquetImages, path: Path) -> str:
 
     digest = hashlib.sha256()
     with opened_parquet(path, spec.image, spec.label) as file:
-        classes = class_names(file, spec.label)
+        classes = class_names(path, file, spec.label)
         labels_N = labels(path, file, spec.label)
         require_labels_below(len(classes), path, labels_N)
         for label, (_, encoded) in zip(labels_N.tolist(), encoded_images(path, file, spec.image), strict=True):

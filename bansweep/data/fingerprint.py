@@ -1,4 +1,4 @@
-"""What a data set is, told without decoding it: `bansweep plan` needs no image, nor a package that reads one.
+"""What a data set is, told without decoding it: `bansweep plan` needs no pixels.
 
 A known set has a pinned fingerprint, the digest of its content (`known_sets.py`), which is checked when a source is
 decoded. Any other text is known by its words, any other image set by its files (`content_digests.py`), which are read
@@ -10,18 +10,16 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from bansweep.data.cache import cache_folder
-from bansweep.data.content_digests import image_digests, parquet_digests
-from bansweep.data.file_digests import file_digests
+from bansweep.data.content_digests import image_digests, parquet_digests, parquet_rows, text_file_facts
 from bansweep.data.known_sets import KNOWN_SETS, PENN_TREEBANK
-from bansweep.data.sentences import text_digest, text_fingerprint
-from bansweep.data.size import whole_limits
+from bansweep.data.sentences import text_fingerprint
 from bansweep.data.source_files import image_folder_files, parquet_files
 from bansweep.data.splits import split_ranges
 from bansweep.data.text_files import SplitFiles, text_files
-from bansweep.data.token_counts import tokens_used
+from bansweep.data.token_counts import TokenCounts, tokens_used
 from bansweep.errors import DataError
 from bansweep.plan.generation import DataIdentity
 from bansweep.spec.data import Cifar, DataSpec, Digits, ImageFolder, OwnImages, ParquetImages, is_text
@@ -37,15 +35,14 @@ def data_identity(spec: DataSpec, cache: Path | None = None) -> DataIdentity:
 def data_identities(spec: DataSpec, cache: Path | None = None) -> tuple[DataIdentity, ...]:
     """The identities that what `spec` names has or had, the normalised one first, which has no limit without effect.
 
-    Earlier versions distinguished a `limit` or `test_limit` equal to the whole set from none. Where the size of the set
-    is unknown until it is prepared, the limits stay as they are. `cache` (default: `cache_folder()`) has the digests of
-    files and the prepared sets. Raises DataError where files are missing or are not text, or where a known set is too
+    Earlier versions distinguished a `limit` or `test_limit` equal to the whole set from none. The size of a set that a
+    user's function makes is unknown: its limits stay as they are. `cache` (default: `cache_folder()`) has the digests
+    of files. Raises DataError where files are missing or are not text, or where a known set is too
     small for the subsets that `spec` asks for.
     """
     cache = cache or cache_folder()
     fingerprints = source_fingerprints(spec, cache)
-    whole = next(filter(None, (whole_limits(spec, one, cache) for one in fingerprints)), None)
-    whole_training, whole_test = (None, None) if whole is None else whole
+    whole = whole_limits(spec, cache)
     return tuple(
         DataIdentity(
             kind=spec.kind,
@@ -56,14 +53,45 @@ def data_identities(spec: DataSpec, cache: Path | None = None) -> tuple[DataIden
             test_limit=test_limit,
         )
         for fingerprint in fingerprints
-        for limit in _spellings(spec.limit, whole_training)
-        for test_limit in _spellings(spec.test_limit, whole_test)
+        for limit in _spellings(spec.limit, whole.limit)
+        for test_limit in _spellings(spec.test_limit, whole.test_limit)
     )
 
 
 def _spellings(limit: int | None, whole: int | None) -> tuple[int | None, ...]:
     """The limits that leave as much as `limit`, the normalised one first."""
     return (None, whole) if whole is not None and limit in (None, whole) else (limit,)
+
+
+class WholeLimits(NamedTuple):
+    """The `limit` and the `test_limit` that leave nothing out; None where no number is known to do that."""
+
+    limit: int | None
+    test_limit: int | None
+
+
+def whole_limits(spec: DataSpec, cache: Path) -> WholeLimits:
+    """What takes the whole of the set that `spec` names, exactly. Raises DataError as `data_identities` does."""
+    match spec:
+        case Digits() | Cifar():
+            known = KNOWN_SETS[spec.kind]
+            return WholeLimits(known.training_images - spec.validation, known.test_images)
+        case ParquetImages():
+            training = parquet_rows(spec, parquet_files(spec.train), cache)
+            return WholeLimits(training - spec.validation, parquet_rows(spec, parquet_files(spec.test), cache))
+        case ImageFolder():
+            files = image_folder_files(spec.root)
+            return WholeLimits(len(files.train) - spec.validation, len(files.test))
+        case OwnImages():
+            return WholeLimits(None, None)
+        case PennTreebank():
+            tokens = PENN_TREEBANK.tokens
+        case WikiText2() | TextFiles():
+            tokens = TokenCounts(*(facts.tokens for facts in text_file_facts(text_files(spec), cache)))
+        case _:
+            assert_never(spec)
+    # One number limits the validation text and the test text.
+    return WholeLimits(tokens.training, tokens.test if tokens.test == tokens.validation else None)
 
 
 def source_fingerprints(spec: DataSpec, cache: Path) -> tuple[str, ...]:
@@ -125,8 +153,7 @@ def _source_fingerprint(spec: DataSpec, cache: Path) -> str:
 
 
 def _text_content(files: SplitFiles, cache: Path) -> str:
-    digests = file_digests(files, cache, text_digest)
-    return text_fingerprint([digests[file.absolute()] for file in files])
+    return text_fingerprint([facts.digest for facts in text_file_facts(files, cache)])
 
 
 def _folder_content(root: Path, cache: Path) -> dict[str, str]:

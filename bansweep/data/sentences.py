@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from io import TextIOWrapper
 from pathlib import Path
+from typing import NamedTuple
 
 from bansweep.errors import DataError
 from bansweep.regular_file import open_regular
@@ -40,17 +41,30 @@ def sentences(path: Path) -> Iterator[list[str]]:
         raise DataError(f"{path} holds no word", remedy="a text has one sentence a line, words separated by blanks")
 
 
+class TextFacts(NamedTuple):
+    """What planning needs of a text: the digest of its words, and its tokens (words, and an `<eos>` for every line)."""
+
+    digest: str
+    tokens: int
+
+
 def text_digest(path: Path) -> str:
     """SHA-256 in hexadecimal of a text's words: one blank between words, a line feed after each line.
 
     Which blanks stand where, line ends of either kind and a byte order mark make no difference, as nothing that is
     learnt depends on them. Raises DataError as `sentences` does.
     """
-    digest = hashlib.sha256()
+    return text_facts(path).digest
+
+
+def text_facts(path: Path) -> TextFacts:
+    """The digest and the number of tokens of a text, in one reading. Raises DataError as `sentences` does."""
+    digest, tokens = hashlib.sha256(), 0
     for words in sentences(path):
         digest.update(" ".join(words).encode())
         digest.update(b"\n")
-    return digest.hexdigest()
+        tokens += len(words) + 1
+    return TextFacts(digest.hexdigest(), tokens)
 
 
 def text_fingerprint(digests: Sequence[str]) -> str:

@@ -1,9 +1,9 @@
-"""The size of a data set without decoding it: `bansweep plan` needs it for costs and for ids."""
+"""The size of a data set without decoding it, for the costs that `bansweep plan` estimates."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple, assert_never
+from typing import assert_never
 
 from bansweep.data.cache import cache_folder, prepared_folder
 from bansweep.data.descriptions import PreparedImages, PreparedText, read_description, read_vocabulary
@@ -32,40 +32,11 @@ def data_size(spec: DataSpec, fingerprint: str, cache: Path | None = None) -> Da
     `cache` (default: `cache_folder()`) is where prepared sets are looked for; nothing is written. Never fails: what is
     wrong with the data is for others to say.
     """
-    prepared = _prepared(fingerprint, cache)
+    prepared = prepared_folder(cache or cache_folder(), fingerprint)
     try:
         return _text_size(spec, prepared) if is_text(spec) else _image_size(spec, prepared)
     except DataError:
         return None
-
-
-class WholeLimits(NamedTuple):
-    """The `limit` and the `test_limit` that leave nothing out. `test_limit` is None where no number does that."""
-
-    limit: int
-    test_limit: int | None
-
-
-def whole_limits(spec: DataSpec, fingerprint: str, cache: Path | None = None) -> WholeLimits | None:
-    """What takes the whole of the set with this fingerprint; None where that is unknown until the set is prepared.
-
-    The counts are exact: an estimate could give a part the id of the whole. `cache` as for `data_size`. Never fails.
-    """
-    prepared = _prepared(fingerprint, cache)
-    try:
-        if is_text(spec):
-            published = isinstance(spec, PennTreebank)
-            tokens = PENN_TREEBANK.tokens if published else read_description(prepared, PreparedText).tokens
-            # One number limits the validation text and the test text.
-            return WholeLimits(tokens.training, tokens.test if tokens.test == tokens.validation else None)
-        known = KNOWN_SETS.get(spec.kind) or read_description(prepared, PreparedImages)
-        return WholeLimits(known.training_images - spec.validation, known.test_images)
-    except DataError:
-        return None
-
-
-def _prepared(fingerprint: str, cache: Path | None) -> Path:
-    return prepared_folder(cache or cache_folder(), fingerprint)
 
 
 def _image_size(spec: ImageDataSpec, prepared: Path) -> DataSize:

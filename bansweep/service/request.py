@@ -86,7 +86,7 @@ def sweep_request(
 ) -> SweepRequest:
     """Read, validate and plan a sweep file. `address` is that of the Ray cluster that will train, if there is one.
 
-    Side effect: `to_run` may prepare the data set (`planning.planned`). Raises RequestError with all that is wrong.
+    Raises RequestError with all that is wrong, and StoreError for a plan `to_run` where the store cannot be read.
     """
     changes = tuple(overrides or ())
     sweep = read_sweep(path, changes)

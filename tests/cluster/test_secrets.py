@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from demo_sweep import Command, ended
 
-from bansweep.cluster.ray_environment import keep_credentials_from_trials
+from bansweep.cluster.ray_environment import credentials_kept_from_trials
 
 SWEEP = """\
 name: secrets
@@ -84,7 +84,9 @@ def test_a_run_writes_no_secret_anywhere(
     home = tmp_path / "home"
     home.mkdir()
     (tmp_path / "sweep.yaml").write_text(SWEEP)
-    planted = {**SECRETS, **token, "TMPDIR": str(temporary), "HOME": str(home), "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+    # Without the address of a server, MLflow's database is a file in the store, and searched with it.
+    tracking = SECRETS if token else {name: value for name, value in SECRETS.items() if name != "MLFLOW_TRACKING_URI"}
+    planted = {**tracking, **token, "TMPDIR": str(temporary), "HOME": str(home), "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
     lines = CommandLines()
     lines.start()
     try:
@@ -107,17 +109,18 @@ def test_tune_copies_no_variable_that_holds_a_secret(monkeypatch: pytest.MonkeyP
     from ray.train.v2._internal.constants import get_env_vars_to_propagate
     from ray.tune.execution import class_cache
 
-    monkeypatch.setattr(class_cache, "ENV_VARS_TO_PROPAGATE", set(class_cache.ENV_VARS_TO_PROPAGATE))
+    before = set(class_cache.ENV_VARS_TO_PROPAGATE)
     for name in (*SECRETS, *RAY_TOKEN):
         monkeypatch.setenv(name, "planted-value")
-    keep_credentials_from_trials()
 
     class Trainable:
         pass
 
-    actor = class_cache._ActorClassCache().get(Trainable)
+    with credentials_kept_from_trials():
+        actor = class_cache._ActorClassCache().get(Trainable)
     variables = actor._default_options["runtime_env"]["env_vars"]
     assert "PL_DISABLE_FORK" in variables, "it is the environment of a trial"
     assert "planted-value" not in variables.values()
     assert "planted-value" not in get_env_vars_to_propagate().values()
     assert os.environ["AWS_ACCESS_KEY_ID"] == "planted-value", "the driver keeps its own"
+    assert before == class_cache.ENV_VARS_TO_PROPAGATE, "so do other experiments of the same process"

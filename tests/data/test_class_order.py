@@ -14,7 +14,7 @@ import pytest
 from bansweep.data.builder import decode_images
 from bansweep.data.canonical import content_fingerprint
 from bansweep.data.decoded import DecodedImages
-from bansweep.data.fingerprint import source_fingerprint
+from bansweep.data.fingerprint import source_fingerprints
 from bansweep.errors import DataError
 from bansweep.spec.data import ParquetImages
 
@@ -97,7 +97,7 @@ def test_the_class_order_of_any_file_changes_neither_labels_nor_fingerprint(sets
         spec = sets.spec(*orders)
         decoded = decode_images(spec, tmp_path)
         assert named_images(decoded) == expected, orders
-        fingerprint = source_fingerprint(spec, tmp_path / "cache")
+        fingerprint = source_fingerprints(spec, tmp_path / "cache")[0]
         if len(set(orders)) == 1:
             # Files that agree were always read rightly: numbering and id stay, for stored networks rest on both.
             assert decoded.classes == orders[0]
@@ -117,12 +117,12 @@ def test_the_fingerprint_by_name_sees_labels_images_split_and_names(tmp_path: Pa
     def fingerprint(images: object = IMAGES, labels: list[int] = [0, 1, 2], names: Order = ("a", "b", "c")) -> str:  # noqa: B006
         train = write_parquet(tmp_path / "train.parquet", images, labels * 3, metadata=hub_names(names))
         test = write_parquet(tmp_path / "test.parquet", IMAGES[:3], [0, 1, 2], metadata=hub_names(names[::-1]))
-        return source_fingerprint(ParquetImages(train=train, test=test), tmp_path / "cache")
+        return source_fingerprints(ParquetImages(train=train, test=test), tmp_path / "cache")[0]
 
     original = fingerprint()
-    swapped = source_fingerprint(
+    swapped = source_fingerprints(
         ParquetImages(train=tmp_path / "test.parquet", test=tmp_path / "train.parquet"), tmp_path / "cache"
-    )
+    )[0]
     changed = [fingerprint(IMAGES[::-1]), fingerprint(labels=[0, 2, 1]), fingerprint(names=("a", "b", "d")), swapped]
     assert len({original, *changed}) == 5
     assert fingerprint() == original
@@ -131,7 +131,7 @@ def test_the_fingerprint_by_name_sees_labels_images_split_and_names(tmp_path: Pa
 def refused(spec: ParquetImages, tmp_path: Path) -> DataError:
     """The same error, whether a set is planned or decoded."""
     with pytest.raises(DataError) as planned:
-        source_fingerprint(spec, tmp_path / "cache")
+        source_fingerprints(spec, tmp_path / "cache")[0]
     with pytest.raises(DataError) as decoded:
         decode_images(spec, tmp_path)
     assert planned.value.cause == decoded.value.cause

@@ -12,7 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from bansweep.data.builder import decode_images
 from bansweep.data.decoded import Pixels
-from bansweep.data.fingerprint import source_fingerprint
+from bansweep.data.fingerprint import source_fingerprints
 from bansweep.data.sources.encoded import decode_image
 from bansweep.data.sources.image_bytes import is_turned
 from bansweep.errors import DataError
@@ -120,7 +120,7 @@ def test_only_sets_with_turned_images_have_another_fingerprint(image_folder: Pat
         path.write_bytes(encoded(np.asarray(Image.open(path)), orientation))
         digests = {file.relative_to(image_folder).as_posix(): file_digest(file) for file in image_folder.rglob("*.png")}
         former = _digest({"kind": "folder", "files": digests})
-        assert (source_fingerprint(ImageFolder(root=image_folder), tmp_path / "cache") != former) == changes
+        assert (source_fingerprints(ImageFolder(root=image_folder), tmp_path / "cache")[0] != former) == changes
 
 
 def test_turned_images_in_parquet(tmp_path: Path, write_parquet: object) -> None:

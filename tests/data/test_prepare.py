@@ -19,7 +19,7 @@ from bansweep.data.builder import decode_images
 from bansweep.data.cache import prepared_folder
 from bansweep.data.decoded import DecodedImages
 from bansweep.data.file_digests import SETTLED_NS
-from bansweep.data.fingerprint import source_fingerprint
+from bansweep.data.fingerprint import source_fingerprints
 from bansweep.data.images import load_images
 from bansweep.data.prepare import prepare
 from bansweep.errors import DataError
@@ -122,7 +122,7 @@ def test_files_that_change_while_they_are_decoded_are_refused(
         return decoded
 
     monkeypatch.setattr("bansweep.data.prepare.decode_images", decode_while_copying)
-    fingerprint = source_fingerprint(spec, cache)
+    fingerprint = source_fingerprints(spec, cache)[0]
     with pytest.raises(DataError, match="folder changed while they were read"):
         prepare(spec, cache)
     assert not prepared_folder(cache, fingerprint).exists()

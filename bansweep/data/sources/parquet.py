@@ -62,7 +62,7 @@ def _read_split(paths: Sequence[Path], image_column: str, label_column: str) -> 
     with contextlib.ExitStack() as stack:
         opened = [(path, stack.enter_context(opened_parquet(path, image_column, label_column))) for path in paths]
         parts = tuple(
-            _Part(NamedClasses(path, class_names(file, label_column)), labels(path, file, label_column))
+            _Part(NamedClasses(path, class_names(path, file, label_column)), labels(path, file, label_column))
             for path, file in opened
         )
         total = sum(len(part.labels_N) for part in parts)

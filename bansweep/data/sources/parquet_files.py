@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from bansweep.data.decoded import Labels
@@ -44,8 +45,12 @@ def opened_parquet(path: Path, image_column: str, label_column: str) -> Iterator
         yield file
 
 
-def class_names(file: pq.ParquetFile, label_column: str) -> tuple[str, ...]:
-    """The class names by label; none where the schema has none."""
+def class_names(path: Path, file: pq.ParquetFile, label_column: str) -> tuple[str, ...]:
+    """The class names by label; none where the schema has none.
+
+    Names are a list, or a mapping from "0", "1", ... as in a data set's card. Raises DataError for any other form: it
+    would be read as if there were no names, and labels of other files could not be matched.
+    """
     metadata = file.schema_arrow.metadata or {}
     if b"classes" in metadata:
         return tuple(metadata[b"classes"].decode("utf-8", "replace").split(","))
@@ -53,7 +58,16 @@ def class_names(file: pq.ParquetFile, label_column: str) -> tuple[str, ...]:
         names = json.loads(metadata[b"huggingface"])["info"]["features"][label_column]["names"]
     except (KeyError, TypeError, ValueError, RecursionError):
         return ()
-    return tuple(str(name) for name in names) if isinstance(names, list) else ()
+    if names is None:
+        return ()
+    if isinstance(names, dict) and sorted(names) == sorted(map(str, range(len(names)))):
+        names = [names[str(label)] for label in range(len(names))]
+    if not isinstance(names, list):
+        raise DataError(
+            f"{path}: the class names of {label_column!r} in its schema are no list of names",
+            remedy="write a list of names, one for each label, or leave the names out in all files",
+        )
+    return tuple(str(name) for name in names)
 
 
 def labels(path: Path, file: pq.ParquetFile, column: str) -> Labels:
@@ -92,10 +106,12 @@ def encoded_images(path: Path, file: pq.ParquetFile, column: str) -> Iterator[tu
             raise _damaged(path, error) from None
         if batch is None:
             return
-        for value in batch.column(column).to_pylist():
-            encoded = value.get("bytes") if isinstance(value, dict) else value
+        values = batch.column(column)
+        is_struct = pa.types.is_struct(values.type)
+        # Converting whole structs takes several times as long.
+        for position, encoded in enumerate((pc.struct_field(values, "bytes") if is_struct else values).to_pylist()):
             if encoded is None:
-                raise _missing_image(row_place(path, row), value)
+                raise _missing_image(row_place(path, row), values[position].as_py())
             yield row_place(path, row), encoded
             row += 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from contextlib import suppress
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
@@ -17,6 +18,8 @@ _KINDS = (
     (stat.S_ISBLK, "device"),
 )
 _CHUNK_BYTES = 1 << 16
+_LEASE_S = 10.0
+_PAUSE_S = 0.05
 
 
 class UnusableFileError(OSError):
@@ -50,13 +53,25 @@ def append_regular(path: Path) -> BufferedWriter:
 
 def _opened(path: Path, flags: int) -> int:
     """Returns a descriptor of a regular file, without waiting for a pipe's other end."""
-    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, 0o666)
+    descriptor = _open(path, flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
         _check(os.fstat(descriptor))  # another file may have taken the path since the first check
         return descriptor
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def _open(path: Path, flags: int) -> int:
+    """As `os.open`, with patience for another process that has a lease on the file, as file servers have."""
+    deadline = time.monotonic() + _LEASE_S
+    while True:
+        try:
+            return os.open(path, flags, 0o666)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE_S)
 
 
 def read_regular(path: Path, at_most: int) -> bytes:

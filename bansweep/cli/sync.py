@@ -36,7 +36,7 @@ def sync(
     from bansweep.service.tracking import finished_ensembles, finished_generations, tracker_of
 
     tracker = tracker_of(kept, graph.sweep, thorough=True)
-    tracker.start(graph, sweep.read_text(encoding="utf-8"))
+    tracker.start(graph, request.text)
     finished = kept.finished(graph.generations)
     ends = ended_chains(graph, kept)
     left_out = not_needed(graph, ends)

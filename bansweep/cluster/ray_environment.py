@@ -22,6 +22,9 @@ _VARIABLES: dict[str, str | None] = {
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     "RAY_CLIENT_MODE": "0",
     "RAY_TRAIN_V2_ENABLED": "1",
+    # A site's callbacks expect other experiments than a sweep's.
+    "RAY_TUNE_CALLBACKS": None,
+    "RAY_TRAIN_CALLBACKS": None,
     "RAY_USAGE_STATS_ENABLED": "0",
     # Otherwise Ray's C++ code ends this process a minute after the GCS server's death: before MLflow's runs are closed,
     # or, in a notebook, while another sweep runs. `ray_watch` ends the sweep instead.
@@ -49,11 +52,12 @@ _VARIABLES_OF_NEW_CLUSTER: dict[str, str | None] = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "RAY_REDIS_ADDRESS": None,
     "RAY_GCS_SERVER_PORT": None,
+    "RAY_RUNTIME_ENV_HOOK": None,
 }
 
 # How long Ray waits for its own processes, unless a site says otherwise: a busy machine needs more than Ray's defaults.
 _PATIENCE = {
-    "RAY_gcs_server_port_wait_time_s": "120",
+    "RAY_gcs_server_port_wait_time_s": "60",
     "RAY_worker_register_timeout_seconds": "300",
 }
 
@@ -63,8 +67,8 @@ _READ_AT_IMPORT = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "ENABLE_RAY_CLUSTER",
 }
 
-# A cluster of our own gets a token of its own, unless one of these says what to use.
-_TOKEN_VARIABLES = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+# A cluster of our own gets a token of its own, unless one of these names another, or RAY_AUTH_MODE is "disabled".
+_TOKEN_VARIABLES = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 
 
 @contextmanager
@@ -78,7 +82,7 @@ def ray_environment(*, starts_cluster: bool) -> Iterator[None]:
     if starts_cluster:
         values |= _VARIABLES_OF_NEW_CLUSTER
         values |= {name: seconds for name, seconds in _PATIENCE.items() if name not in os.environ}
-        if not any(name in os.environ for name in _TOKEN_VARIABLES):
+        if os.environ.get("RAY_AUTH_MODE") != "disabled" and not any(name in os.environ for name in _TOKEN_VARIABLES):
             values |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
         if "PYTHONPATH" in os.environ:
             values["PYTHONPATH"] = installed_entries(os.environ["PYTHONPATH"])

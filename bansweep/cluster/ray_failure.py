@@ -1,4 +1,4 @@
-"""What a user is told where Ray itself fails, in two lines: the cause, and what helps against this one."""
+"""Errors for failures of Ray itself, in two lines: the cause, and what helps against this one."""
 
 from __future__ import annotations
 
@@ -12,24 +12,29 @@ _LONGEST_REASON = 300
 # Ray's words. Where it words a cause otherwise, the general remedy is given.
 # As a RuntimeError of Tune's this one reaches the driver where an actor was between two calls.
 _OUT_OF_MEMORY = "node running low on memory"
-_TIMED_OUT = ("timed out during startup", "Failed to start GCS")
+_TIMED_OUT = ("timed out during startup", "Failed to start GCS", "Timed out waiting for file")
 _SOCKET_PATH = "AF_UNIX path length"
 _UNAUTHENTICATED = ("InvalidAuthToken", "Unauthenticated", "authentication token")
 _NOTHING_RUNS = "Could not find any running Ray instance"
 _VERSIONS = "Version mismatch"
 
 _TOKEN_REMEDY = "set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH, to the cluster's token"
-_RESUME = "run the same command again: finished generations and saved epochs are kept"
+RESUME = "run the same command to resume: finished generations and saved epochs are kept"
 
 
 class StartTimeoutError(ClusterError):
     """Ray's processes started, but did not answer in time: the machine may be busy."""
 
 
-def start_failure(error: BaseException) -> ClusterError:
-    """The error for a cluster that does not start on this machine."""
+def start_failure(error: BaseException, *, were_alive: bool = True) -> ClusterError:
+    """The error for a cluster that does not start on this machine. `were_alive`: none of its processes had ended."""
     reason = _in_one_line(error)
     if any(words in reason for words in _TIMED_OUT):
+        if not were_alive:
+            return ClusterError(
+                "cannot start Ray on this machine: one of its processes ended by itself",
+                remedy=f"Ray's logs say why: {_logs()}",
+            )
         return StartTimeoutError(
             "cannot start Ray on this machine: its processes did not answer in time, in two attempts",
             remedy=f"this machine may be overloaded: try again when it is less busy; Ray's logs are in {_logs()}",
@@ -42,8 +47,8 @@ def start_failure(error: BaseException) -> ClusterError:
         )
     if _is_authentication(error, reason):
         return ClusterError(
-            f"cannot start Ray on this machine: {reason}",
-            remedy="unset RAY_AUTH_MODE, RAY_AUTH_TOKEN and RAY_AUTH_TOKEN_PATH, or give a valid token there",
+            "cannot start Ray on this machine: RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH holds no valid token",
+            remedy="correct these variables, or unset them: bansweep then uses a token of its own",
         )
     if isinstance(error, OSError) and error.errno is not None:
         return ClusterError(
@@ -86,10 +91,10 @@ def ray_failure(error: BaseException) -> ClusterError:
     if ran_out_of_memory(error):
         return ClusterError(
             "Ray ended a generation's process: its node's memory ran out",
-            remedy=f"{_RESUME}; a smaller resources.concurrency, or resources.teacher_memory_gb, needs less of it",
+            remedy=f"{RESUME}; a smaller resources.concurrency, or resources.teacher_memory_gb, needs less of it",
         )
     return ClusterError(
-        f"Ray gave up: {(str(error).strip().splitlines() or [type(error).__name__])[-1]}", remedy=_RESUME
+        f"Ray gave up: {(str(error).strip().splitlines() or [type(error).__name__])[-1]}", remedy=RESUME
     )
 
 

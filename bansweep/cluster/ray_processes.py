@@ -12,13 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from bansweep.cluster.ray_failure import RESUME
 from bansweep.errors import ClusterError
 
 _KNOCK_INTERVAL_S = 2.0
 _KNOCK_TIMEOUT_S = 3.0
 _KILLED_S = 5.0
-
-_RESUME = "run the same command to resume: finished generations and saved epochs are kept"
 
 
 class Probe(Protocol):
@@ -97,7 +96,7 @@ class HeadProbe:
                 return None
             return ClusterError(
                 f"the head of the Ray cluster at {self._address} died or cannot be reached: {error.strerror or error}",
-                remedy=f"start the cluster again, then {_RESUME}",
+                remedy=f"start the cluster again, then {RESUME}",
             )
         self._answered_at = self._clock()
         return None
@@ -124,7 +123,7 @@ def kill_remaining(node_processes: Iterable[subprocess.Popen[bytes]], raylet_pid
 
 
 def _node_died(how: str) -> ClusterError:
-    return ClusterError(f"Ray's node on this machine died: {how}", remedy=_RESUME)
+    return ClusterError(f"Ray's node on this machine died: {how}", remedy=RESUME)
 
 
 def _is_open(connection: socket.socket) -> bool:

@@ -25,6 +25,8 @@ _LOOK_INTERVAL_S = 0.5
 _STOP_S = 2.0
 # An interrupted driver may be publishing a generation to a slow object store.
 _STOP_INTERRUPTED_S = 10.0
+# On a connection that goes on, Tune ends its trials before the caller gets the processors back.
+_STOP_CLEANLY_S = 60.0
 # Ray can report an error shortly before the operating system reports the death behind it.
 _CAUSE_S = 3.0
 # A shorter loss of the network is no death of the head.
@@ -35,15 +37,23 @@ _OWN_PROCESSES = {"raylet": "raylet", "gcs_server": "GCS server"}
 
 
 class RayWatch:
-    """The processes of Ray's that a sweep needs: the node on this machine, and the head of the cluster."""
+    """The processes of Ray's that a sweep needs: the node on this machine, and the head of the cluster.
 
-    def __init__(self, probes: Sequence[Probe]) -> None:
+    `of_caller`: the connection was there before the sweep, and is there after it.
+    """
+
+    def __init__(self, probes: Sequence[Probe], *, of_caller: bool = False) -> None:
         self._probes = probes
+        self.of_caller = of_caller
 
     def loss(self, patience_s: float = _SILENCE_S) -> ClusterError | None:
         """The error to raise if one of the processes is dead."""
         losses = (probe.loss(patience_s) for probe in self._probes)
-        return next((loss for loss in losses if loss is not None), None)
+        loss = next((loss for loss in losses if loss is not None), None)
+        if loss is not None and self.of_caller:
+            # bansweep does not close what it did not open, and a dead connection stays until it is closed.
+            return ClusterError(loss.cause, remedy=f"call ray.shutdown(), then {loss.remedy}")
+        return loss
 
     def cause_of(self, error: BaseException) -> BaseException:
         """The death that explains an error of Ray's, if there is one within a few seconds; otherwise the error."""
@@ -59,10 +69,10 @@ class RayWatch:
 
 
 @contextmanager
-def ray_watch(*, started_here: bool) -> Iterator[RayWatch]:
-    """Watch the Ray that this process is connected to.
+def ray_watch(owner: str) -> Iterator[RayWatch]:
+    """Watch the Ray that this process is connected to, by a connection of this `owner` (`session.Owner`).
 
-    Side effect: after a death, the processes that remain of a node that was started here are killed on leaving.
+    Side effect: after a death, the processes that remain of a node of this command's own are killed on leaving.
     """
     from ray._private import worker
 
@@ -70,17 +80,18 @@ def ray_watch(*, started_here: bool) -> Iterator[RayWatch]:
     node: Any = worker._global_node
     processes = {kind: infos[0].process for kind, infos in node.all_processes.items()}
     if "gcs_server" in processes:
-        watch = RayWatch([ChildProbe(name, processes[kind]) for kind, name in _OWN_PROCESSES.items()])
+        probes = [ChildProbe(name, processes[kind]) for kind, name in _OWN_PROCESSES.items()]
+        watch = RayWatch(probes, of_caller=owner == "caller")
         try:
             yield watch
         finally:
-            if started_here and watch.loss() is not None:
+            if owner == "command" and watch.loss() is not None:
                 end_ray()
                 kill_remaining(processes.values(), processes["raylet"].pid)
         return
     raylet_probe = SocketProbe(node.raylet_socket_name)
     try:
-        yield RayWatch([raylet_probe, HeadProbe(node.gcs_address)])
+        yield RayWatch([raylet_probe, HeadProbe(node.gcs_address)], of_caller=owner == "caller")
     finally:
         raylet_probe.close()
 
@@ -88,23 +99,28 @@ def ray_watch(*, started_here: bool) -> Iterator[RayWatch]:
 class StoppedError(BaseException):
     """Raised inside a watched call that must not continue.
 
-    Not an `Exception`: after one, Tune would clean up with further calls to Ray.
+    Not an `Exception`: after one, Tune would clean up with further calls to Ray, which ends anyway.
     """
+
+
+class CleanStopError(Exception):
+    """Raised inside a watched call that must not continue, on a connection that goes on: Tune then ends its trials."""
 
 
 def call_watched(work: Callable[[Callable[[], None]], None], watch: RayWatch) -> None:
     """Call `work` in a thread of its own and return when it returns.
 
-    `work` is given a function that it must call often, which raises StoppedError once `work` must stop. A call that is
-    inside Ray's C++ code, where nothing can interrupt it, is abandoned after some seconds.
+    `work` is given a function that it must call often, which raises StoppedError or CleanStopError once `work` must
+    stop. A call that is inside Ray's C++ code, where nothing can interrupt it, is abandoned after some seconds.
     Raises what `work` raises; ClusterError within seconds of the death of a process that `watch` watches.
     """
     ended, stopping = threading.Event(), threading.Event()
+    stop: list[type[BaseException]] = [StoppedError]
     errors: list[BaseException] = []
 
     def check() -> None:
         if stopping.is_set():
-            raise StoppedError
+            raise stop[0]
 
     def run() -> None:
         try:
@@ -124,8 +140,11 @@ def call_watched(work: Callable[[Callable[[], None]], None], watch: RayWatch) ->
                 _log.warning("%s; ending the sweep", loss.cause)
                 raise loss
     except BaseException as error:
+        died = isinstance(error, ClusterError)
+        if watch.of_caller and not died:
+            stop[0] = CleanStopError
         stopping.set()
-        ended.wait(_STOP_S if isinstance(error, ClusterError) else _STOP_INTERRUPTED_S)
+        ended.wait(_STOP_S if died else _STOP_CLEANLY_S if watch.of_caller else _STOP_INTERRUPTED_S)
         raise
     for failure in errors:
         if (cause := watch.cause_of(failure)) is not failure:
@@ -145,3 +164,13 @@ def end_ray() -> None:
     if thread.is_alive():
         # Ray would wait for the same once more when the interpreter ends.
         atexit.unregister(ray.shutdown)
+        _unclosed.append(thread)
+
+
+# Threads that try in vain to disconnect from a dead Ray.
+_unclosed: list[threading.Thread] = []
+
+
+def is_unclosed() -> bool:
+    """Whether an earlier connection of bansweep's own is still being closed, or cannot be."""
+    return any(thread.is_alive() for thread in _unclosed)

@@ -13,31 +13,40 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Literal
 
 from bansweep.cluster.ray_environment import ray_environment, without_driver_directories
 from bansweep.cluster.ray_failure import StartTimeoutError, connection_failure, start_failure
-from bansweep.cluster.ray_watch import end_ray
+from bansweep.cluster.ray_watch import end_ray, is_unclosed
 from bansweep.errors import ClusterError
 
+Owner = Literal["command", "cluster", "caller"]
+"""Whose a connection is: this command's, with a cluster of its own that ends with it; this command's, to a cluster that
+runs on; or the caller's, who opened it before and goes on using it."""
+
+_LOCAL = "local"
 _KNOCK_S = 5.0
 _STARTS = 2
 
 
 @contextmanager
-def ray_session(address: str | None = None) -> Iterator[bool]:
-    """Connect to the cluster at `address` (or `RAY_ADDRESS`), or start one here; gives whether it was started.
+def ray_session(address: str | None = None) -> Iterator[Owner]:
+    """Connect to the cluster at `address` (or `RAY_ADDRESS`), or start one here; gives whose the connection is.
 
     Where this process is connected to Ray already, that connection is used, and left open. Otherwise the connection,
     and a cluster started here, end on leaving, also after a failure.
     Side effects: environment variables of this process, meanwhile. Raises ClusterError.
     """
+    if address == _LOCAL:
+        address = None
     if _is_connected():
         _check_connection(address)
         with ray_environment(starts_cluster=False):
-            yield False
+            yield "caller"
         return
     address = address or os.environ.get("RAY_ADDRESS")
+    if address == _LOCAL:
+        address = None
     if address:
         _check_address(address)
     with ray_environment(starts_cluster=not address):
@@ -49,9 +58,9 @@ def ray_session(address: str | None = None) -> Iterator[bool]:
         try:
             with _sigterm_kept():
                 _connect(address)
-            # Ray reports a lost process at length. Whoever asked for the process reports it in one line.
+            # Ray reports a lost process at length. bansweep reports it in one line.
             logger.setLevel(logging.CRITICAL)
-            yield not address
+            yield "cluster" if address else "command"
         finally:
             end_ray()
             logger.setLevel(level)
@@ -72,12 +81,30 @@ def _check_connection(address: str | None) -> None:
             "this process is connected to Ray by Ray Client already, through which a sweep cannot run",
             remedy="call ray.shutdown() first, or use bansweep submit",
         )
-    there = ray.get_runtime_context().gcs_address
-    if address not in (None, "auto", there):
+    from ray._private import worker
+
+    if is_unclosed():
+        raise ClusterError(
+            "an earlier connection to Ray, which had died, cannot be closed in this process",
+            remedy="start a new process (in a notebook: restart the kernel) and run the same again",
+        )
+    node: Any = worker._global_node
+    there = node.gcs_address
+    if address not in (None, "auto", there) and _cluster_at(address) != node.cluster_id.hex():
         raise ClusterError(
             f"this process is connected to Ray at {there} already, and cannot connect to {address} as well",
             remedy="call ray.shutdown() first, or leave out the address to use that connection",
         )
+
+
+def _cluster_at(address: str | None) -> str | None:
+    """The id of the cluster at an address, which may be another name of the same; None where none answers."""
+    try:
+        assert address
+        _check_address(address)
+        return _check_answer(address)
+    except ClusterError:
+        return None
 
 
 def _connect(address: str | None) -> None:
@@ -85,7 +112,7 @@ def _connect(address: str | None) -> None:
     import ray
 
     logging.getLogger("ray").setLevel(logging.ERROR)
-    if address and address != "auto":
+    if address and ":" in address:
         _check_answer(address)
     for start in range(1, _STARTS + 1):
         try:
@@ -99,13 +126,13 @@ def _connect(address: str | None) -> None:
             )
             break
         except BaseException as error:
-            _end_half_started(error)
+            were_alive = _end_half_started(error)
             ray.shutdown()
             if not isinstance(error, Exception):
                 raise
             if address:
                 raise connection_failure(address, error) from error
-            failure = start_failure(error)
+            failure = start_failure(error, were_alive=were_alive)
             if start == _STARTS or not isinstance(failure, StartTimeoutError):
                 raise failure from error
 
@@ -124,8 +151,11 @@ def _sigterm_kept() -> Iterator[None]:
             signal.signal(signal.SIGTERM, handler)
 
 
-def _end_half_started(error: BaseException) -> None:
-    """End the processes of a node whose start failed: Ray keeps no other reference to it than the traceback's."""
+def _end_half_started(error: BaseException) -> bool:
+    """End the processes of a node whose start failed; returns whether all were alive.
+
+    Ray keeps no other reference to such a node than the traceback's.
+    """
     from ray._private.node import Node
 
     nodes: dict[int, Any] = {}
@@ -133,9 +163,12 @@ def _end_half_started(error: BaseException) -> None:
         node = frame.f_locals.get("self")
         if isinstance(node, Node):
             nodes[id(node)] = node
+    processes = [info.process for node in nodes.values() for infos in node.all_processes.values() for info in infos]
+    were_alive = all(process.poll() is None for process in processes)
     for node in nodes.values():
         with suppress(Exception):  # what it did not come to start
             node.kill_all_processes(check_alive=False, allow_graceful=False)
+    return were_alive
 
 
 def _check_address(address: str) -> None:
@@ -158,12 +191,12 @@ def _check_address(address: str) -> None:
         raise connection_failure(address, error) from None
 
 
-def _check_answer(address: str) -> None:
-    """Ask the head of the cluster: unlike `ray.init`, it says that a token is missing. Raises ClusterError."""
+def _check_answer(address: str) -> str:
+    """Ask the cluster's head for its id. Unlike `ray.init`, it says that a token is missing. Raises ClusterError."""
     from ray._raylet import GcsClient  # type: ignore[attr-defined]  # a native module
     from ray.exceptions import RayError
 
     try:
-        GcsClient(address=address)
+        return str(GcsClient(address=address).cluster_id.hex())
     except (RayError, OSError, ValueError, RuntimeError) as error:
         raise connection_failure(address, error) from error

@@ -54,9 +54,9 @@ def run_sweep(
     ledger = SpendingLedger(store, sweep.name)
     if Meter(limit, ledger).exhausted or len(store.finished(plan.generations)) == len(plan.generations):
         return
-    with ray_session(address) as started_here, ray_watch(started_here=started_here) as watch:
+    with ray_session(address) as owner, ray_watch(owner) as watch:
         # A cluster that begins and ends with this command never grows, whatever the environment says of another.
-        announced = [] if started_here else nodes_of_environment()
+        announced = [] if owner == "command" else nodes_of_environment()
 
         def conduct(check: Callable[[], None]) -> None:
             def checked_emit(event: SweepEvent) -> None:

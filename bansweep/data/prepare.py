@@ -45,7 +45,7 @@ def prepare(spec: DataSpec, cache: Path | None = None, *, verify: bool = False, 
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(f"{fingerprint}.lock")):
-            # Whoever waited for the lock finds the set prepared by its former holder.
+            # The former holder of the lock may have prepared the set.
             problem = _problem(folder, spec, fingerprint, verify)
             if problem is not None:
                 _set_aside(folder, problem)

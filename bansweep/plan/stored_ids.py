@@ -30,7 +30,7 @@ def as_stored(plans: Iterator[Plan], store: StoredIds) -> Plan:
 
     `plans` are those of `expand.expansions`, the normalised one first, which is also what is left where the store
     holds nothing. The choice is made for each label-trained generation with all its descendants: their ids are those
-    of the plan under which the most of them are finished, then those under which the most have begun, then the
+    of the plan under which most of them are finished, then those under which the most have begun, then the
     earlier plan's. Raises what the store raises.
     """
     first = next(plans)

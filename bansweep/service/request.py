@@ -11,9 +11,10 @@ from bansweep.errors import DataError
 from bansweep.plan.cost import Bf16
 from bansweep.plan.plan import Plan
 from bansweep.plan.selection import select
+from bansweep.regular_file import read_regular
 from bansweep.service.planning import planned
 from bansweep.service.this_machine import bf16_on_this_cpu, trains_on_this_cpu
-from bansweep.spec.document import read_document
+from bansweep.spec.document import MAX_BYTES, read_document
 from bansweep.spec.reading import read_sweep
 from bansweep.spec.rehearsal import rehearsal_overrides
 from bansweep.spec.sweep import SweepSpec
@@ -55,6 +56,11 @@ class SweepRequest:
             return None
         slower = "2 to 3 times" if self.bf16 == "avx512" else "at least 5 times"
         return f"bf16 is emulated on this CPU, {slower} slower than fp32"
+
+    @property
+    def text(self) -> str:
+        """The sweep file as it is, line ends included."""
+        return read_regular(self.file, MAX_BYTES).decode()
 
     @property
     def asked_location(self) -> str:

@@ -12,7 +12,6 @@ from bansweep.errors import BansweepError, StoreError
 from bansweep.plan.chains import ChainEnd, not_needed
 from bansweep.plan.events import GenerationNotNeeded, SweepEvent
 from bansweep.plan.plan import Plan
-from bansweep.regular_file import read_regular
 from bansweep.report.document import Outcome
 from bansweep.service.generation_states import ended_chains
 from bansweep.service.progress.console import MessageConsole, own_warnings_shown
@@ -24,7 +23,6 @@ from bansweep.service.request import SweepRequest
 from bansweep.service.run_log import RunLog, run_log
 from bansweep.service.sweep_report import SweepReport, sweep_report
 from bansweep.service.tracking import finished_ensembles, finished_generations, tracker_of
-from bansweep.spec.document import MAX_BYTES
 from bansweep.tracking.protocol import SweepStatus, TrackingSummary
 
 # At the end of a sweep the tracker may take this long to send what is left; the rest waits for `bansweep sync`.
@@ -104,7 +102,7 @@ def run_request(
         if request.bf16_message is not None:
             console.print(request.bf16_message, soft_wrap=True)
     stream.start(finished=len(state.reused))
-    tracker.start(plan, read_regular(request.file, MAX_BYTES).decode())
+    tracker.start(plan, request.text)
     stopped_by: KeyboardInterrupt | BansweepError | None = None
     log: RunLog | None = None
     try:

@@ -172,9 +172,8 @@ class Store:
             return decode(content)
         except MemoryError:
             raise
-        except (
-            Exception
-        ) as error:  # Parquet's reader fails in many ways; whoever wrote the file may have written its digest
+        except Exception as error:
+            # Parquet's reader fails in many ways, also on a file whose digest is right: both can be written on purpose.
             folder = self._layout.generation(generation_id)
             reason = " ".join(str(error).split()) or type(error).__name__
             raise DamagedError(

@@ -17,7 +17,7 @@ def test_memory_that_ran_out_is_told_with_what_needs_less() -> None:
     told = ray_failure(error)
     assert told.cause == "Ray ended a generation's process: its node's memory ran out"
     assert "resources.concurrency" in told.remedy
-    assert "run the same command again" in told.remedy
+    assert "run the same command to resume" in told.remedy
 
 
 def test_another_failure_is_told_by_its_last_line() -> None:

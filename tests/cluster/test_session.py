@@ -9,11 +9,13 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from demo_sweep import Command, ended
+from patience import PROCESS_S
 
 from bansweep.cluster.ray_environment import ray_environment
 from bansweep.cluster.ray_failure import connection_failure, start_failure
@@ -49,6 +51,7 @@ def tiny(tmp_path: Path) -> Path:
     [
         (TIMED_OUT, "did not answer in time", "less busy"),
         (RuntimeError("Failed to start GCS.  Last 0 lines of error files:"), "did not answer in time", "less busy"),
+        (Exception("Timed out waiting for file /tmp/ray/x/gcs_server_port_1"), "did not answer in time", "less busy"),
         (LONG_SOCKET, "RAY_TMPDIR is too long for the path of a socket", "short path"),
         (OSError(28, "No space left on device"), "No space left on device", "disk space"),
         (RuntimeError("something else"), "something else", "logs"),
@@ -102,6 +105,8 @@ def test_variables_of_a_site_are_replaced_and_put_back(monkeypatch: pytest.Monke
         "RAY_TRAIN_V2_ENABLED": "0",
         "TUNE_RESULT_BUFFER_LENGTH": "50",
         "TUNE_RESULT_DIR": "/elsewhere",
+        "RAY_TUNE_CALLBACKS": "site.Callback",
+        "RAY_RUNTIME_ENV_HOOK": "site.hook",
         "RAY_REDIS_ADDRESS": "redis:6379",
         "PYTHONPATH": ":/installed:.",
     }
@@ -116,13 +121,37 @@ def test_variables_of_a_site_are_replaced_and_put_back(monkeypatch: pytest.Monke
     assert inside["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] == "0"
     assert inside["RAY_TRAIN_V2_ENABLED"] == "1"
     assert inside["TUNE_RESULT_BUFFER_LENGTH"] == "1"
-    assert "TUNE_RESULT_DIR" not in inside
+    for name in ("TUNE_RESULT_DIR", "RAY_TUNE_CALLBACKS", "RAY_RUNTIME_ENV_HOOK"):
+        assert name not in inside
     assert "RAY_REDIS_ADDRESS" not in inside, "that Redis is another cluster's"
     assert inside["PYTHONPATH"] == "/installed"
     assert len(inside["RAY_AUTH_TOKEN"]) == 64
     with ray_environment(starts_cluster=False):
         assert os.environ["RAY_REDIS_ADDRESS"] == "redis:6379", "an existing cluster may need it"
         assert "RAY_AUTH_TOKEN" not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("given", "own"),
+    [
+        ({}, True),
+        ({"RAY_AUTH_MODE": "token"}, True),
+        ({"RAY_AUTH_MODE": "disabled"}, False),
+        ({"RAY_AUTH_TOKEN_PATH": "/a/file"}, False),
+        ({"RAY_AUTH_TOKEN": "given"}, False),
+    ],
+)
+def test_a_cluster_gets_a_token_of_its_own_unless_one_is_named(
+    given: dict[str, str], own: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a mode is named and no token, Ray would write one that every user of the machine can read."""
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with ray_environment(starts_cluster=True):
+        assert (len(os.environ.get("RAY_AUTH_TOKEN", "")) == 64) == own
+        assert os.environ.get("RAY_AUTH_MODE") == given.get("RAY_AUTH_MODE", "token" if own else None)
 
 
 def test_uv_run_makes_ray_upload_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,28 +168,28 @@ def test_uv_run_makes_ray_upload_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
     assert ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV
 
 
-def raylets_of(pid: int) -> set[int]:
-    """The raylets among the children of a process."""
+def children_of(pid: int, program: bytes) -> set[int]:
+    """The children of a process that run this program of Ray's."""
     found = set()
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended
             parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            if parent == pid and b"raylet/raylet" in (folder / "cmdline").read_bytes():
+            if parent == pid and program in (folder / "cmdline").read_bytes().partition(b"\0")[0]:
                 found.add(int(folder.name))
     return found
 
 
-class StoppedRaylets(threading.Thread):
-    """Stops each raylet of a command as it appears, up to `count`: what a busy machine does to it by chance."""
+class StoppedProcesses(threading.Thread):
+    """Stops each process of this program as it appears, up to `count`: what a busy machine does to it by chance."""
 
-    def __init__(self, process: subprocess.Popen[str], count: int) -> None:
+    def __init__(self, process: subprocess.Popen[str], program: bytes, count: int) -> None:
         super().__init__(daemon=True)
         self.stopped: set[int] = set()
-        self._process, self._count = process, count
+        self._process, self._program, self._count = process, program, count
 
     def run(self) -> None:
         while self._process.poll() is None and len(self.stopped) < self._count:
-            for pid in raylets_of(self._process.pid) - self.stopped:
+            for pid in children_of(self._process.pid, self._program) - self.stopped:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGSTOP)
                     self.stopped.add(pid)
@@ -174,23 +203,42 @@ def is_alive(pid: int) -> bool:
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("stopped", [1, 2])
+@pytest.mark.parametrize(("program", "stopped"), [(b"/raylet", 1), (b"/raylet", 2), (b"/gcs_server", 1)])
 def test_a_start_that_takes_too_long_is_tried_once_more(
-    start: Command, tiny: Path, tmp_path: Path, stopped: int
+    start: Command, tiny: Path, tmp_path: Path, program: bytes, stopped: int
 ) -> None:
-    process = start("run", tiny, "--store", tmp_path / "store")
-    raylets = StoppedRaylets(process, stopped)
-    raylets.start()
+    # The raylet has 30 s whatever is set.
+    process = start("run", tiny, "--store", tmp_path / "store", env={"RAY_gcs_server_port_wait_time_s": "30"})
+    processes = StoppedProcesses(process, program, stopped)
+    processes.start()
     _, err = ended(process, status=stopped - 1)
-    raylets.join()
-    assert len(raylets.stopped) == stopped
+    processes.join()
+    assert len(processes.stopped) == stopped
     if stopped == 1:
         assert "1 trained" in err
     else:
         assert (
             "bansweep: cannot start Ray on this machine: its processes did not answer in time, in two attempts" in err
         )
-    assert not any(map(is_alive, raylets.stopped)), "a half-started node is ended"
+    assert not any(map(is_alive, processes.stopped)), "a half-started node is ended"
+
+
+@pytest.mark.ray
+def test_a_process_that_ends_at_once_is_not_tried_again(start: Command, tiny: Path, tmp_path: Path) -> None:
+    env = {"RAY_gcs_storage": "nonsense", "RAY_gcs_server_port_wait_time_s": "10"}
+    command = start("run", tiny, "--store", tmp_path / "store", env=env)
+    begun = time.monotonic()
+    _, err = ended(command, status=1)
+    assert "cannot start Ray on this machine" in err
+    assert "one of its processes ended by itself\n  Ray's logs say why" in err
+    assert time.monotonic() - begun < PROCESS_S
+
+
+@pytest.mark.ray
+def test_the_address_local_starts_a_cluster(start: Command, tiny: Path, tmp_path: Path) -> None:
+    """It is Ray's own word for that, in RAY_ADDRESS, too."""
+    _, err = ended(start("run", tiny, "--store", tmp_path / "store", env={"RAY_ADDRESS": "local"}))
+    assert "1 trained" in err
 
 
 @pytest.mark.ray
@@ -261,15 +309,67 @@ AFTER_A_FAILURE = """
 
 CONNECTED_ALREADY = """
     import ray
-    ray.init(num_cpus=1, include_dashboard=False)
+    port = ray.init(num_cpus=1, include_dashboard=False).address_info["gcs_address"].rpartition(":")[2]
     elsewhere = ""
     try:
         bansweep.run(sweep, store, address="127.0.0.1:9")
     except bansweep.BansweepError as error:
         elsewhere = str(error)
-    result = bansweep.run(sweep, store)
+    result = bansweep.run(sweep, store, address=f"localhost:{port}")  # another name of the same cluster
     answer = ray.get(ray.remote(lambda: 42).remote())
     print(json.dumps({"trained": len(result.trained), "answer": answer, "elsewhere": elsewhere}))
+"""
+
+INTERRUPTED = """
+    import ray
+    from ray.util import placement_group_table
+    from bansweep.store.store import Store
+
+    ray.init(num_cpus=1, include_dashboard=False)
+    long = bansweep.load_sweep(FILE, {"recipe.epochs": 3000})
+    (generation,) = long.plan().generations
+
+    def interrupt():
+        while not Store(store).epochs_done(generation):
+            threading.Event().wait(0.1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    try:
+        bansweep.run(long, store)
+        interrupted = False
+    except KeyboardInterrupt:
+        interrupted = True
+    groups = {group["state"] for group in placement_group_table().values()}
+    shorter = bansweep.load_sweep(FILE, {"recipe.epochs": 2})
+    trained = len(bansweep.run(shorter, store).trained)
+    print(json.dumps({"interrupted": interrupted, "groups": sorted(groups), "trained": trained}))
+"""
+
+DEAD = """
+    import ray
+    node = ray.init(num_cpus=1, include_dashboard=False)
+    from ray._private import worker
+    from bansweep.store.store import Store
+
+    long = bansweep.load_sweep(FILE, {"recipe.epochs": 3000})
+    (generation,) = long.plan().generations
+    raylet = worker._global_node.all_processes["raylet"][0].process
+
+    def kill():
+        while not Store(store).epochs_done(generation):
+            threading.Event().wait(0.1)
+        raylet.kill()
+
+    threading.Thread(target=kill, daemon=True).start()
+    try:
+        bansweep.run(long, store)
+        first = ""
+    except bansweep.BansweepError as error:
+        first = str(error)
+    ray.shutdown()
+    trained = len(bansweep.run(sweep, store).trained)
+    print(json.dumps({"first": first, "trained": trained}))
 """
 
 
@@ -300,3 +400,19 @@ def test_a_connection_of_the_caller_is_used_and_left_open(tiny: Path, environmen
     result = from_python(CONNECTED_ALREADY, tiny, environment)
     assert "ray.shutdown() first" in str(result.pop("elsewhere"))
     assert result == {"trained": 1, "answer": 42}
+
+
+@pytest.mark.ray
+def test_after_ctrl_c_a_connection_of_the_caller_has_its_processors_back(
+    tiny: Path, environment: dict[str, str]
+) -> None:
+    result = from_python(INTERRUPTED.replace("FILE", repr(str(tiny))), tiny, environment)
+    assert result == {"interrupted": True, "groups": ["REMOVED"], "trained": 1}
+
+
+@pytest.mark.ray
+def test_after_a_death_the_caller_is_told_to_close_the_connection(tiny: Path, environment: dict[str, str]) -> None:
+    result = from_python(DEAD.replace("FILE", repr(str(tiny))), tiny, environment)
+    assert "died: its raylet" in str(result["first"])
+    assert "call ray.shutdown(), then run the same command to resume" in str(result["first"])
+    assert result["trained"] == 1

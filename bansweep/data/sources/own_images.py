@@ -74,4 +74,4 @@ def _labels(code: OwnCode, name: str, value: Any, images: int, classes: int) -> 
 
 
 def _wrong(code: OwnCode, what: str) -> DataError:
-    return DataError(f"{code.file}: {code.name} {what}", remedy="mend the function, and run the sweep again")
+    return DataError(f"{code.file}: {code.name} {what}", remedy="fix the function and run the sweep again")

@@ -93,7 +93,7 @@ import bansweep, ray
 IMPORTS
 
 if CONNECTED:
-    ray.init(num_cpus=1, include_dashboard=False)
+    ray.init("local", num_cpus=1, include_dashboard=False)
 path, environment = list(sys.path), dict(os.environ)
 try:
     print("trained", len(bansweep.run(bansweep.load_sweep("sweep.yaml"), store="store").trained))

@@ -309,7 +309,7 @@ AFTER_A_FAILURE = """
 
 CONNECTED_ALREADY = """
     import ray
-    port = ray.init(num_cpus=1, include_dashboard=False).address_info["gcs_address"].rpartition(":")[2]
+    port = ray.init("local", num_cpus=1, include_dashboard=False).address_info["gcs_address"].rpartition(":")[2]
     elsewhere = ""
     try:
         bansweep.run(sweep, store, address="127.0.0.1:9")
@@ -325,7 +325,7 @@ INTERRUPTED = """
     from ray.util import placement_group_table
     from bansweep.store.store import Store
 
-    ray.init(num_cpus=1, include_dashboard=False)
+    ray.init("local", num_cpus=1, include_dashboard=False)
     long = bansweep.load_sweep(FILE, {"recipe.epochs": 3000})
     (generation,) = long.plan().generations
 
@@ -348,7 +348,7 @@ INTERRUPTED = """
 
 DEAD = """
     import ray
-    node = ray.init(num_cpus=1, include_dashboard=False)
+    node = ray.init("local", num_cpus=1, include_dashboard=False)
     from ray._private import worker
     from bansweep.store.store import Store
 

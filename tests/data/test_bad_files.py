@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -136,12 +137,31 @@ def test_class_names_in_a_hostile_schema_are_passed_over(tmp_path: Path, write_p
     for hostile in (
         "[" * 100_000,
         '{"info": [1]}',
-        '{"info": {"features": {"label": {"names": "ab"}}}}',
+        '{"info": {"features": {"label": {"names": null}}}}',
         "\0",
         "1e999",
     ):
         path = write_parquet(tmp_path / "a.parquet", IMAGES, LABELS, metadata={"huggingface": hostile})
         assert decode_images(ParquetImages(train=path, test=path), tmp_path).classes == ("0", "1", "2")
+
+
+@pytest.mark.parametrize("names", ["ab", {"0": "ant", "2": "bee", "1x": "cat"}, 3])
+def test_class_names_of_another_form_are_refused(
+    names: object, tmp_path: Path, write_parquet: Callable[..., Path]
+) -> None:
+    """Without them, labels could not be matched with those of files that have names."""
+    schema = json.dumps({"info": {"features": {"label": {"names": names}}}})
+    path = write_parquet(tmp_path / "a.parquet", IMAGES, LABELS, metadata={"huggingface": schema})
+    error = refused(ParquetImages(train=path, test=path), tmp_path)
+    assert str(path) in error.cause
+    assert "no list of names" in error.cause
+
+
+def test_class_names_by_label_are_a_list(tmp_path: Path, write_parquet: Callable[..., Path]) -> None:
+    """As in a data set's card."""
+    schema = json.dumps({"info": {"features": {"label": {"names": {"1": "bee", "0": "ant", "2": "cat"}}}}})
+    path = write_parquet(tmp_path / "a.parquet", IMAGES, LABELS, metadata={"huggingface": schema})
+    assert decode_images(ParquetImages(train=path, test=path), tmp_path).classes == ("ant", "bee", "cat")
 
 
 def test_fewer_class_names_than_labels_are_refused(tmp_path: Path, write_parquet: Callable[..., Path]) -> None:

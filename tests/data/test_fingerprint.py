@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -15,11 +16,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from bansweep.data.decoded import Pixels
+from bansweep.data.descriptions import PreparedImages, PreparedText, read_description
 from bansweep.data.file_digests import SETTLED_NS, file_digest, file_digests
-from bansweep.data.fingerprint import data_identity
+from bansweep.data.fingerprint import WholeLimits, data_identity, whole_limits
 from bansweep.data.known_sets import KNOWN_SETS
+from bansweep.data.prepare import prepare
 from bansweep.errors import DataError
 from bansweep.spec.data import Cifar, Digits, ImageFolder, ParquetImages
+from bansweep.spec.text_data import PennTreebank, TextFiles
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 5, 4, 3), dtype=np.uint8)
 
@@ -151,6 +155,36 @@ def test_exchanged_content_is_seen_behind_the_same_size_and_time(how: str, tmp_p
     assert file_digests([path], tmp_path / "cache") == {path: hashlib.sha256(b"two").hexdigest()} != first
 
 
+def test_another_file_of_equal_size_and_times_is_seen_by_its_inode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """File systems with coarse times, or a clock that was set back, can give two files the same ones."""
+    from bansweep.data import file_digests as module
+
+    path, digest = _settled(tmp_path / "file", b"one", 1_000_000), _Counted()
+    _settle(path)
+    file_digests([path], tmp_path / "cache", digest)
+    state = module._state(path)
+    monkeypatch.setattr(module, "_state", lambda _: state._replace(inode=state.inode + 1))
+    file_digests([path], tmp_path / "cache", digest)
+    assert digest.read == [path, path]
+
+
+def test_what_a_former_version_remembered_is_not_used(tmp_path: Path) -> None:
+    """It knew size and modification time only, under a key without a version."""
+    path = _settled(tmp_path / "file", b"one", 1_000_000)
+    _settle(path)
+    status = path.stat()
+    memory = tmp_path / "cache" / "digests"
+    memory.mkdir(parents=True)
+    former = [status.st_size, status.st_mtime_ns, "0" * 64]
+    keys = [str(path), f"file_digest\n{path}", f"1\nfile_digest\n{path}"]
+    for key in keys:
+        name = hashlib.sha256(key.encode()).hexdigest()[:16]
+        (memory / f"{name}.json").write_text(json.dumps({str(path): former}))
+    assert file_digests([path], tmp_path / "cache") == {path: hashlib.sha256(b"one").hexdigest()}
+
+
 def test_a_change_while_a_file_is_read_is_seen_afterwards(tmp_path: Path) -> None:
     path = _settled(tmp_path / "file", b"one", 1_000_000)
     _settle(path)
@@ -183,3 +217,33 @@ def test_a_damaged_or_unwritable_memory_only_costs_time(tmp_path: Path) -> None:
         memory.write_text(content)
         assert file_digests([path], tmp_path / "cache") == first
     assert file_digests([path], path) == first
+
+
+def test_the_limits_of_published_sets(tmp_path: Path) -> None:
+    assert whole_limits(Digits(limit=5, validation=37), tmp_path) == WholeLimits(1400, 360)
+    assert whole_limits(Cifar(kind="cifar10"), tmp_path) == WholeLimits(50_000, 10_000)
+    assert whole_limits(PennTreebank(), tmp_path) == WholeLimits(929_589, None)
+
+
+@pytest.mark.parametrize(("test_text", "test_limit"), [("a a\n", 3), ("a a a\n", None)])
+def test_one_limit_for_two_texts_takes_both_whole_where_they_are_equally_long(
+    test_text: str, test_limit: int | None, tmp_path: Path, write_text: Callable[..., TextFiles]
+) -> None:
+    spec = write_text("a b a b\n", "a b\n", test_text)
+    assert whole_limits(spec, tmp_path / "cache") == WholeLimits(5, test_limit)
+    assert read_description(prepare(spec, tmp_path / "cache"), PreparedText).tokens == (5, 3, len(test_text) // 2 + 1)
+
+
+def test_images_are_counted_as_they_are_prepared(
+    tmp_path: Path, image_folder: Path, write_parquet: Callable[..., Path]
+) -> None:
+    images = [np.full((4, 4, 1), level, np.uint8) for level in range(5)]
+    train = [write_parquet(tmp_path / "train" / f"{part}.parquet", images[part:], range(5 - part)) for part in (0, 2)]
+    test = write_parquet(tmp_path / "test.parquet", images[:2], [0, 1])
+    for spec in (
+        ParquetImages(train=train[0].parent, test=test, validation=1),
+        ImageFolder(root=image_folder, validation=2),
+    ):
+        meta = read_description(prepare(spec, tmp_path / "cache"), PreparedImages)
+        expected = WholeLimits(meta.training_images - spec.validation, meta.test_images)
+        assert whole_limits(spec, tmp_path / "elsewhere") == expected

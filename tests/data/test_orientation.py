@@ -82,6 +82,13 @@ def test_an_orientation_in_xmp_counts() -> None:
     assert is_turned(buffer.getvalue())
 
 
+def test_an_orientation_in_the_xmp_of_webp_counts() -> None:
+    buffer = io.BytesIO()
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><x tiff:Orientation="6"/></x:xmpmeta>'
+    Image.fromarray(IMAGE.squeeze()).save(buffer, "WEBP", lossless=True, xmp=xmp)
+    assert is_turned(buffer.getvalue())
+
+
 def test_damaged_metadata_cost_no_image() -> None:
     content = bytearray(encoded(IMAGE, 6, "JPEG"))
     start = content.index(b"Exif\0\0") + 6
@@ -134,6 +141,15 @@ def test_turned_images_in_parquet(tmp_path: Path, write_parquet: object) -> None
     one, other = (decode_images(ParquetImages(train=path, test=path), tmp_path) for path in (turned, upright))
     assert np.array_equal(one.train_images_NHWC, other.train_images_NHWC)
     assert np.array_equal(one.train_labels_N, other.train_labels_N)
+    # Learnt as it is stored, it must not be found under the former id, which is that of the file's bytes.
+    from bansweep.data.file_digests import file_digest
+    from bansweep.data.fingerprint import _digest
+
+    for path, changes in ((plain, False), (upright, False), (turned, True)):
+        spec = ParquetImages(train=path, test=path)
+        digests = {"train": [file_digest(path)], "test": [file_digest(path)]}
+        former = _digest({"kind": spec.kind, "image": spec.image, "label": spec.label, **digests})
+        assert (source_fingerprints(spec, tmp_path / "cache")[0] != former) == changes
     assert not np.array_equal(
         one.train_images_NHWC, decode_images(ParquetImages(train=plain, test=plain), tmp_path).train_images_NHWC
     )

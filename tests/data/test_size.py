@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bansweep.data.known_sets import KNOWN_SETS
 from bansweep.data.prepare import prepare
-from bansweep.data.size import WholeLimits, data_size, whole_limits
+from bansweep.data.size import data_size
 from bansweep.plan.operations import Images, Vocabulary
 from bansweep.plan.workload import DataSize
 from bansweep.spec.data import Cifar, Digits, ImageFolder
@@ -89,22 +89,3 @@ def test_ones_own_text_is_known_once_it_is_prepared(tmp_path: Path) -> None:
     assert data_size(spec, folder.name, cache) == expected
     (folder / "vocabulary.json").write_text("[")
     assert data_size(spec, folder.name, cache) is None, "damage is for others to mend"
-
-
-def test_the_limits_of_the_whole_set_are_exact_or_unknown(tmp_path: Path) -> None:
-    assert whole_limits(Digits(limit=5, validation=37), ELSEWHERE, tmp_path) == WholeLimits(1400, 360)
-    assert whole_limits(Cifar(kind="cifar10"), ELSEWHERE, tmp_path) == WholeLimits(50_000, 10_000)
-    assert whole_limits(PennTreebank(), ELSEWHERE, tmp_path) == WholeLimits(929_589, None)
-    assert whole_limits(WikiText2(), ELSEWHERE, tmp_path) is None, "its files may be others than the published ones"
-
-
-@pytest.mark.parametrize(("test_text", "test_limit"), [("a a\n", 3), ("a a a\n", None)])
-def test_one_limit_for_two_texts_takes_both_whole_where_they_are_equally_long(
-    test_text: str, test_limit: int | None, tmp_path: Path
-) -> None:
-    files = {split: tmp_path / f"{split}.txt" for split in ("train", "validation", "test")}
-    for split, text in (("train", "a b a b\n"), ("validation", "a b\n"), ("test", test_text)):
-        files[split].write_text(text)
-    spec = TextFiles(train=files["train"], validation=files["validation"], test=files["test"])
-    assert whole_limits(spec, ELSEWHERE, tmp_path) is None
-    assert whole_limits(spec, prepare(spec, tmp_path).name, tmp_path) == WholeLimits(5, test_limit)

@@ -111,6 +111,9 @@ def test_a_candidate_exactly_on_the_cut_goes_on(value: float, pruned_after: int 
     ((1, 2, math.inf, math.inf), 3, 1),  # the cut is the second best
     ((1, math.inf), 2, None),  # the cut lies between 1 and no number
     ((math.nan,), math.inf, None),
+    ((1, 2, math.inf, math.inf), math.inf, 1),  # behind a cut that is a number
+    ((math.inf, math.inf), math.inf, None),  # exactly on a cut that is none
+    ((math.inf, math.inf), 3, None),
 ])  # fmt: skip
 def test_the_cut_beside_what_is_no_number(others: tuple[float, ...], value: float, pruned_after: int | None) -> None:
     courses = [*(ended(one, 0) for one in others), ended(value, 0)]

@@ -30,6 +30,16 @@ ensembles:
   ens*2: [ban, ban-2]
 """
 
+# One generation of one epoch: for tests of what is around the training.
+TINY = """\
+name: tiny
+data: {kind: digits, limit: 32, test_limit: 16}
+recipe: {base: wide-resnet, epochs: 1, batch_size: 32, learning_rate: 0.02, augmentation: null}
+networks: [wrn-10-1]
+generations:
+  teacher: {loss: labels}
+"""
+
 
 def ended(process: subprocess.Popen[str], status: int = 0) -> tuple[str, str]:
     """Wait for a command to end with `status`; returns what it printed on stdout and stderr."""

@@ -7,19 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from demo_sweep import Command, ended
+from demo_sweep import TINY, Command, ended
 
 import bansweep
 from bansweep.import_path import installed_entries
 
-TINY = """\
-name: tiny
-data: {kind: digits, limit: 32, test_limit: 16}
-recipe: {base: wide-resnet, epochs: 1, batch_size: 32, learning_rate: 0.02, augmentation: null}
-networks: [wrn-10-1]
-generations:
-  teacher: {loss: labels}
-"""
 WITH_OWN_LOSS = TINY.replace("{loss: labels}", "{loss: {kind: python, code: own.py:loss}}")
 
 # Imported early, late, by the driver and by trials. Each would end the process that imports it.

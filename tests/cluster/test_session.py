@@ -14,22 +14,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from demo_sweep import Command, ended
+from demo_sweep import TINY, Command, ended
 from patience import PROCESS_S
 
 from bansweep.cluster.ray_environment import ray_environment
 from bansweep.cluster.ray_failure import connection_failure, start_failure
 from bansweep.cluster.session import ray_session
 from bansweep.errors import ClusterError
-
-TINY = """\
-name: tiny
-data: {kind: digits, limit: 32, test_limit: 16}
-recipe: {base: wide-resnet, epochs: 1, batch_size: 32, learning_rate: 0.02, augmentation: null}
-networks: [wrn-10-1]
-generations:
-  teacher: {loss: labels}
-"""
 
 # As Ray 2.60 words them.
 TIMED_OUT = Exception(

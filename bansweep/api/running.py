@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bansweep.api.result import SweepResult
 from bansweep.api.sweep import Sweep
-from bansweep.errors import TrainingError
+from bansweep.errors import RequestError, TrainingError
 from bansweep.service.progress.console import MessageConsole
 from bansweep.service.progress.sweep_state import SweepState
 from bansweep.service.run_log import messages_stream
@@ -37,6 +37,11 @@ def run(
     Raises RequestError before anything starts, ClusterError or StoreError where the sweep cannot go on, and, with
     `check`, TrainingError where a generation failed: the others are finished, and `sweep.result(store)` has them.
     """
+    if not isinstance(sweep, Sweep):
+        raise RequestError(
+            f"bansweep.run takes a sweep, not {sweep!r:.100}",
+            remedy="load it first: bansweep.run(bansweep.load_sweep(FILE))",
+        )
     console = MessageConsole(file=messages_stream(), highlight=False, markup=False, quiet=quiet)
     with _one_at_a_time:
         end = run_request(sweep.request(store, address, to_run=True), console, address=address)

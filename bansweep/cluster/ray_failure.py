@@ -67,8 +67,8 @@ def connection_failure(address: str, error: BaseException) -> ClusterError:
         )
     if _NOTHING_RUNS in reason:
         return ClusterError(
-            f"no Ray cluster runs on this machine for --address {address}",
-            remedy="start one (ray start --head), name another address, or leave it out to start a cluster here",
+            f"no Ray cluster runs on this machine for the address {address}",
+            remedy="start one (ray start --head), or leave out --address and RAY_ADDRESS to start a cluster here",
         )
     if _VERSIONS in reason:
         return ClusterError(

@@ -26,6 +26,7 @@ runs on; or the caller's, who opened it before and goes on using it."""
 
 _LOCAL = "local"
 _KNOCK_S = 5.0
+_ANSWER_S = 30.0
 _STARTS = 2
 
 
@@ -112,7 +113,9 @@ def _connect(address: str | None) -> None:
     import ray
 
     logging.getLogger("ray").setLevel(logging.ERROR)
-    if address and ":" in address:
+    if address == "auto":
+        _check_found()
+    elif address and ":" in address:
         _check_answer(address)
     for start in range(1, _STARTS + 1):
         try:
@@ -177,11 +180,29 @@ def _check_address(address: str) -> None:
     Raises ClusterError.
     """
     if "://" in address:
+        is_client = address.startswith("ray://")
         raise ClusterError(
-            f"{address}: a sweep cannot run through Ray Client",
+            f"{address}: {'a sweep cannot run through Ray Client' if is_client else 'a job server is no Ray cluster'}",
             remedy="use bansweep submit with the address of the cluster's dashboard, http://HOST:8265, or run it "
             "on one of its nodes with --address auto",
         )
+    _knock(address)
+
+
+def _check_found() -> None:
+    """Knock at the cluster that Ray finds on this machine: it may have died. Raises ClusterError."""
+    from ray._private import services
+
+    try:
+        found = services.canonicalize_bootstrap_address("auto")
+    except (ConnectionError, OSError, ValueError, RuntimeError) as error:
+        raise connection_failure("auto", error) from None
+    if found:
+        _knock(found)
+
+
+def _knock(address: str) -> None:
+    """Raises ClusterError where nothing listens at HOST:PORT."""
     match = re.fullmatch(r"\[?([^/\]]+?)\]?:(\d{1,5})", address)
     if match is None:
         return  # "auto" and the like
@@ -194,9 +215,21 @@ def _check_address(address: str) -> None:
 def _check_answer(address: str) -> str:
     """Ask the cluster's head for its id. Unlike `ray.init`, it says that a token is missing. Raises ClusterError."""
     from ray._raylet import GcsClient  # type: ignore[attr-defined]  # a native module
-    from ray.exceptions import RayError
 
-    try:
-        return str(GcsClient(address=address).cluster_id.hex())
-    except (RayError, OSError, ValueError, RuntimeError) as error:
-        raise connection_failure(address, error) from error
+    answers: list[str | Exception] = []
+
+    def ask() -> None:
+        try:
+            answers.append(str(GcsClient(address=address).cluster_id.hex()))
+        except Exception as error:
+            answers.append(error)
+
+    # Ray's native code waits long for an answer, and hears no Ctrl-C meanwhile.
+    asking = threading.Thread(target=ask, name="bansweep-ask-ray", daemon=True)
+    asking.start()
+    asking.join(_ANSWER_S)
+    if not answers:
+        raise connection_failure(address, TimeoutError(f"what listens there does not answer as Ray in {_ANSWER_S:g} s"))
+    if isinstance(answers[0], Exception):
+        raise connection_failure(address, answers[0]) from answers[0]
+    return answers[0]

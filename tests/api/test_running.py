@@ -11,6 +11,9 @@ import pytest
 from demo_sweep import SWEEP
 from patience import SWEEP_S
 
+import bansweep
+from bansweep.errors import RequestError
+
 SCRIPT = """
 import json, sys
 import bansweep
@@ -63,3 +66,9 @@ def test_what_fails_is_raised_and_what_is_finished_is_there(tmp_path: Path, envi
     }
     assert "finished  wrn-10-1 / ban" in ended.stderr, "progress is told"
     assert (tmp_path / "store" / "mlflow.db").exists()
+
+
+def test_a_file_in_place_of_a_sweep_is_refused_with_what_to_call() -> None:
+    with pytest.raises(RequestError, match=r"not 'sweep\.yaml'") as raised:
+        bansweep.run("sweep.yaml")  # type: ignore[arg-type]
+    assert "load_sweep" in raised.value.remedy

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -17,6 +18,7 @@ import pytest
 from demo_sweep import TINY, Command, ended
 from patience import PROCESS_S
 
+from bansweep.cluster import session
 from bansweep.cluster.ray_environment import ray_environment
 from bansweep.cluster.ray_failure import connection_failure, start_failure
 from bansweep.cluster.session import ray_session
@@ -88,6 +90,29 @@ def test_nothing_listens_at_the_address() -> None:
         ray_session("127.0.0.1:9"),
     ):
         pass
+
+
+def test_the_address_of_a_job_server_is_no_clusters() -> None:
+    with pytest.raises(ClusterError, match="a job server is no Ray cluster"), ray_session("http://127.0.0.1:8265"):
+        pass
+
+
+def test_a_cluster_that_has_died_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray keeps the address of the last head that started here in a file, and would wait for it for ever."""
+    from ray._private import services
+
+    monkeypatch.setattr(services, "canonicalize_bootstrap_address", lambda _: "127.0.0.1:9")
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    with pytest.raises(ClusterError, match=r"cannot reach Ray at 127\.0\.0\.1:9: .*refused"), ray_session("auto"):
+        pass
+
+
+def test_what_listens_at_the_address_is_not_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "_ANSWER_S", 2.0)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(ClusterError, match="does not answer as Ray in 2 s"), ray_session(address):
+            pass
 
 
 def test_variables_of_a_site_are_replaced_and_put_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 # Set whatever a site or a launcher has set: bansweep relies on each of them. None unsets.
 _VARIABLES: dict[str, str | None] = {
+    # A cluster that is started here listens on 127.0.0.1 instead of the routable address, and 127.0.0.1 in an address
+    # that is given means just that.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     # `uv run` would make Ray upload the working directory, and build an environment for each worker.
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
@@ -48,8 +51,6 @@ _VARIABLES: dict[str, str | None] = {
 
 # For a cluster that is started here, with nothing in common with another one that the environment describes.
 _VARIABLES_OF_NEW_CLUSTER: dict[str, str | None] = {
-    # A single-host cluster listens on 127.0.0.1 instead of the routable address.
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "RAY_REDIS_ADDRESS": None,
     "RAY_GCS_SERVER_PORT": None,
     "RAY_RUNTIME_ENV_HOOK": None,

@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 from demo_sweep import Command, ended, ids_of, plan_of, wait_until
-from patience import PROCESS_S
 
 from bansweep.store.store import Store
 
@@ -129,17 +128,17 @@ def test_death_of_own_node_ends_the_command_with_a_message(
     start: Command, sweep: Path, store: Store, executable: str, name: str
 ) -> None:
     command = start("run", sweep, "--store", store.directory)
-    wait_until(student_is_training(sweep, store), command, PROCESS_S)
+    wait_until(student_is_training(sweep, store), command)
     processes = below(command.pid)
     victim = process_of_ray(processes, executable)
     os.kill(victim, signal.SIGKILL)
-    out, err = ended(command, 1, PROCESS_S)
+    out, err = ended(command, 1)
     cause = f"Ray's node on this machine died: its {name} (process {victim}) was killed by signal 9"
     check_report(out, err, store, cause)
     assert f"{cause}; ending the sweep" in err
     assert not [title for pid, title in processes.items() if is_running(pid)]
 
-    check_resumed(*ended(start("run", sweep, "--store", store.directory, "--json"), 0, PROCESS_S), sweep, store)
+    check_resumed(*ended(start("run", sweep, "--store", store.directory, "--json"), 0), sweep, store)
 
 
 def test_death_in_a_thread_of_the_python_interface_is_raised_and_a_second_call_resumes(
@@ -152,10 +151,10 @@ def test_death_in_a_thread_of_the_python_interface_is_raised_and_a_second_call_r
         text=True,
         env=environment,
     )
-    wait_until(student_is_training(sweep, store), process, PROCESS_S)
+    wait_until(student_is_training(sweep, store), process)
     processes = below(process.pid)
     os.kill(process_of_ray(processes, "gcs_server"), signal.SIGKILL)
-    out, _ = ended(process, 0, PROCESS_S)
+    out, _ = ended(process, 0)
     (kind, message), initialised, *second = json.loads(out.splitlines()[-1])
     assert kind == "ClusterError"
     assert message.startswith("Ray's node on this machine died: its GCS server")
@@ -187,22 +186,22 @@ def test_death_of_another_cluster_ends_the_command_with_a_message(
     start: Command, cluster: Any, sweep: Path, store: Store, executable: str, cause: str
 ) -> None:
     command = start("run", sweep, "--store", store.directory, "--address", cluster.address)
-    wait_until(student_is_training(sweep, store), command, PROCESS_S)
+    wait_until(student_is_training(sweep, store), command)
     others = {kind: infos[0].process for kind, infos in cluster.head_node.all_processes.items()}
     others.pop(executable).kill()
-    check_report(*ended(command, 1, PROCESS_S), store, cause.replace("ADDRESS", cluster.address))
+    check_report(*ended(command, 1), store, cause.replace("ADDRESS", cluster.address))
     if executable == "raylet":
         assert others["gcs_server"].poll() is None
 
 
 def test_a_node_that_stands_still_is_not_reported_dead(start: Command, sweep: Path, store: Store) -> None:
     command = start("run", sweep, "--store", store.directory, "--json")
-    wait_until(student_is_training(sweep, store), command, PROCESS_S)
+    wait_until(student_is_training(sweep, store), command)
     stopped = [process_of_ray(below(command.pid), one) for one in ("raylet", "gcs_server")]
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)
     time.sleep(3)  # several looks of the watch
     for pid in stopped:
         os.kill(pid, signal.SIGCONT)
-    _, err = ended(command, 0, PROCESS_S)
+    _, err = ended(command, 0)
     assert "died" not in err

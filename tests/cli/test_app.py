@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import signal
+import socket
 from pathlib import Path
 
 import pytest
 from demo_sweep import Command, ended
+from patience import PROCESS_S
 
 from bansweep.cli import app as command
 
 
-def test_ctrl_c_in_a_verb_is_no_traceback(start: Command, tmp_path: Path) -> None:
-    pipe = tmp_path / "sweep.yaml"
-    os.mkfifo(pipe)
-    process = start("plan", pipe)
-    # Opening waits until the verb reads, and it reads until this end is closed.
-    with pipe.open("w"):
-        process.send_signal(signal.SIGINT)
-        ended(process, 130)
+def test_ctrl_c_in_a_verb_is_no_traceback(start: Command, sweep_file: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(PROCESS_S)
+        process = start("status", sweep_file, "--address", f"http://127.0.0.1:{server.getsockname()[1]}")
+        server.accept()[0].close()  # it only looks whether somebody listens
+        request, _ = server.accept()  # which is never answered
+        with request:
+            process.send_signal(signal.SIGINT)
+            ended(process, 130)
 
 
 def test_ctrl_c_outside_verbs_has_the_same_status(monkeypatch: pytest.MonkeyPatch) -> None:

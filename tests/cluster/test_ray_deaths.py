@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from demo_sweep import Command, ended, ids_of, plan_of, wait_until
+from patience import wait_for
 
 from bansweep.store.store import Store
 
@@ -136,7 +137,7 @@ def test_death_of_own_node_ends_the_command_with_a_message(
     cause = f"Ray's node on this machine died: its {name} (process {victim}) was killed by signal 9"
     check_report(out, err, store, cause)
     assert f"{cause}; ending the sweep" in err
-    assert not [title for pid, title in processes.items() if is_running(pid)]
+    wait_for(lambda: not any(map(is_running, processes)))
 
     check_resumed(*ended(start("run", sweep, "--store", store.directory, "--json"), 0), sweep, store)
 
@@ -160,7 +161,7 @@ def test_death_in_a_thread_of_the_python_interface_is_raised_and_a_second_call_r
     assert message.startswith("Ray's node on this machine died: its GCS server")
     assert not initialised
     assert second == [1, False]
-    assert not [title for pid, title in processes.items() if is_running(pid)]
+    wait_for(lambda: not any(map(is_running, processes)))
     assert set(runs(store).values()) == {"FINISHED"}
 
 

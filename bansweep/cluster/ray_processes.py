@@ -105,13 +105,18 @@ class HeadProbe:
 def kill_remaining(node_processes: Iterable[subprocess.Popen[bytes]], raylet_pid: int) -> None:
     """Kill what is left of a node that this process started, with the workers, agents and their children.
 
-    Ray names the raylet in the environment of each process below it. That finds them after its death, too, when they
-    have another parent. Without /proc only the node's own processes are killed.
+    While the raylet lives, they are found below it. Ray also names the raylet in the environment of each of them: that
+    finds them after its death, when they have another parent, unless they have written their title over it. Without
+    /proc only the node's own processes are killed.
     """
+    below = _below(raylet_pid)
     for process in node_processes:
         process.kill()
         with suppress(subprocess.TimeoutExpired):
             process.wait(_KILLED_S)
+    for pid in below:
+        with suppress(OSError):  # it has just ended
+            os.kill(pid, signal.SIGKILL)
     mark = f"RAY_RAYLET_PID={raylet_pid}".encode()
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has just ended, or belongs to another user
@@ -120,6 +125,18 @@ def kill_remaining(node_processes: Iterable[subprocess.Popen[bytes]], raylet_pid
                 continue
             if mark in (folder / "environ").read_bytes().split(b"\0") and folder.name != str(os.getpid()):
                 os.kill(int(folder.name), signal.SIGKILL)
+
+
+def _below(pid: int) -> set[int]:
+    """The processes that a process has started, directly or not."""
+    parents: dict[int, int] = {}
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError, ValueError):  # it has just ended
+            parents[int(file.parent.name)] = int(file.read_text().rpartition(")")[2].split()[1])
+    found = {pid}
+    while more := {one for one, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {pid}
 
 
 def _node_died(how: str) -> ClusterError:

@@ -86,8 +86,9 @@ def ray_watch(owner: str) -> Iterator[RayWatch]:
             yield watch
         finally:
             if owner == "command" and watch.loss() is not None:
-                end_ray()
+                # First: disconnecting ends the raylet, and with it what tells which processes are below it.
                 kill_remaining(processes.values(), processes["raylet"].pid)
+                end_ray()
         return
     raylet_probe = SocketProbe(node.raylet_socket_name)
     try:

@@ -1,4 +1,4 @@
-"""What somebody may put in the place of a file, and records as somebody may write them, digests included."""
+"""Planted files and records: what an attacker can put in the place of a file, valid digests included."""
 
 from __future__ import annotations
 

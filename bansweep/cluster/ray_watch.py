@@ -25,7 +25,7 @@ _LOOK_INTERVAL_S = 0.5
 _STOP_S = 2.0
 # An interrupted driver may be publishing a generation to a slow object store.
 _STOP_INTERRUPTED_S = 10.0
-# On a connection that goes on, Tune ends its trials before the caller gets the processors back.
+# The caller keeps its connection: Tune first ends its trials and returns their processors.
 _STOP_CLEANLY_S = 60.0
 # Ray can report an error shortly before the operating system reports the death behind it.
 _CAUSE_S = 3.0
@@ -105,7 +105,7 @@ class StoppedError(BaseException):
 
 
 class CleanStopError(Exception):
-    """Raised inside a watched call that must not continue, on a connection that goes on: Tune then ends its trials."""
+    """Raised inside a watched call that must not continue, when the caller keeps its connection: Tune then ends its trials."""
 
 
 def call_watched(work: Callable[[Callable[[], None]], None], watch: RayWatch) -> None:

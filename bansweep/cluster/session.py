@@ -22,7 +22,7 @@ from bansweep.errors import ClusterError
 
 Owner = Literal["command", "cluster", "caller"]
 """Whose a connection is: this command's, with a cluster of its own that ends with it; this command's, to a cluster that
-runs on; or the caller's, who opened it before and goes on using it."""
+keeps running; or the caller's, who opened it earlier and keeps using it."""
 
 _LOCAL = "local"
 _KNOCK_S = 5.0

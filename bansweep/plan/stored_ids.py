@@ -2,7 +2,7 @@
 
 An earlier version gave the same training several ids, such as one with `limit` equal to the whole set. What a store
 holds under such a former id keeps it, and its students get ids that descend from it. So nothing is trained again, and
-whoever looks up an id of the plan finds what the store has.
+a lookup of any id of the plan finds what the store has.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def lock_path(store_root: Path, sweep: str) -> Path:
 
 def write_marker(path: Path, marker: Marker) -> None:
     """Replace the file at once. A store that cannot be written only loses the cache."""
-    # Create a file under a name that nobody can predict: a pipe or a link under a known name would receive the text.
+    # Create a file under an unpredictable name: a pipe or a link under a known name would receive the text.
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

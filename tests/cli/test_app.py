@@ -17,7 +17,7 @@ def test_ctrl_c_in_a_verb_is_no_traceback(start: Command, sweep_file: Path) -> N
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(PROCESS_S)
         process = start("status", sweep_file, "--address", f"http://127.0.0.1:{server.getsockname()[1]}")
-        server.accept()[0].close()  # it only looks whether somebody listens
+        server.accept()[0].close()  # the client checks first that the port is open
         request, _ = server.accept()  # which is never answered
         with request:
             process.send_signal(signal.SIGINT)

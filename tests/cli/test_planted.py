@@ -1,4 +1,4 @@
-"""Commands on a store or a sweep that somebody has prepared: they end, with one or two lines of cause and remedy."""
+"""Commands on a planted store or sweep end, with one or two lines of cause and remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A store that somebody has prepared can make commands fail, and neither hang, nor loop, nor lead out of it."""
+"""A planted store can make commands fail, but it cannot make them hang, loop or leave the store."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ class StoppedError(BaseException):
 
 
 class CleanStopError(Exception):
-    """Raised inside a watched call that must not continue, when the caller keeps its connection: Tune then ends its trials."""
+    """Raised inside a watched call that must not continue. Tune then ends its trials: the caller keeps its connection."""
 
 
 def call_watched(work: Callable[[Callable[[], None]], None], watch: RayWatch) -> None:

@@ -91,17 +91,16 @@ def _check_connection(address: str | None) -> None:
         )
     node: Any = worker._global_node
     there = node.gcs_address
-    if address not in (None, "auto", there) and _cluster_at(address) != node.cluster_id.hex():
+    if address is not None and address not in ("auto", there) and _cluster_at(address) != node.cluster_id.hex():
         raise ClusterError(
             f"this process is connected to Ray at {there} already, and cannot connect to {address} as well",
             remedy="call ray.shutdown() first, or leave out the address to use that connection",
         )
 
 
-def _cluster_at(address: str | None) -> str | None:
+def _cluster_at(address: str) -> str | None:
     """The id of the cluster at an address, which may be another name of the same; None where none answers."""
     try:
-        assert address
         _check_address(address)
         return _check_answer(address)
     except ClusterError:

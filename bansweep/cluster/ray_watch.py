@@ -105,7 +105,7 @@ class StoppedError(BaseException):
 
 
 class CleanStopError(Exception):
-    """Raised inside a watched call that must not continue. Tune then ends its trials: the caller keeps its connection."""
+    """Raised inside a watched call that must not continue on a connection of the caller: Tune then ends its trials."""
 
 
 def call_watched(work: Callable[[Callable[[], None]], None], watch: RayWatch) -> None:

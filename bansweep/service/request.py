@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bansweep.data.fingerprint import data_identities
-from bansweep.errors import DataError
+from bansweep.errors import DataError, StoreError
 from bansweep.plan.cost import Bf16
+from bansweep.plan.expand import expand, expansions
+from bansweep.plan.generation import DataIdentity
 from bansweep.plan.plan import Plan
 from bansweep.plan.selection import select
+from bansweep.plan.stored_ids import as_stored
 from bansweep.regular_file import read_regular
-from bansweep.service.planning import planned
 from bansweep.service.this_machine import bf16_on_this_cpu, trains_on_this_cpu
 from bansweep.spec.document import MAX_BYTES, read_document
 from bansweep.spec.reading import read_sweep
@@ -78,6 +80,20 @@ class SweepRequest:
         """What asks for the same on a command line, after `bansweep VERB`."""
         chosen = [part for pattern in self.only for part in ("--only", pattern)]
         return [str(self.file), "--store", self.asked_location, *self.changes, *chosen]
+
+
+def planned(sweep: SweepSpec, data: Sequence[DataIdentity], store: Store, *, to_run: bool = False) -> Plan:
+    """The plan of a valid sweep. What the store holds under former ids has these.
+
+    `data` are the identities of its data set, from `data_identities`. A plan `to_run` must know what the store holds,
+    and raises StoreError where the store cannot be read. Other plans then have normalised ids.
+    """
+    try:
+        return as_stored(expansions(sweep, data), store)
+    except StoreError:
+        if to_run:
+            raise
+        return expand(sweep, data[0])
 
 
 def sweep_request(

@@ -22,7 +22,7 @@ from bansweep.plan.events import EpochReport
 from bansweep.plan.expand import expansions
 from bansweep.plan.generation import DataIdentity
 from bansweep.plan.plan import Plan
-from bansweep.service.planning import planned
+from bansweep.service.request import planned
 from bansweep.spec.data import with_absolute_paths
 from bansweep.spec.reading import read_sweep
 from bansweep.store.store import Store

@@ -14,8 +14,8 @@ from bansweep.plan.generation import DataIdentity, Generation
 from bansweep.spec.networks import OwnNetwork
 from bansweep.spec.own_code import OwnCode
 from bansweep.spec.reading import read_sweep
-from bansweep.store.identity import check_identity, former_ids
 from bansweep.store.local_path import LocalPath
+from bansweep.store.published import check_identity, former_ids
 from bansweep.store.records import GenerationRecord, decode_record, encode_record, sealed
 from bansweep.store.store import Store
 

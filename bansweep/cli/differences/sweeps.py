@@ -14,7 +14,7 @@ from bansweep.compare.generations import CellPair, PlanComparison, compare_plans
 from bansweep.data.fingerprint import data_identities
 from bansweep.errors import DataError
 from bansweep.plan.plan import Cell, Plan
-from bansweep.service.planning import planned
+from bansweep.service.request import planned
 from bansweep.spec.own_code import with_digests
 from bansweep.spec.reading import read_sweep
 from bansweep.spec.sweep import SweepSpec

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -9,6 +10,17 @@ from pathlib import Path
 from typing import Any
 
 SWEEPS = Path(__file__).parent.parent / "sweeps"
+_SETTINGS = {"cpu": "resources.gpus_per_worker=0", "cuda": "resources.gpus_per_worker=1"}
+
+
+def add_sweep_device_option(parser: argparse.ArgumentParser) -> None:
+    """`--device`, for `sweep_device_settings`."""
+    parser.add_argument("--device", choices=_SETTINGS, help="where generations train; else on GPUs if there are some")
+
+
+def sweep_device_settings(device: str | None) -> list[str]:
+    """The `--set` values that make a sweep train on this device."""
+    return [] if device is None else [_SETTINGS[device]]
 
 
 def start(*arguments: object) -> subprocess.Popen[str]:

@@ -1,11 +1,12 @@
 """From a process's start to its first batch, and what the data take in several workers' memory.
 
-    python benchmarks/data.py [--workers 1 2 4] [--images 10000] [--json]
+    python benchmarks/data.py [--workers 1 2 4] [--images 10000] [--device cpu|cuda] [--json]
 
 For each source, prepared before (`prepare`, once a node, is timed apart): scikit-learn's digits; CIFAR-10 and the Penn
 Treebank where they are found (see BANSWEEP_DATA); a folder of PNG files and a parquet file of as many random images as
 `--images` says. A fresh process then takes a part of the set, all but the last tenth, and cuts a first batch of 128
-augmented images, or a first window of 20 x 35 tokens. Seconds of imports (torch, above all) and of data are CPU time;
+augmented images on `--device`, or a first window of 20 x 35 tokens. Seconds of imports (torch, above all; on a GPU also
+its start) and of data are CPU time;
 `start to batch` is by the clock.
 
 `copies`: what all workers' maps of the set take together (proportional set size: a page that several share counts once)
@@ -39,9 +40,10 @@ PAGE = mmap.PAGESIZE
 BATCH, STREAMS, WINDOW = 128, 20, 35
 
 
-def open_data(spec: dict[str, Any], fingerprint: str) -> None:
+def open_data(spec: dict[str, Any], fingerprint: str, device_name: str) -> None:
     """In a worker: make a first batch, tell what it took, look at all data when asked to, and wait."""
     import torch
+    from devices import available_device, wait_for
 
     from bansweep.data.augmentation import draw_views
     from bansweep.data.images import load_images
@@ -54,7 +56,9 @@ def open_data(spec: dict[str, Any], fingerprint: str) -> None:
     from bansweep.training.workers import ALONE
 
     torch.set_num_threads(1)
-    torch.zeros(1).add_(1)
+    device = available_device(device_name)
+    torch.zeros(1, device=device).add_(1)
+    wait_for(device)
     imports = time.process_time()
     data = parsed(spec)
     folder = prepare(data, known_as=fingerprint)
@@ -66,14 +70,15 @@ def open_data(spec: dict[str, Any], fingerprint: str) -> None:
             window=WINDOW,
             end_of_sentence=text.end_of_sentence,
             workers=ALONE,
-            device=torch.device("cpu"),
+            device=device,
         )
         next(iter(streams))
     else:
         images = load_images(data, folder)
-        train = ResidentImages(images.train, device="cpu", mean=images.mean, std=images.std)
+        train = ResidentImages(images.train, device=device, mean=images.mean, std=images.std)
         order_N = epoch_order(len(train), 0, 1)
         train.batch(order_N[:BATCH], draw_views(Augmentation(pad=1), len(train), 0, 1))
+    wait_for(device)
     seconds = time.process_time() - imports
     print(json.dumps({"ready_at": time.time(), "imports_s": imports, "data_s": seconds}), flush=True)
     sys.stdin.readline()
@@ -95,9 +100,9 @@ def parsed(spec: dict[str, Any]) -> Any:
 class Worker:
     """A process that opens the data, as one of several would."""
 
-    def __init__(self, spec: dict[str, Any], folder: Path) -> None:
+    def __init__(self, spec: dict[str, Any], folder: Path, device: str) -> None:
         self._started = time.time()
-        command = [sys.executable, __file__, "--open", json.dumps(spec), folder.name]
+        command = [sys.executable, __file__, "--open", json.dumps(spec), folder.name, device]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def __enter__(self) -> Worker:
@@ -171,10 +176,10 @@ def write_images(folder: Path, images: int) -> None:
         pq.write_table(table, folder / f"{split}.parquet")
 
 
-def measured(spec: dict[str, Any], folder: Path, workers: int) -> dict[str, float]:
+def measured(spec: dict[str, Any], folder: Path, workers: int, device: str) -> dict[str, float]:
     """Several workers at once: the slowest one's seconds, and the memory of all."""
     with ExitStack() as stack:
-        group = [stack.enter_context(Worker(spec, folder)) for _ in range(workers)]
+        group = [stack.enter_context(Worker(spec, folder, device)) for _ in range(workers)]
         batches = [worker.first_batch() for worker in group]
         result = {name: max(batch[name] for batch in batches) for name in batches[0]}
         for worker in group:
@@ -192,10 +197,11 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--images", type=int, default=10_000, help="training images of the made-up sets")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
-    parser.add_argument("--open", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where the data go")
+    parser.add_argument("--open", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.open:
-        open_data(json.loads(arguments.open[0]), arguments.open[1])
+        open_data(json.loads(arguments.open[0]), *arguments.open[1:])
         return
     results: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as temporary:
@@ -209,8 +215,8 @@ def main() -> None:
                 print(f"{name} is left out: {error.cause}", file=sys.stderr)
                 continue
             for workers in arguments.workers:
-                row = {"source": name, "workers": workers, "preparing_s": preparing, **measured(spec, folder, workers)}
-                results.append(row)
+                figures = measured(spec, folder, workers, arguments.device)
+                results.append({"source": name, "workers": workers, "preparing_s": preparing, **figures})
     if arguments.json:
         print(json.dumps(results, indent=1))
     else:

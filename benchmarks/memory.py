@@ -28,11 +28,11 @@ import json
 import os
 import statistics
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import torch
+from devices import add_device_option, busy_seconds
 from torch.profiler import ProfilerActivity, profile
 
 from bansweep.networks.builder import build_network
@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", default=TABLE_2)
     parser.add_argument("--batch", type=int, default=8, help="images a step")
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
-    parser.add_argument("--device", type=torch.device, default=torch.device("cpu"), help="cpu or cuda")
+    add_device_option(parser)
     parser.add_argument("--rounds", type=int, default=3, help="timed steps of each variant")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
@@ -180,15 +180,9 @@ class Training:
 
     def seconds(self) -> float:
         """How long a step takes."""
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
-            started = time.perf_counter()
-            self.step()
-            torch.cuda.synchronize(self._device)
-            return time.perf_counter() - started
-        started = time.process_time()
+        started = busy_seconds(self._device)
         self.step()
-        return time.process_time() - started
+        return busy_seconds(self._device) - started
 
 
 def allocations(profiled: profile) -> list[int]:

@@ -1,6 +1,7 @@
 """What orchestration costs: wall seconds per generation beyond its own training.
 
-    python benchmarks/overhead.py [--generations 6] [--slots 1] [--sizes no-op second real] [--json]
+    python benchmarks/overhead.py [--generations 6] [--slots 1] [--sizes no-op second real]
+        [--device cpu|cuda] [--json]
 
 Runs real chains of generations (scikit-learn's digits), one for each slot, in the trial's own process and as Ray Train
 runs with a group of one worker: of generations that train next to nothing, for about a second, and longer. `each` is
@@ -17,8 +18,11 @@ import os
 import statistics
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from commands import add_sweep_device_option, sweep_device_settings
 
 from bansweep.cluster.sweep_run import run_sweep
 from bansweep.data.fingerprint import data_identity
@@ -33,7 +37,9 @@ from bansweep.store.store import Store
 SIZES: dict[str, tuple[int | None, int]] = {"no-op": (64, 1), "second": (256, 6), "real": (None, 10)}
 
 
-def chain(generations: int, workers: int, *, size: str = "no-op", slots: int = 1) -> SweepSpec:
+def chain(
+    generations: int, workers: int, *, size: str = "no-op", slots: int = 1, device: Sequence[str] = ()
+) -> SweepSpec:
     """A teacher and its descendants, in as many replicas as train at a time."""
     limit, epochs = SIZES[size]
     data = "{kind: digits}" if limit is None else f"{{kind: digits, limit: {limit}}}"
@@ -44,12 +50,12 @@ def chain(generations: int, workers: int, *, size: str = "no-op", slots: int = 1
         f"recipe: {{base: wide-resnet, epochs: {epochs}, batch_size: 64, augmentation: null}}\n"
         f"networks: [wrn-10-1]\nseeds: {list(range(slots))}\ngenerations:\n" + "\n".join(columns)
     )
-    return parse_sweep(text, [f"resources.workers={workers}", f"resources.concurrency={slots}"])
+    return parse_sweep(text, [f"resources.workers={workers}", f"resources.concurrency={slots}", *device])
 
 
-def measure(generations: int, workers: int, size: str, slots: int) -> dict[str, Any]:
+def measure(generations: int, workers: int, size: str, slots: int, device: Sequence[str]) -> dict[str, Any]:
     """Seconds of wall time beyond those of training: of the whole sweep, and from each generation to the next."""
-    sweep = chain(generations, workers, size=size, slots=slots)
+    sweep = chain(generations, workers, size=size, slots=slots, device=device)
     plan = expand(sweep, data_identity(sweep.data))
     finished_at: dict[str, float] = {}
 
@@ -93,11 +99,13 @@ def main() -> None:
     parser.add_argument("--slots", type=int, default=1, help="how many train at a time, a chain each")
     parser.add_argument("--sizes", nargs="*", choices=SIZES, default=list(SIZES), help="how long generations train")
     parser.add_argument("--workers", type=int, nargs="*", default=[0, 1], help="group sizes; 0: the trial's process")
+    add_sweep_device_option(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     arguments = parser.parse_args()
     prepare(chain(1, 0).data)
+    device = sweep_device_settings(arguments.device)
     results = [
-        measure(max(2, arguments.generations), workers, size, arguments.slots)
+        measure(max(2, arguments.generations), workers, size, arguments.slots, device)
         for workers in arguments.workers
         for size in arguments.sizes
     ]

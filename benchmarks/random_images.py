@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
+from devices import CPU
 from torch import Tensor
 
 from bansweep.data.augmentation import Views, draw_views
@@ -21,7 +22,6 @@ from bansweep.training.snapshot import weights_bytes
 from bansweep.training.target_table import TargetTable
 from bansweep.training.teacher import FrozenTeacher
 
-CPU = torch.device("cpu")
 AUGMENTATION = Augmentation()
 SEED = 1
 
@@ -61,11 +61,11 @@ def random_data(images: int, *, size: int, classes: int) -> ImageData:
     return ImageData(split(images), None, split(1), names, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 
 
-def make_teacher(network: ImageNetworkSpec, data: ImageData) -> FrozenTeacher:
+def make_teacher(network: ImageNetworkSpec, data: ImageData, device: torch.device = CPU) -> FrozenTeacher:
     classes = len(data.classes)
     torch.manual_seed(0)
     weights = weights_bytes(build_network(network, input_shape=data.input_shape, classes=classes))
-    return FrozenTeacher(network, weights, input_shape=data.input_shape, classes=classes, device=CPU)
+    return FrozenTeacher(network, weights, input_shape=data.input_shape, classes=classes, device=device)
 
 
 def make_table(teacher: FrozenTeacher, data: ImageData, precision: str, room: float) -> TargetTable:
@@ -79,8 +79,8 @@ def make_table(teacher: FrozenTeacher, data: ImageData, precision: str, room: fl
     )
 
 
-def resident(data: ImageData) -> ResidentImages:
-    return ResidentImages(data.train, device=CPU, mean=data.mean, std=data.std)
+def resident(data: ImageData, device: torch.device = CPU) -> ResidentImages:
+    return ResidentImages(data.train, device=device, mean=data.mean, std=data.std)
 
 
 def read(table: TargetTable, images: ResidentImages, seed: int, epoch: int, batch: int) -> list[Tensor]:

@@ -14,9 +14,9 @@ from itertools import count
 from typing import Any, Literal
 
 import torch
+from devices import CPU
 from PIL import Image
 from random_images import (
-    CPU,
     SEED,
     AskedInTheStep,
     StepsOnly,
@@ -59,6 +59,7 @@ class Case:
     steps: int
     threads: int
     workers: int
+    device: torch.device = CPU
 
     @property
     def data(self) -> ImageData:
@@ -76,14 +77,14 @@ def ours(case: Case) -> Loop:
         batch=case.batch,
         epochs=100_000,
     )
-    teacher = None if case.loss == "labels" else make_teacher(network, data)
+    teacher = None if case.loss == "labels" else make_teacher(network, data, case.device)
     table = make_table(teacher, data, case.precision, ALL_VIEWS) if teacher and case.loss == "kd-cached" else None
     kind = AskedInTheStep if case.loss == "kd" else StepsOnly
-    epochs = kind(generation, data, teacher=teacher, targets=table).epochs()
+    epochs = kind(generation, data, teacher=teacher, targets=table, device=case.device).epochs()
     for epoch in count(1):
         if table is not None:
-            read(table, resident(data), SEED, epoch, case.batch)
-        yield timed(case.steps, partial(next, epochs))
+            read(table, resident(data, case.device), SEED, epoch, case.batch)
+        yield timed(case.steps, partial(next, epochs), case.device)
 
 
 def bare(case: Case) -> Loop:
@@ -91,14 +92,16 @@ def bare(case: Case) -> Loop:
     torch.set_num_threads(case.threads)
     take_step = _Step(case, torch.channels_last)
     images_BKHW = torch.randn(case.batch, 3, case.size, case.size).contiguous(memory_format=torch.channels_last)
+    images_BKHW = images_BKHW.to(case.device)
     answers = torch.randn(case.batch, CLASSES) if case.loss == "kd-cached" else torch.randint(CLASSES, (case.batch,))
+    answers = answers.to(case.device)
 
     def take_steps() -> None:
         for _ in range(case.steps):
             take_step(images_BKHW, answers)
 
     while True:
-        yield timed(case.steps, take_steps)
+        yield timed(case.steps, take_steps, case.device)
 
 
 def loader(case: Case) -> Loop:
@@ -109,8 +112,18 @@ def loader(case: Case) -> Loop:
     torch.set_num_threads(case.threads)
     take_step = _Step(case, torch.contiguous_format)
     images = Images(case.data.train, with_logits=case.loss == "kd-cached")
-    batches = DataLoader(images, case.batch, sampler=RandomSampler(images, **ENDLESS), num_workers=case.workers)
-    return _turns(case, iter(batches), lambda batch: take_step(*batch))
+    batches = DataLoader(
+        images,
+        case.batch,
+        sampler=RandomSampler(images, **ENDLESS),
+        num_workers=case.workers,
+        pin_memory=case.device.type == "cuda",
+    )
+
+    def moved(batch: Sequence[Tensor]) -> Iterator[Tensor]:
+        return (part.to(case.device, non_blocking=True) for part in batch)
+
+    return _turns(case, iter(batches), lambda batch: take_step(*moved(batch)))
 
 
 def torchdistill(case: Case) -> Loop:
@@ -141,7 +154,7 @@ def torchdistill(case: Case) -> Loop:
             "optimizer": {"key": "SGD", "kwargs": dict(SGD)},
             "criterion": {"key": "WeightedSumLoss", "kwargs": {"sub_terms": {"kd": {"criterion": kd, "weight": 1.0}}}},
         },
-        device=CPU,
+        device=case.device,
         device_ids=None,
         distributed=False,
         lr_factor=1.0,
@@ -149,7 +162,7 @@ def torchdistill(case: Case) -> Loop:
 
     def take_step(batch: Sequence[Any]) -> None:
         box.pre_forward_process()
-        with autocast(CPU, bf16=case.precision == "bf16"):
+        with autocast(case.device, bf16=case.precision == "bf16"):
             loss = box.forward_process(*batch)
         box.post_forward_process(loss=loss)
 
@@ -195,15 +208,16 @@ class _Step:
 
     def __init__(self, case: Case, memory_format: torch.memory_format) -> None:
         self._bf16 = case.precision == "bf16"
+        self._device = case.device
         self._network = _network(case, memory_format)
         self._teacher = _network(case, memory_format).eval() if case.loss == "kd" else None
         self._optimizer = torch.optim.SGD(self._network.parameters(), **SGD)
 
     def __call__(self, images_BKHW: Tensor, answers: Tensor) -> None:
         if self._teacher is not None:
-            with torch.no_grad(), autocast(CPU, bf16=self._bf16):
+            with torch.no_grad(), autocast(self._device, bf16=self._bf16):
                 answers = self._teacher(images_BKHW)
-        with autocast(CPU, bf16=self._bf16):
+        with autocast(self._device, bf16=self._bf16):
             logits_BC = self._network(images_BKHW)
         targets = answers.float().softmax(dim=1) if answers.is_floating_point() else answers
         loss = cross_entropy(logits_BC.float(), targets)
@@ -214,7 +228,7 @@ class _Step:
 
 def _network(case: Case, memory_format: torch.memory_format) -> nn.Module:
     network = build_network(image_network(case.network), input_shape=(3, case.size, case.size), classes=CLASSES)
-    return network.to(memory_format=memory_format)
+    return network.to(case.device, memory_format=memory_format)
 
 
 def _turns(case: Case, batches: Iterator[Any], take_step: Callable[[Any], None]) -> Loop:
@@ -227,4 +241,4 @@ def _turns(case: Case, batches: Iterator[Any], take_step: Callable[[Any], None])
 
     while True:
         take_steps(uncounted)
-        yield timed(case.steps, partial(take_steps, case.steps))
+        yield timed(case.steps, partial(take_steps, case.steps), case.device)

@@ -1,10 +1,12 @@
 """What an image network's teacher costs: asked in every step, kept by view, and how often it is asked at all.
 
-    python benchmarks/targets.py [--networks wrn-10-1 wrn-28-1] [--precision fp32] [--rounds 15] [--steps 2] [--json]
+    python benchmarks/targets.py [--networks wrn-10-1 wrn-28-1] [--precision fp32] [--rounds 15] [--steps 2]
+        [--device cpu|cuda] [--json]
 
 Steps are those of bansweep's own run, with batches of 128 random images of CIFAR's shape, 100 classes, pad-crop and
 flip; the teacher is of the student's architecture. The variants take turns, an epoch of a few steps each, and figures
-are medians over the rounds of each round's ratio of CPU time, which other processes disturb less than the clock.
+are medians over the rounds of each round's ratio: on a CPU of CPU time, which other processes disturb less than the
+clock, and on a GPU of the clock, which waits for it.
 
 - warm: all logits are in the table, as for a sibling with the same seed; cold: nearly none, as in a first epoch.
 - in the step: the teacher sees the student's batch, and nothing is kept, as where a loss compares stages.
@@ -24,11 +26,11 @@ import json
 import resource
 import statistics
 import sys
-import time
 from collections import deque
 from typing import Any
 
 import torch
+from devices import add_device_option, busy_seconds
 from random_images import (
     AUGMENTATION,
     SEED,
@@ -62,20 +64,22 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2, help="steps a round")
     parser.add_argument("--epochs", type=int, default=3, help="epochs of each student in which forwards are counted")
     parser.add_argument("--threads", type=int, default=1)
+    add_device_option(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     networks = {name: image_network(name) for name in arguments.networks}
-    counts = counted(arguments.epochs)
+    counts = counted(arguments.epochs, arguments.device)
     ratios = {
-        name: measured(network, arguments.precision, arguments.rounds, arguments.steps)
+        name: measured(network, arguments.precision, arguments.rounds, arguments.steps, arguments.device)
         for name, network in networks.items()
     }
     medians = {name: {what: statistics.median(values) for what, values in one.items()} for name, one in ratios.items()}
     if arguments.json:
-        print(json.dumps({"precision": arguments.precision, "ratios": medians, "counts": counts}))
+        conditions = {"device": str(arguments.device), "precision": arguments.precision}
+        print(json.dumps({**conditions, "ratios": medians, "counts": counts}))
     else:
-        print_tables(arguments.precision, ratios, counts)
+        print_tables(f"{arguments.precision}, {arguments.device}", ratios, counts)
     missed = [
         f"{name}, {what}: {median:.3f}"
         for name, one in medians.items()
@@ -92,8 +96,8 @@ WARM, COLD = "warm table / labels", "cold table / in the step"
 BOUNDED = (WARM, COLD)
 
 
-def print_tables(precision: str, ratios: dict[str, dict[str, list[float]]], counts: dict[str, Any]) -> None:
-    print(f"images a second of CPU time, as ratios, {precision}")
+def print_tables(conditions: str, ratios: dict[str, dict[str, list[float]]], counts: dict[str, Any]) -> None:
+    print(f"images a second, as ratios, {conditions}")
     for name, one in ratios.items():
         for what, values in one.items():
             median, spread = statistics.median(values), f"({min(values):.3f} to {max(values):.3f})"
@@ -107,18 +111,21 @@ def print_tables(precision: str, ratios: dict[str, dict[str, list[float]]], coun
     print(f"  memory grew by, MB   {counts['memory_grew_bytes'] / 1e6:>12,.0f}")
 
 
-def measured(network: ImageNetworkSpec, precision: str, rounds: int, steps: int) -> dict[str, list[float]]:
+def measured(
+    network: ImageNetworkSpec, precision: str, rounds: int, steps: int, device: torch.device
+) -> dict[str, list[float]]:
     """Images a second of one variant over another's, in each round."""
     data = random_data(BATCH * steps, size=32, classes=100)
-    teacher = make_teacher(network, data)
+    teacher = make_teacher(network, data, device)
     warm = make_table(teacher, data, precision, ROOM)
-    images = resident(data)
+    images = resident(data, device)
     for epoch in range(1, rounds + 2):
         read(warm, images, SEED, epoch, BATCH)
 
     def run(loss: str, kind: type[ImageRun] = StepsOnly, targets: TargetTable | None = None) -> ImageRun:
         generation = student(network, loss, precision=precision, batch=BATCH, epochs=rounds + 1)
-        return kind(generation, data, teacher=None if loss == "labels" else teacher, targets=targets)
+        asked = None if loss == "labels" else teacher
+        return kind(generation, data, teacher=asked, targets=targets, device=device)
 
     runs = {
         "labels": run("labels"),
@@ -133,9 +140,9 @@ def measured(network: ImageNetworkSpec, precision: str, rounds: int, steps: int)
         seconds = {}
         turns.rotate()  # who comes after whom acts on caches
         for name in turns:
-            started = time.process_time()
+            started = busy_seconds(device)
             next(epochs[name])
-            seconds[name] = time.process_time() - started
+            seconds[name] = busy_seconds(device) - started
         if number > 0:  # the first one warms up
             ratios[WARM].append(seconds["labels"] / seconds["warm"])
             ratios[COLD].append(seconds["in the step"] / seconds["cold"])
@@ -143,10 +150,10 @@ def measured(network: ImageNetworkSpec, precision: str, rounds: int, steps: int)
     return ratios
 
 
-def counted(epochs: int) -> dict[str, Any]:
+def counted(epochs: int, device: torch.device) -> dict[str, Any]:
     """What a table for as many images as CIFAR has was asked, what it asked, and what it takes."""
     data = random_data(50_000, size=8, classes=10)
-    images, teacher = resident(data), make_teacher(image_network("wrn-10-1"), data)
+    images, teacher = resident(data, device), make_teacher(image_network("wrn-10-1"), data, device)
     table = make_table(teacher, data, "fp32", ROOM)
     keys = []
     before = peak_memory()

@@ -1,6 +1,7 @@
 """What a language model's teacher costs a step: computed anew, kept as hidden states, kept as logits.
 
-    python benchmarks/teacher_cache.py [--units 200] [--words 10000] [--rounds 9] [--threads 1] [--json]
+    python benchmarks/teacher_cache.py [--units 200] [--words 10000] [--rounds 9] [--threads 1]
+        [--device cpu|cuda] [--json]
 
 Against labels alone. Steps are those of bansweep's own run (batch 20, windows of 35), on random tokens, whose cost is
 that of real ones. The variants take turns, an epoch of a few steps each; figures are medians over the rounds of each
@@ -18,6 +19,7 @@ import statistics
 
 import numpy as np
 import torch
+from devices import add_device_option, wall_seconds
 
 from bansweep.data.text import TextData
 from bansweep.networks.builder import build_language_model
@@ -36,15 +38,17 @@ def main() -> None:
     parser.add_argument("--words", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, default=1)
+    add_device_option(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    ratios = measured(arguments.units, arguments.words, arguments.rounds)
+    ratios = measured(arguments.units, arguments.words, arguments.rounds, arguments.device)
     medians = {name: statistics.median(values) for name, values in ratios.items()}
     if arguments.json:
-        print(json.dumps({"units": arguments.units, "words": arguments.words, "ratios": medians}))
+        conditions = {"device": str(arguments.device), "units": arguments.units, "words": arguments.words}
+        print(json.dumps({**conditions, "ratios": medians}))
     else:
-        print(f"a step of LSTM-{arguments.units} with {arguments.words:,} words, labels alone = 1")
+        print(f"a step of LSTM-{arguments.units}, {arguments.words:,} words, {arguments.device}; labels alone = 1")
         for name, values in ratios.items():
             print(f"  {name:<34} {medians[name]:.3f}  ({min(values):.3f} to {max(values):.3f})")
     slow = [f"{name}: {ratio:.3f}" for name, ratio in medians.items() if "logits" in name and ratio > BOUND]
@@ -52,7 +56,7 @@ def main() -> None:
         raise SystemExit(f"more than {BOUND} of a step that learns from labels: {'; '.join(slow)}")
 
 
-def measured(units: int, words: int, rounds: int) -> dict[str, list[float]]:
+def measured(units: int, words: int, rounds: int, device: torch.device) -> dict[str, list[float]]:
     """Variant -> its time over that of labels alone, in each round."""
     tokens = STREAMS * WINDOW * STEPS
     tokens_N = np.random.default_rng(0).integers(0, words, tokens + 200, dtype=np.int32)
@@ -60,6 +64,7 @@ def measured(units: int, words: int, rounds: int) -> dict[str, list[float]]:
     text = TextData(tokens_N[:tokens], tokens_N[-100:], tokens_N[-100:], vocabulary, words - 1)
     network = Lstm(units=units, layers=2, dropout=0.2, initial_range=0.1)
     teacher = build_language_model(network, vocabulary=vocabulary).eval().requires_grad_(requires_grad=False)
+    teacher.to(device)
     recipe = {**RECIPES["lstm"], "batch_size": STREAMS, "window": WINDOW, "epochs": rounds + 1}
 
     def run(loss: str, memory_bytes: float, disk_bytes: float = 0) -> LanguageRun:
@@ -77,7 +82,12 @@ def measured(units: int, words: int, rounds: int) -> dict[str, list[float]]:
         )
         given = None if loss == "labels" else teacher
         return LanguageRun(
-            generation, text, teacher=given, teacher_memory_bytes=memory_bytes, teacher_disk_bytes=disk_bytes
+            generation,
+            text,
+            teacher=given,
+            teacher_memory_bytes=memory_bytes,
+            teacher_disk_bytes=disk_bytes,
+            device=device,
         )
 
     logits, hidden_states = tokens * words * 2, tokens * units * 4
@@ -96,7 +106,11 @@ def measured(units: int, words: int, rounds: int) -> dict[str, list[float]]:
         next(one)
     ratios: dict[str, list[float]] = {name: [] for name in runs if name != "labels"}
     for _ in range(rounds):
-        seconds = {name: next(one).seconds for name, one in epochs.items()}
+        seconds = {}
+        for name, one in epochs.items():
+            started = wall_seconds(device)
+            next(one)
+            seconds[name] = wall_seconds(device) - started
         for name, values in ratios.items():
             values.append(seconds[name] / seconds["labels"])
     return ratios

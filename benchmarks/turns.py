@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import multiprocessing
-import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
+import torch
+from devices import busy_seconds, wall_seconds
+
 
 class Seconds(NamedTuple):
-    """Of a step: by the clock, and of this process's CPU time, which others on the machine disturb less."""
+    """The duration of a step: by the clock, and by the one that other processes disturb least (`busy_seconds`)."""
 
     wall: float
-    cpu: float
+    busy: float
 
 
 Loop = Iterator[Seconds]
@@ -24,11 +26,11 @@ Loop = Iterator[Seconds]
 SLOW_IMPORTS = ["torch", "torchvision.transforms", "bansweep.training.image_run"]
 
 
-def timed(steps: int, take_steps: Callable[[], object]) -> Seconds:
-    """What each of the `steps` took that `take_steps` takes."""
-    wall, cpu = time.perf_counter(), time.process_time()
+def timed(steps: int, take_steps: Callable[[], object], device: torch.device) -> Seconds:
+    """The mean duration of the `steps` that `take_steps` takes on `device`."""
+    wall, busy = wall_seconds(device), busy_seconds(device)
     take_steps()
-    return Seconds((time.perf_counter() - wall) / steps, (time.process_time() - cpu) / steps)
+    return Seconds((wall_seconds(device) - wall) / steps, (busy_seconds(device) - busy) / steps)
 
 
 class InItsOwnProcess:

@@ -1,6 +1,6 @@
 """A small LSTM on Penn Tree Bank, trained by bansweep and by a plain PyTorch loop of equal sizes and steps.
 
-    python benchmarks/word_language_model.py --root FOLDER [--epochs 5] [--plain] [--json]
+    python benchmarks/word_language_model.py --root FOLDER [--epochs 5] [--plain] [--device cpu|cuda] [--json]
 
 FOLDER holds ptb.train.txt, ptb.valid.txt and ptb.test.txt. Sizes, recipe and epochs are those of sweeps/ptb-small.yaml.
 The plain loop shares nothing with the package: it reads the files, builds the network of torch.nn's modules and takes
@@ -14,10 +14,10 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import time
 from pathlib import Path
 
 import torch
+from devices import add_device_option, wall_seconds
 from torch import Tensor, nn
 
 UNITS, LAYERS, DROPOUT, RANGE = 200, 2, 0.2, 0.1
@@ -49,20 +49,22 @@ class Plain(nn.Module):
         return self.decoder(self.dropout(output)), state
 
 
-def plain_perplexities(root: Path, epochs: int) -> list[float]:
+def plain_perplexities(root: Path, epochs: int, device: torch.device) -> list[float]:
     """The validation perplexity after each epoch of the plain loop."""
     vocabulary, text = read(root)
+    text = {name: part.to(device) for name, part in text.items()}
     end = vocabulary.index("<eos>")
     torch.manual_seed(7)
-    model = Plain(len(vocabulary))
+    model = Plain(len(vocabulary)).to(device)
     length = len(text["train"]) // STREAMS
     targets = text["train"][: length * STREAMS].view(STREAMS, length).t().contiguous()
-    inputs = torch.cat([torch.tensor([end]), text["train"]])[: length * STREAMS].view(STREAMS, length).t().contiguous()
+    shifted = torch.cat([torch.tensor([end], device=device), text["train"]])
+    inputs = shifted[: length * STREAMS].view(STREAMS, length).t().contiguous()
     rate, perplexities = RATE, []
     for _ in range(epochs):
-        started = time.perf_counter()
+        started = wall_seconds(device)
         model.train()
-        state = (torch.zeros(LAYERS, STREAMS, UNITS), torch.zeros(LAYERS, STREAMS, UNITS))
+        state = zeros(STREAMS, device)
         for first in range(0, length, WINDOW):
             state = (state[0].detach(), state[1].detach())
             logits, state = model(inputs[first : first + WINDOW], state)
@@ -77,15 +79,19 @@ def plain_perplexities(root: Path, epochs: int) -> list[float]:
         perplexities.append(judged(model, text["valid"], end))
         if len(perplexities) > 1 and perplexities[-1] >= perplexities[-2]:
             rate *= DECAY
-        print(f"plain, epoch {len(perplexities)}: {perplexities[-1]:.2f} ({time.perf_counter() - started:.0f} s)")
+        print(f"plain, epoch {len(perplexities)}: {perplexities[-1]:.2f} ({wall_seconds(device) - started:.0f} s)")
     return perplexities
+
+
+def zeros(streams: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    return torch.zeros(LAYERS, streams, UNITS, device=device), torch.zeros(LAYERS, streams, UNITS, device=device)
 
 
 @torch.no_grad()
 def judged(model: Plain, tokens: Tensor, end: int) -> float:
     model.eval()
-    inputs = torch.cat([torch.tensor([end]), tokens[:-1]])
-    state = (torch.zeros(LAYERS, 1, UNITS), torch.zeros(LAYERS, 1, UNITS))
+    inputs = torch.cat([torch.tensor([end], device=tokens.device), tokens[:-1]])
+    state = zeros(1, tokens.device)
     total = 0.0
     for first in range(0, len(tokens), 500):
         logits, state = model(inputs[first : first + 500, None], state)
@@ -94,7 +100,7 @@ def judged(model: Plain, tokens: Tensor, end: int) -> float:
     return math.exp(total / len(tokens))
 
 
-def our_perplexities(root: Path, epochs: int) -> list[float]:
+def our_perplexities(root: Path, epochs: int, device: torch.device) -> list[float]:
     """The validation perplexity after each epoch of the package's run."""
     from bansweep.data.prepare import prepare
     from bansweep.data.text import load_text
@@ -116,7 +122,7 @@ def our_perplexities(root: Path, epochs: int) -> list[float]:
             "generation_index": 0,
         }
     )
-    run = LanguageRun(generation, load_text(spec, prepare(spec)))
+    run = LanguageRun(generation, load_text(spec, prepare(spec)), device=device)
     perplexities = []
     for report in run.epochs():
         perplexities.append(report.metrics["validation_perplexity"])
@@ -129,12 +135,13 @@ def main() -> None:
     parser.add_argument("--root", type=Path, required=True, help="the folder with the three files")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
+    add_device_option(parser)
     parser.add_argument("--plain", action="store_true", help="the plain loop alone")
     parser.add_argument("--json", action="store_true", help="print one JSON document at the end")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    plain = plain_perplexities(arguments.root, arguments.epochs)
-    ours = [] if arguments.plain else our_perplexities(arguments.root, arguments.epochs)
+    plain = plain_perplexities(arguments.root, arguments.epochs, arguments.device)
+    ours = [] if arguments.plain else our_perplexities(arguments.root, arguments.epochs, arguments.device)
     ratios = [one / other for one, other in zip(ours, plain, strict=False)]
     if arguments.json:
         print(json.dumps({"plain": plain, "bansweep": ours, "ratios": ratios}))

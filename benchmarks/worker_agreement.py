@@ -1,6 +1,6 @@
 """The same sweep on one worker and on two: how far their histories are apart after the first epoch.
 
-    python benchmarks/worker_agreement.py [--workers 1 2] [--json]
+    python benchmarks/worker_agreement.py [--workers 1 2] [--device cpu|cuda] [--json]
 
 Runs the quickstart for one epoch a generation, in fp32, into a store for each number of workers (0 would be the trial's
 own process), and prints the largest difference of each metric over all generations.
@@ -13,7 +13,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from commands import SWEEPS, finish, start
+from commands import SWEEPS, add_sweep_device_option, finish, start, sweep_device_settings
 
 from bansweep.data.fingerprint import data_identity
 from bansweep.plan.expand import expand
@@ -28,6 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, nargs=2, default=[1, 2], help="the two numbers to compare")
     parser.add_argument("--sweep", type=Path, default=SWEEPS / "quickstart.yaml", help="the sweep file")
+    add_sweep_device_option(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     arguments = parser.parse_args()
     sweep = read_sweep(arguments.sweep, [ONE_EPOCH])
@@ -35,7 +36,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         stores = [Store(Path(folder) / str(workers)) for workers in arguments.workers]
         for store, workers in zip(stores, arguments.workers, strict=True):
-            options = ["--set", ONE_EPOCH, "--set", f"resources.workers={workers}", "--json"]
+            settings = [ONE_EPOCH, f"resources.workers={workers}", *sweep_device_settings(arguments.device)]
+            options = [*(word for setting in settings for word in ("--set", setting)), "--json"]
             finish(start("run", arguments.sweep, "--store", store.directory, *options))
         rows = []
         for one in plan.generations:

@@ -17,13 +17,11 @@ import argparse
 import json
 import statistics
 
-import numpy as np
 import torch
 from devices import add_device_option, wall_seconds
+from random_text import language_student, random_text
 
-from bansweep.data.text import TextData
 from bansweep.networks.builder import build_language_model
-from bansweep.plan.generation import DataIdentity, Generation
 from bansweep.spec.networks import Lstm
 from bansweep.spec.recipes import RECIPES
 from bansweep.training.language_run import LanguageRun
@@ -59,27 +57,14 @@ def main() -> None:
 def measured(units: int, words: int, rounds: int, device: torch.device) -> dict[str, list[float]]:
     """Variant -> its time over that of labels alone, in each round."""
     tokens = STREAMS * WINDOW * STEPS
-    tokens_N = np.random.default_rng(0).integers(0, words, tokens + 200, dtype=np.int32)
-    vocabulary = (*(f"w{index}" for index in range(words - 1)), "<eos>")
-    text = TextData(tokens_N[:tokens], tokens_N[-100:], tokens_N[-100:], vocabulary, words - 1)
+    text = random_text(tokens, words)
     network = Lstm(units=units, layers=2, dropout=0.2, initial_range=0.1)
-    teacher = build_language_model(network, vocabulary=vocabulary).eval().requires_grad_(requires_grad=False)
+    teacher = build_language_model(network, vocabulary=text.vocabulary).eval().requires_grad_(requires_grad=False)
     teacher.to(device)
     recipe = {**RECIPES["lstm"], "batch_size": STREAMS, "window": WINDOW, "epochs": rounds + 1}
 
     def run(loss: str, memory_bytes: float, disk_bytes: float = 0) -> LanguageRun:
-        generation = Generation.model_validate(
-            {
-                "network": network,
-                "loss": loss,
-                "recipe": recipe,
-                "data": DataIdentity(kind="text", fingerprint="benchmark"),
-                "precision": "fp32",
-                "seed": 1,
-                "generation_index": 0 if loss == "labels" else 1,
-                "teacher": None if loss == "labels" else "t",
-            }
-        )
+        generation = language_student(network, loss, recipe)
         given = None if loss == "labels" else teacher
         return LanguageRun(
             generation,

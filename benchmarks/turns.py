@@ -45,11 +45,19 @@ class InItsOwnProcess:
         theirs.close()
 
     def turn(self) -> Seconds:
+        self.begin()
+        return self.end()
+
+    def begin(self) -> None:
+        """Have the process take its turn, beside others that have begun theirs. To be followed by `end`."""
         self._connection.send(True)
+
+    def end(self) -> Seconds:
+        """What `turn` gives, once it is taken."""
         try:
             seconds: Seconds = self._connection.recv()
         except EOFError:
-            raise SystemExit("a loop has ended; what it said of that is above") from None
+            raise SystemExit("a loop's process ended; its error is above") from None
         return seconds
 
     def close(self) -> None:

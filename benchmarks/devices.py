@@ -27,6 +27,8 @@ def available_device(name: str) -> torch.device:
         if not torch.cuda.is_available():
             raise argparse.ArgumentTypeError("cuda: PyTorch finds no GPU on this machine")
         device = torch.device("cuda", torch.cuda.current_device() if device.index is None else device.index)
+        if device.index >= torch.cuda.device_count():
+            raise argparse.ArgumentTypeError(f"{name}: this machine has {torch.cuda.device_count()} GPUs")
     return device
 
 

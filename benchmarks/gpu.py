@@ -98,7 +98,8 @@ def main() -> None:
         return
     try:
         device = available_device(arguments.device)
-    except argparse.ArgumentTypeError as error:
+        arguments.out.open("a").close()
+    except (argparse.ArgumentTypeError, OSError) as error:
         parser.error(str(error))
     torch.set_num_threads(1)
     bench = Bench(device, arguments.out, small=arguments.small, seconds=arguments.seconds)

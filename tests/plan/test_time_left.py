@@ -90,7 +90,7 @@ def test_the_time_left_is_between_the_work_shared_and_the_work_in_a_row(
     work = sum(count * second for count, second in zip(epochs, seconds, strict=True))
     told = sweep_time_left(PLAN, left, each, at_a_time=at_a_time)
     assert told is not None
-    assert work / at_a_time <= told <= work + 1e-9 * work
+    assert work / at_a_time * (1 - 1e-9) <= told <= work * (1 + 1e-9)
 
 
 def test_the_closest_measurement_tells() -> None:

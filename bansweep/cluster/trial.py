@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
@@ -14,6 +14,9 @@ from bansweep.cluster.reports import LOST, epoch_message
 from bansweep.cluster.worker_group import train_in_worker_group
 from bansweep.errors import BansweepError, DivergedError, TrainingError
 from bansweep.store.store import Store
+
+if TYPE_CHECKING:
+    import torch
 
 # Nodes come and go, some every few minutes; but what dies in the same epoch each time will do so again.
 _ATTEMPTS_AN_EPOCH = 3
@@ -80,16 +83,33 @@ def _train_here(job: GenerationJob, allocation: Allocation) -> None:
 
     from bansweep.cluster.generation import train_and_publish
     from bansweep.training.allocator import give_back_freed_memory
-    from bansweep.training.workers import Workers, default_device
+    from bansweep.training.device import training_device
+    from bansweep.training.workers import Workers
 
     # A fixed number of threads: the order of sums, and with it the last bits of weights, depends on it.
     torch.set_num_threads(allocation.cpus)
+    device = training_device(gpus=allocation.gpus)
     try:
         train_and_publish(
             job,
             workers=Workers(),
-            device=default_device(gpu=allocation.gpus > 0),
+            device=device,
             on_epoch=lambda report: tune.report(epoch_message(report)),
         )
     finally:
+        _leave_room(device)
         give_back_freed_memory()  # the next trial in this process starts afresh
+
+
+def _leave_room(device: torch.device) -> None:
+    """Free what this process still holds of a GPU, which it shares with others or gives back to Ray.
+
+    On a CPU the table stays for the next trial, whose teacher is often the same.
+    """
+    if device.type != "cuda":
+        return
+    from bansweep.cluster.run_of_job import drop_last_table
+    from bansweep.training.device import release_device_memory
+
+    drop_last_table()
+    release_device_memory(device)

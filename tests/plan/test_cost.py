@@ -244,7 +244,7 @@ def test_what_is_stored_by_hand() -> None:
         (Resources(), [Placement("gpu", 1.0), Placement("cpu", 1)]),
         (Resources(gpus_per_worker=0, cpus_per_worker=4), [Placement("cpu", 1, cores=4)]),
         (Resources(gpus_per_worker=0.5, workers=1), [Placement("gpu", 0.5)]),
-        (Resources(gpus_per_worker=2, workers=2), [Placement("gpu", 4.0)]),
+        (Resources(gpus_per_worker=1, workers=4), [Placement("gpu", 4.0)]),
         (Resources(workers=3, cpus_per_worker=2), [Placement("gpu", 3.0), Placement("cpu", 3, cores=2)]),
     ],
 )

@@ -71,12 +71,10 @@ def memory_fraction(gpus: float, total_bytes: int, name: str) -> float:
     return left / total_bytes
 
 
-def release_device_memory(device: torch.device) -> None:
-    """Give memory that PyTorch's allocator caches back to the GPU, for other processes and for the next trial.
+def release_device_memory() -> None:
+    """Give the memory that PyTorch caches on GPUs back, for other processes. Side effect: a garbage collection.
 
-    Side effects: a garbage collection; on a CPU nothing. Drop what a training has kept before.
+    Tensors that something still refers to keep their memory.
     """
-    if device.type != "cuda":
-        return
     gc.collect()
     torch.cuda.empty_cache()

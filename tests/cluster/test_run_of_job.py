@@ -140,9 +140,9 @@ def test_who_compares_stages_or_learns_from_labels_has_none(teachers: tuple[Path
     assert table_of(make_job(store)) is None
 
 
-@pytest.mark.parametrize(("device", "kept"), [(CPU, True), (torch.device("cuda", 0), False)])
+@pytest.mark.parametrize("on_gpu", [False, True])
 def test_a_trials_end_leaves_the_room_on_a_gpu_to_others(
-    device: torch.device, kept: bool, teachers: tuple[Path, str, str], store: Path, monkeypatch: pytest.MonkeyPatch
+    on_gpu: bool, teachers: tuple[Path, str, str], store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a GPU, another process or another teacher's student may be next; on a CPU, this process's next student is."""
     _, teacher, _ = teachers
@@ -153,6 +153,6 @@ def test_a_trials_end_leaves_the_room_on_a_gpu_to_others(
     table = weakref.ref(run._targets)  # type: ignore[type-var]
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: held_when_emptied.append(table() is not None))
     del run
-    _leave_room(device)
-    assert (table() is not None) is kept
-    assert held_when_emptied == ([] if kept else [False]), "PyTorch can give back only what nothing holds any more"
+    _leave_room(on_gpu=on_gpu)
+    assert (table() is None) is on_gpu
+    assert held_when_emptied == ([False] if on_gpu else []), "PyTorch can give back only what nothing holds any more"

@@ -16,6 +16,8 @@ from bansweep.spec.model import SpecModel
 
 Precision = Literal["fp32", "bf16"]
 
+_MOST_WORKERS = 4096
+
 
 class Resources(SpecModel):
     """What one generation takes of the cluster.
@@ -31,7 +33,7 @@ class Resources(SpecModel):
     workers: int | None = Field(
         default=None,
         ge=0,
-        le=4096,
+        le=_MOST_WORKERS,
         description="0: in the trial's own process; N: a group of N Ray Train workers that share the batch; else 1 "
         "where there are GPUs and 0 where there are none",
     )
@@ -65,7 +67,7 @@ class Resources(SpecModel):
         if gpus is None or gpus == 0:
             return self
         if gpus > 1:
-            workers = ceil(gpus) * max(1, self.workers or 0)
+            workers = min(_MOST_WORKERS, ceil(gpus) * max(1, self.workers or 0))
             raise ValueError(
                 f"gpus_per_worker: {gpus:g} is more than the one GPU that a worker can use; for several GPUs write "
                 f"workers: {workers} with gpus_per_worker: 1"

@@ -63,6 +63,7 @@ def test_language_models_do_not_recompute() -> None:
         ("gpus_per_worker: 64", 64),
         ("gpus_per_worker: 4, workers: 0", 4),
         ("gpus_per_worker: 2, workers: 3", 6),
+        ("gpus_per_worker: 1.0e+308", 4096),
     ],
 )
 def test_a_worker_has_no_more_than_one_gpu(resources: str, several: int) -> None:

@@ -12,6 +12,7 @@ from bansweep.plan.cost import (
     Cost,
     Device,
     MeasuredTraining,
+    bf16_share,
     candidates_of,
     estimates,
     matching,
@@ -21,6 +22,7 @@ from bansweep.plan.cost import (
 )
 from bansweep.plan.expand import keeping_all_candidates
 from bansweep.plan.generation import Generation
+from bansweep.plan.gpu_time import LAUNCH_S
 from bansweep.plan.workload import DataSize, TeacherRoom
 from bansweep.service.request import SweepRequest
 from bansweep.spec.networks import NetworkSpec
@@ -33,7 +35,8 @@ _OPERATIONS_OF_A_MULTIPLY_ADD = 2
 @dataclass(frozen=True)
 class SweepCost:
     """`costs`: one for each device that the sweep may run on, so far as is known. `at_most`: searches may give
-    candidates up, and chains may stop."""
+    candidates up, and chains may stop. `bf16_share`: of an fp32 sweep on a GPU, the time that bf16 would take over its
+    own."""
 
     unfinished: int
     costs: tuple[Cost, ...]
@@ -41,6 +44,7 @@ class SweepCost:
     at_most: bool
     data: str
     data_known: bool
+    bf16_share: float | None = None
 
     @property
     def document(self) -> dict[str, Any]:
@@ -52,6 +56,7 @@ class SweepCost:
             "estimated": self.costs[0].estimated,
             "disk_gb": self.disk_gb,
             "rate": {cost.placement.device: cost.rate for cost in self.costs},
+            "bf16_share": self.bf16_share,
         }
 
     @property
@@ -71,7 +76,9 @@ class SweepCost:
         devices = " or ".join(_device_time_text(cost) for cost in self.costs)
         chain = " or ".join(dict.fromkeys(_time_text(cost.critical_path_hours or 0.0) for cost in self.costs))
         disk = "" if self.disk_gb is None else f"; disk {_size_text(self.disk_gb)}"
-        return f"estimated: {bound}{devices}; longest chain {chain}{disk}", f"  {self._basis}"
+        estimated = f"estimated: {bound}{devices}; longest chain {chain}{disk}"
+        precision = () if self.bf16_share is None else (f"  {_bf16_text(self.bf16_share)}",)
+        return estimated, f"  {self._basis}", *precision
 
     @property
     def _basis(self) -> str:
@@ -95,10 +102,12 @@ def sweep_cost(request: SweepRequest, unfinished: Sequence[str]) -> SweepCost:
     room = TeacherRoom.of_gigabytes(spec.resources.teacher_memory_gb, spec.resources.teacher_disk_gb)
     begun = request.store.begun()
     epochs_done = {one: request.store.epochs_done(one) if one in begun else 0 for one in unfinished}
-    costs = []
+    costs, share = [], None
     for placement in placements(spec.resources, measured, request.bf16):
         known = estimates(plan, epochs_done, placement, data=data, room=room, measured=measured)
         costs.append(total_cost(plan, unfinished, placement, known, spec.resources.precision))
+        if placement.device == "gpu" and spec.resources.precision == "fp32":
+            share = bf16_share(plan, epochs_done, placement, data=data, room=room)
     return SweepCost(
         unfinished=len(unfinished),
         costs=tuple(costs),
@@ -106,6 +115,7 @@ def sweep_cost(request: SweepRequest, unfinished: Sequence[str]) -> SweepCost:
         at_most=any(chain.stop is not None for chain in spec.chain) or any(map(_may_end_early, generations)),
         data=spec.data.kind,
         data_known=data is not None,
+        bf16_share=share,
     )
 
 
@@ -166,8 +176,13 @@ def _size_text(gigabytes: float) -> str:
     return f"{_amount_text(gigabytes)} GB" if gigabytes >= 1 else f"{_amount_text(gigabytes * 1000)} MB"
 
 
+def _bf16_text(share: float) -> str:
+    time = "as long" if share > 0.9 else f"about {share:.1g} of that"
+    return f"fp32 on a GPU computes without TF32; bf16 would take {time} (resources.precision, other generations)"
+
+
 def _rate_text(cost: Cost) -> str:
     operations = cost.rate * _OPERATIONS_OF_A_MULTIPLY_ADD
     if cost.placement.device == "gpu":
-        return f"{operations / 1e12:.3g} TFLOP/s"
+        return f"{operations / 1e12:.3g} TFLOP/s and {LAUNCH_S * 1e6:g} µs to launch a kernel"
     return f"{operations / 1e9:.3g} GFLOP/s a core"

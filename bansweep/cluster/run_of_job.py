@@ -59,6 +59,11 @@ def prepare_run(job: GenerationJob, *, device: torch.device, workers: Workers) -
     )
 
 
+def drop_last_table() -> None:
+    """Free the table of the last student's teacher, which this process has kept for the next one."""
+    _LAST_TABLE.clear()
+
+
 def _image_run(
     job: GenerationJob,
     data: ImageData,

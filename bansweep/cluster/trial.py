@@ -21,6 +21,8 @@ _ATTEMPTS_AN_EPOCH = 3
 # Long enough to see that a claim's owner is silent.
 _PATIENCE_S = 60.0
 
+_WITHOUT_TRAINING = ("reused", "claimed")
+
 
 def generation_trial(config: dict[str, Any]) -> None:
     """Train the generation of `config`, or use another process's result, and report how it ended.
@@ -34,6 +36,15 @@ def generation_trial(config: dict[str, Any]) -> None:
     leave_driver_directories()
     job = GenerationJob.model_validate_json(config["job"])
     allocation = Allocation(**config["allocation"])
+    outcome = _outcome_of(job, allocation)
+    if allocation.workers == 0 and outcome["outcome"] not in _WITHOUT_TRAINING:
+        # Only now: an exception holds its training's tensors until it has been handled.
+        _leave_room(on_gpu=allocation.gpus > 0)
+    tune.report(outcome)
+
+
+def _outcome_of(job: GenerationJob, allocation: Allocation) -> dict[str, Any]:
+    """Train, and report everything but the outcome, which is returned."""
     store = Store(job.store)
     generation_id = job.generation.id
 
@@ -55,9 +66,8 @@ def generation_trial(config: dict[str, Any]) -> None:
     try:
         with store.claim(generation_id) as claim:
             if not claim.acquire(until=lambda: has_waited() or is_of_no_use()):
-                # Whoever trained it meanwhile, it is finished; or it is not, and this process holds what he may need.
-                tune.report({"outcome": "reused" if is_of_no_use() else "claimed"})
-                return
+                # Either another process finished it, or it still trains and we hold a slot that its owner may need.
+                return {"outcome": "reused" if is_of_no_use() else "claimed"}
             if store.begin_attempt(generation_id, tune.get_context().get_trial_id()) > _ATTEMPTS_AN_EPOCH:
                 raise TrainingError(LOST)
             if allocation.workers == 0:
@@ -66,12 +76,10 @@ def generation_trial(config: dict[str, Any]) -> None:
             else:
                 train_in_worker_group(job, allocation, on_start=report_start)
     except BansweepError as error:
-        tune.report({"outcome": "failed", "reason": str(error), "diverged": isinstance(error, DivergedError)})
-        return
+        return {"outcome": "failed", "reason": str(error), "diverged": isinstance(error, DivergedError)}
     except Exception as error:
-        tune.report({"outcome": "failed", "reason": f"{type(error).__name__}: {error}"})
-        return
-    tune.report({"outcome": "finished" if is_finished() else "stopped"})
+        return {"outcome": "failed", "reason": f"{type(error).__name__}: {error}"}
+    return {"outcome": "finished" if is_finished() else "stopped"}
 
 
 def _train_here(job: GenerationJob, allocation: Allocation) -> None:
@@ -79,17 +87,30 @@ def _train_here(job: GenerationJob, allocation: Allocation) -> None:
     import torch
 
     from bansweep.cluster.generation import train_and_publish
-    from bansweep.training.allocator import give_back_freed_memory
-    from bansweep.training.workers import Workers, default_device
+    from bansweep.training.device import training_device
+    from bansweep.training.workers import Workers
 
     # A fixed number of threads: the order of sums, and with it the last bits of weights, depends on it.
     torch.set_num_threads(allocation.cpus)
-    try:
-        train_and_publish(
-            job,
-            workers=Workers(),
-            device=default_device(gpu=allocation.gpus > 0),
-            on_epoch=lambda report: tune.report(epoch_message(report)),
-        )
-    finally:
-        give_back_freed_memory()  # the next trial in this process starts afresh
+    train_and_publish(
+        job,
+        workers=Workers(),
+        device=training_device(gpus=allocation.gpus),
+        on_epoch=lambda report: tune.report(epoch_message(report)),
+    )
+
+
+def _leave_room(*, on_gpu: bool) -> None:
+    """Free memory that this process keeps after a training, for the next one and for other processes.
+
+    On a CPU the teacher's table stays: the next student often has the same teacher. A GPU is given back to Ray, or is
+    shared with other processes.
+    """
+    from bansweep.cluster.run_of_job import drop_last_table
+    from bansweep.training.allocator import give_back_freed_memory
+    from bansweep.training.device import release_device_memory
+
+    if on_gpu:
+        drop_last_table()
+        release_device_memory()
+    give_back_freed_memory()

@@ -48,6 +48,8 @@ def train_in_worker_group(job: GenerationJob, allocation: Allocation, *, on_star
             if not isinstance(cause, TrainingError) or store.epochs_done(job.generation.id) == epochs_done:
                 raise cause from error
         except (ray.train.TrainingFailedError, ray.exceptions.RayError) as error:
+            if isinstance(failed := getattr(error, "controller_failure", None), BansweepError):
+                raise failed from error
             # Ray retries workers, but not the controller that watches them. Another group goes on from the progress.
             if store.epochs_done(job.generation.id) > epochs_done:
                 retries_left = _CONTROLLER_RETRIES
@@ -62,15 +64,15 @@ def train_in_worker_group(job: GenerationJob, allocation: Allocation, *, on_star
 def _fit(job: GenerationJob, allocation: Allocation) -> DivergedError | None:
     """One Ray Train run; returns what `_worker` returns."""
     import ray.train
-    from ray.train.torch import TorchConfig, TorchTrainer
+    from ray.train.torch import TorchTrainer
 
     on_gpu = allocation.gpus > 0
     with tempfile.TemporaryDirectory(prefix="bansweep-train-") as scratch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         trainer = TorchTrainer(
             _worker,  # type: ignore[arg-type]  # Train V2 hands on what it returns
-            train_loop_config={"job": job.model_dump_json(), "on_gpu": on_gpu, "cpus": allocation.cpus},
-            torch_config=TorchConfig(backend="nccl" if on_gpu else "gloo"),
+            train_loop_config={"job": job.model_dump_json(), "gpus": allocation.gpus, "cpus": allocation.cpus},
+            torch_config=_process_group(gpus=allocation.gpus),
             scaling_config=ray.train.ScalingConfig(
                 num_workers=allocation.workers, use_gpu=on_gpu, resources_per_worker=allocation.per_process
             ),
@@ -84,6 +86,40 @@ def _fit(job: GenerationJob, allocation: Allocation) -> DivergedError | None:
         )
         failure: DivergedError | None = trainer.fit().return_value  # type: ignore[attr-defined]  # Train V2's result
     return failure
+
+
+def _process_group(*, gpus: float) -> Any:
+    """How the workers form a process group. On GPUs each worker first checks its own: NCCL would only say that there is
+    none, and not why."""
+    from ray.train.torch import TorchConfig
+
+    class CheckedBackend(TorchConfig().backend_cls):  # type: ignore[misc]  # the class is a property
+        def on_start(self, worker_group: Any, backend_config: TorchConfig) -> None:
+            for problem in worker_group.execute(_gpu_problem, gpus):
+                if problem is not None:
+                    raise problem
+            super().on_start(worker_group, backend_config)
+
+    class CheckedTorchConfig(TorchConfig):
+        @property
+        def backend_cls(self) -> Any:
+            return CheckedBackend
+
+    return CheckedTorchConfig(backend="nccl") if gpus else TorchConfig(backend="gloo")
+
+
+def _gpu_problem(gpus: float) -> BansweepError | None:
+    """Why this worker cannot use its GPU. Ray lets all workers of a node see all of the group's GPUs there."""
+    leave_driver_directories()
+    from ray.train.torch import get_device
+
+    from bansweep.training.device import training_device
+
+    try:
+        training_device(gpus=gpus, index=get_device().index)
+    except BansweepError as error:
+        return error
+    return None
 
 
 def _reports_to_tune() -> Any:
@@ -104,7 +140,8 @@ def _worker(config: dict[str, Any]) -> DivergedError | None:
     import torch
 
     from bansweep.cluster.generation import train_and_publish
-    from bansweep.training.workers import Workers, default_device
+    from bansweep.training.device import training_device
+    from bansweep.training.workers import Workers
 
     torch.set_num_threads(config["cpus"])
     job = GenerationJob.model_validate_json(config["job"])
@@ -115,7 +152,8 @@ def _worker(config: dict[str, Any]) -> DivergedError | None:
 
     ray.train.report({"placed": current_placement_group()})
     try:
-        train_and_publish(job, workers=workers, device=default_device(gpu=config["on_gpu"]), on_epoch=report_epoch)
+        device = training_device(gpus=config["gpus"])
+        train_and_publish(job, workers=workers, device=device, on_epoch=report_epoch)
     except DivergedError as error:
         return error
     return None

@@ -1,4 +1,4 @@
-"""What a sweep will cost, before anything runs: by times that were measured, else by operation counts and a rate."""
+"""What a sweep will cost, before anything runs: by measured times, else by counts of operations and kernels."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from statistics import median
 from typing import Literal
 
 from bansweep.plan.generation import Generation
+from bansweep.plan.gpu_time import gpu_seconds
 from bansweep.plan.plan import Plan
-from bansweep.plan.workload import GIGABYTE, DataSize, TeacherRoom, stored_bytes, training_operations
-from bansweep.spec.networks import NetworkSpec
+from bansweep.plan.workload import GIGABYTE, DataSize, TeacherRoom, Work, stored_bytes, training_work
+from bansweep.spec.networks import NetworkSpec, is_language_model
 from bansweep.spec.resources import Precision, Resources
 
 Device = Literal["gpu", "cpu"]
@@ -20,10 +21,11 @@ Bf16 = Literal["native", "avx512", "emulated"]
 
 # Multiply-adds a second in training.
 #
-# GPU: one H200. In bf16 about a quarter of its dense peak (495e12): with this rate the counts of tables 1, 2, 3 and 5
+# GPU: one H200. In bf16 about a quarter of its dense peak (495e12): with this rate the counts of tables 1, 2 and 3
 # come to within a tenth of the hours in their headers (sweeps/table*.yaml), which were computed from counts and memory
 # traffic and not measured either. Deep and narrow DenseNets are bound by memory traffic and take longer: table 4's
-# header has three times what this rate gives. "fp32" is exact (no TF32), whose peak is a fifteenth.
+# header has three times what this rate gives. "fp32" is exact (no TF32), whose peak is a fifteenth. Networks that are
+# too small for this rate are bound by the number of their kernels: `gpu_time.py`.
 #
 # CPU: one core of a server (AMD EPYC), measured on training steps: in fp32 19e9 for DenseNet-40-12, 22e9 to 28e9
 # for a small LSTM, 28e9 for WRN-10-1 and 44e9 for WRN-28-2; images of 8x8 pixels 9e9. In bf16 twice as much, with
@@ -42,12 +44,20 @@ _SECONDS_AN_HOUR = 3600.0
 @dataclass(frozen=True)
 class Placement:
     """What one training computes on. `devices`: how many GPUs (fractions as such) or CPU processes it holds, of `cores`
-    each; that is also what a budget counts. `bf16`: how the CPU computes it."""
+    each; that is also what a budget counts. `bf16`: how the CPU computes it. `compiled`: whether torch.compile is on,
+    which is counted on GPUs only."""
 
     device: Device
     devices: float
     cores: int = 1
     bf16: Bf16 = "native"
+    compiled: bool = True
+
+    def seconds(self, work: Work, precision: Precision) -> float:
+        """How long a part of a training takes on the devices together."""
+        if self.device == "cpu":
+            return work.operations / (self.rate(precision) * self.devices)
+        return gpu_seconds(work, operations_a_second=self.rate(precision), gpus=self.devices, compiled=self.compiled)
 
     def rate(self, precision: Precision) -> float:
         """Multiply-adds a second of one of the devices."""
@@ -105,7 +115,8 @@ def placements(
     """
     processes = max(1, resources.workers or 0)
     gpus = 1.0 if resources.gpus_per_worker is None else resources.gpus_per_worker
-    on_gpus = Placement("gpu", processes * gpus)
+    compiled = resources.compile is not False and not resources.recompute
+    on_gpus = Placement("gpu", processes * gpus, compiled=compiled)
     on_cpus = Placement("cpu", processes, cores=resources.cpus_per_worker, bf16=bf16)
     if resources.gpus_per_worker is not None:
         return (on_gpus if gpus else on_cpus,)
@@ -134,15 +145,33 @@ def estimates(
     data: DataSize | None,
     room: TeacherRoom,
     measured: Sequence[MeasuredTraining] = (),
+    precision: Precision | None = None,
 ) -> dict[str, Estimate]:
-    """What each unfinished generation will still take.
+    """What each unfinished generation will still take; with `precision`, what it would take in that one.
 
     `epochs_done` has the unfinished ones and the epochs that they have done. Left out are those of which nothing is
     known: with `data` of unknown size (None) only the same training says anything.
     """
-    estimator = _Estimator(plan, placement, data, room, [one for one in measured if one.device == placement.device])
+    of_device = [one for one in measured if one.device == placement.device]
+    estimator = _Estimator(plan, placement, data, room, of_device, precision)
     found = {generation_id: estimator.estimate(generation_id, done) for generation_id, done in epochs_done.items()}
     return {generation_id: estimate for generation_id, estimate in found.items() if estimate is not None}
+
+
+def bf16_share(
+    plan: Plan, epochs_done: Mapping[str, int], placement: Placement, *, data: DataSize | None, room: TeacherRoom
+) -> float | None:
+    """The time in bf16 over that in fp32, both estimated, of all that `epochs_done` has; None where it is unknown, and
+    for language models, whose recurrence is computed in fp32 in either precision."""
+    if any(is_language_model(plan.generations[generation_id].network) for generation_id in epochs_done):
+        return None
+
+    def device_hours(precision: Precision) -> float | None:
+        known = estimates(plan, epochs_done, placement, data=data, room=room, precision=precision)
+        return sum(one.device_hours for one in known.values()) if len(known) == len(epochs_done) else None
+
+    fp32, bf16 = device_hours("fp32"), device_hours("bf16")
+    return bf16 / fp32 if fp32 and bf16 is not None else None
 
 
 def total_cost(
@@ -191,11 +220,13 @@ class _Estimator:
         data: DataSize | None,
         room: TeacherRoom,
         measured: Sequence[MeasuredTraining],
+        precision: Precision | None,
     ) -> None:
         self._plan = plan
         self._placement = placement
         self._data = data
         self._room = room
+        self._precision = precision
         self._epochs: dict[object, tuple[float | None, bool]] = {}
         self._measured: dict[object, list[MeasuredTraining]] = {}
         for training in measured:
@@ -222,8 +253,10 @@ class _Estimator:
         """Seconds an epoch, and whether they were measured. Replicas share the answer: there may be thousands."""
         kind = (_conditions(generation), generation.loss, generation.recipe, self._teacher(generation))
         if kind not in self._epochs:
-            seconds = self._measured_epoch(generation)
-            self._epochs[kind] = (self._counted_epoch(generation), False) if seconds is None else (seconds, True)
+            seconds, measured = self._measured_epoch(generation), True
+            if seconds is None:
+                seconds, measured = self._counted_epoch(generation, self._teacher(generation)), False
+            self._epochs[kind] = (seconds, measured)
         return self._epochs[kind]
 
     def _measured_epoch(self, generation: Generation) -> float | None:
@@ -235,27 +268,23 @@ class _Estimator:
         return median(seconds) if seconds else None
 
     def _scaled(self, measured: MeasuredTraining, generation: Generation) -> float | None:
-        """The measured time of an epoch by how much more arithmetic one of the generation takes."""
+        """The measured time of an epoch, scaled by how much more an epoch of the generation should take."""
         teacher = self._teacher(generation)
         if measured.generation.loss.kind == generation.loss.kind and measured.teacher == teacher:
             return measured.seconds
-        if self._data is None:
-            return None
-        wanted = self._operations(generation, teacher, self._data)
-        taken = self._operations(measured.generation, measured.teacher, self._data)
+        wanted = self._counted_epoch(generation, teacher)
+        taken = self._counted_epoch(measured.generation, measured.teacher)
         return None if wanted is None or taken is None else measured.seconds * wanted / taken
 
-    def _counted_epoch(self, generation: Generation) -> float | None:
-        """Seconds an epoch by operation counts."""
+    def _counted_epoch(self, generation: Generation, teacher: NetworkSpec | None) -> float | None:
+        """Seconds an epoch by operation and layer counts, with an epoch's part of what is computed once."""
         if self._data is None:
             return None
-        operations = self._operations(generation, self._teacher(generation), self._data)
-        return operations and operations / (self._placement.rate(generation.precision) * self._placement.devices)
-
-    def _operations(self, generation: Generation, teacher: NetworkSpec | None, data: DataSize) -> float | None:
-        """Multiply-adds an epoch, with an epoch's part of what is computed once; None where they are not known."""
-        operations = training_operations(generation, teacher, data, self._room)
-        return operations and operations / generation.recipe.epochs
+        work = training_work(generation, teacher, self._data, self._room)
+        if work is None:
+            return None
+        precision = self._precision or generation.precision
+        return sum(self._placement.seconds(part, precision) for part in work) / generation.recipe.epochs
 
     def _teacher(self, generation: Generation) -> NetworkSpec | None:
         return None if generation.teacher is None else self._plan.generations[generation.teacher].network

@@ -56,13 +56,24 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class NetworkSize:
-    """`operations` are multiply-adds of a forward pass for one image or token; `parameters` what is learnt."""
+    """`operations` are multiply-adds of a forward pass for one image or token; `parameters` what is learnt.
+
+    `layers` counts convolutions, normalisations and linear layers, each of which takes kernels of its own for a batch;
+    `recurrent_layers` counts LSTM layers, which take theirs for each time step.
+    """
 
     operations: int = 0
     parameters: int = 0
+    layers: int = 0
+    recurrent_layers: int = 0
 
     def __add__(self, other: NetworkSize) -> NetworkSize:
-        return NetworkSize(self.operations + other.operations, self.parameters + other.parameters)
+        return NetworkSize(
+            self.operations + other.operations,
+            self.parameters + other.parameters,
+            self.layers + other.layers,
+            self.recurrent_layers + other.recurrent_layers,
+        )
 
 
 @cache
@@ -210,7 +221,7 @@ def _spelling_network(spec: CnnLstm, vocabulary: Vocabulary) -> NetworkSize:
     total = NetworkSize(parameters=(vocabulary.characters + _MARKS + _PADDING) * spec.character_embedding)
     for width, maps in zip(spec.widths, spec.maps, strict=True):
         weights = spec.character_embedding * width * maps
-        total += NetworkSize(weights * (places - width + 1), weights + maps)
+        total += NetworkSize(weights * (places - width + 1), weights + maps, layers=1)
     features = sum(spec.maps)
     return total + _times(2 * spec.highway, _linear(features, features))
 
@@ -218,25 +229,27 @@ def _spelling_network(spec: CnnLstm, vocabulary: Vocabulary) -> NetworkSize:
 def _lstm_layer(inputs: int, units: int) -> NetworkSize:
     """Four gates, each from the layer's input and from its own hidden state; PyTorch's have two biases each."""
     weights = 4 * units * (inputs + units)
-    return NetworkSize(weights, weights + 2 * 4 * units)
+    return NetworkSize(weights, weights + 2 * 4 * units, recurrent_layers=1)
 
 
 def _convolution(inputs: int, outputs: int, grid: _Grid, *, kernel: int) -> NetworkSize:
     """A convolution without bias; `grid` is that of its output."""
     weights = inputs * outputs * kernel**2
-    return NetworkSize(weights * grid.pixels, weights)
+    return NetworkSize(weights * grid.pixels, weights, layers=1)
 
 
 def _linear(inputs: int, outputs: int) -> NetworkSize:
-    return NetworkSize(inputs * outputs, inputs * outputs + outputs)
+    return NetworkSize(inputs * outputs, inputs * outputs + outputs, layers=1)
 
 
 def _normalisation(channels: int) -> NetworkSize:
-    return NetworkSize(parameters=2 * channels)
+    return NetworkSize(parameters=2 * channels, layers=1)
 
 
 def _times(number: int, size: NetworkSize) -> NetworkSize:
-    return NetworkSize(number * size.operations, number * size.parameters)
+    return NetworkSize(
+        number * size.operations, number * size.parameters, number * size.layers, number * size.recurrent_layers
+    )
 
 
 def _total(sizes: Iterable[NetworkSize]) -> NetworkSize:

@@ -7,6 +7,7 @@ other masks.
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -14,6 +15,8 @@ from pydantic import Field, model_validator
 from bansweep.spec.model import SpecModel
 
 Precision = Literal["fp32", "bf16"]
+
+_MOST_WORKERS = 4096
 
 
 class Resources(SpecModel):
@@ -30,12 +33,14 @@ class Resources(SpecModel):
     workers: int | None = Field(
         default=None,
         ge=0,
-        le=4096,
+        le=_MOST_WORKERS,
         description="0: in the trial's own process; N: a group of N Ray Train workers that share the batch; else 1 "
         "where there are GPUs and 0 where there are none",
     )
     gpus_per_worker: float | None = Field(
-        default=None, ge=0, le=64, description="fractions let small networks share one; else 1 where there are GPUs"
+        default=None,
+        ge=0,
+        description="0, 1, or a fraction, with which small networks share one GPU; 1 by default where there are GPUs",
     )
     cpus_per_worker: int = Field(default=1, ge=1, le=1024, description="also the threads that a worker computes with")
     concurrency: int | None = Field(
@@ -61,8 +66,12 @@ class Resources(SpecModel):
         gpus = self.gpus_per_worker
         if gpus is None or gpus == 0:
             return self
-        if gpus > 1 and gpus != int(gpus):
-            raise ValueError(f"gpus_per_worker: {gpus:g} is no whole number; only parts of one GPU can be shared")
+        if gpus > 1:
+            workers = min(_MOST_WORKERS, ceil(gpus) * max(1, self.workers or 0))
+            raise ValueError(
+                f"gpus_per_worker: {gpus:g} is more than the one GPU that a worker can use; for several GPUs write "
+                f"workers: {workers} with gpus_per_worker: 1"
+            )
         if gpus < 1 and (self.workers or 1) > 1:
             raise ValueError(
                 f"gpus_per_worker: {gpus:g} GPU with workers: {self.workers} could put two workers that talk to each "

@@ -1,4 +1,4 @@
-"""What is said where a step does not fit into memory: which, of what, and what would make it fit."""
+"""Out of memory, explained: which memory, of what, and what would make the training fit."""
 
 from __future__ import annotations
 
@@ -12,17 +12,29 @@ from bansweep.errors import OutOfMemoryError
 
 # What PyTorch's CPU allocator says in a RuntimeError: "... you tried to allocate 9437184000 bytes. ..."
 _ON_CPU = re.compile(r"DefaultCPUAllocator.*?(?:tried to allocate (\d+) bytes|$)", re.DOTALL)
-_REMEDY = (
-    "make room: more resources.workers share each batch, resources.recompute: true keeps fewer activations, "
-    "resources.precision: bf16 takes half for each (and is another generation), "
-    "resources.teacher_memory_gb: 0 keeps a teacher's outputs out of memory; "
-    "the same command goes on from the last saved epoch"
+# CUDA's libraries allocate memory of their own, and report in a RuntimeError that there was none. cuBLAS says
+# NOT_INITIALIZED where its handle does not fit, and cuDNN 9 names the allocation; NCCL's text has CUDA's reason in a
+# line of its own. The last is CUDA's and its driver's own wording (torch.AcceleratorError), and Triton's.
+_IN_A_LIBRARY = (
+    ("cuBLAS", re.compile(r"CUBLAS_STATUS_(?:ALLOC_FAILED|NOT_INITIALIZED)")),
+    ("cuDNN", re.compile(r"CUDNN_STATUS_(?:ALLOC_FAILED|INTERNAL_ERROR_\w*ALLOCATION_FAILED)")),
+    ("NCCL", re.compile(r"Cuda failure (?:\d+ )?'out of memory'")),
+    ("CUDA", re.compile(r"(?:CUDA error|CUDA driver error|Triton Error \[CUDA\]): out of memory")),
 )
+_REMEDY = (
+    "use more resources.workers, which share each batch; or resources.recompute: true, which stores fewer activations; "
+    "or resources.precision: bf16, which halves them (another generation); or resources.teacher_memory_gb: 0, which "
+    "keeps a teacher's outputs out of memory. The same command resumes from the last saved epoch"
+)
+_REMEDY_OF_A_PART = "raise resources.gpus_per_worker: this process may use only a part of the GPU; or "
 
 
 @contextmanager
 def memory_told(device: torch.device, doing: str) -> Iterator[None]:
-    """Turn what PyTorch and Python raise for want of memory into an OutOfMemoryError that says what was being done."""
+    """Turn what PyTorch, CUDA's libraries and Python raise when memory runs out into an OutOfMemoryError.
+
+    `doing` says in what the memory ran out: "in epoch 3, with a batch of 64".
+    """
     try:
         yield
     except torch.OutOfMemoryError as error:
@@ -31,13 +43,40 @@ def memory_told(device: torch.device, doing: str) -> Iterator[None]:
     except MemoryError as error:
         raise _error(device, doing, str(error) or "no more is to be had") from error
     except RuntimeError as error:
-        found = _ON_CPU.search(str(error))
-        if found is None:
+        reason = _reason(str(error))
+        if reason is None:
             raise
-        wanted = f"{int(found[1]) / 1e9:.2f} GB more were asked for" if found[1] else "no more is to be had"
-        raise _error(device, doing, wanted) from error
+        raise _error(device, doing, reason) from error
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether `memory_told` would explain the error."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        isinstance(error, RuntimeError) and _reason(str(error)) is not None
+    )
+
+
+def _reason(said: str) -> str | None:
+    """Why memory ran out by the text of a RuntimeError; None for any other error."""
+    found = _ON_CPU.search(said)
+    if found is not None:
+        return f"{int(found[1]) / 1e9:.2f} GB more were asked for" if found[1] else "no more is to be had"
+    for library, pattern in _IN_A_LIBRARY:
+        if (found := pattern.search(said)) is not None:
+            return f"{library} could not allocate what it needs ({found[0]})"
+    return None
 
 
 def _error(device: torch.device, doing: str, reason: str) -> OutOfMemoryError:
-    where = torch.cuda.get_device_name(device) if device.type == "cuda" else "this machine"
-    return OutOfMemoryError(f"the memory of {where} ran out {doing}: {reason}", remedy=_REMEDY)
+    name, is_part = ("this machine", False) if device.type != "cuda" else _gpu(device)
+    remedy = f"{_REMEDY_OF_A_PART}{_REMEDY}" if is_part else _REMEDY
+    return OutOfMemoryError(f"the memory of {name} ran out {doing}: {reason}", remedy=remedy)
+
+
+def _gpu(device: torch.device) -> tuple[str, bool]:
+    """The GPU's name, and whether this process may use only a part of its memory (`device.limit_memory`)."""
+    try:
+        return torch.cuda.get_device_name(device), torch.cuda.get_per_process_memory_fraction(device) < 1
+    except (RuntimeError, AssertionError):
+        # CUDA itself found no memory when it started.
+        return "the GPU", False

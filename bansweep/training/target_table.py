@@ -151,6 +151,10 @@ class LastTable:
             self._key = key
         return self._table
 
+    def clear(self) -> None:
+        """Drop the table, for the memory that it takes."""
+        self._key = self._table = None
+
 
 class _KeptLogits:
     """All rows, of which some are filled."""

@@ -52,11 +52,6 @@ class Workers:
 ALONE = Workers()
 
 
-def default_device(*, gpu: bool) -> torch.device:
-    """The device of this process: the accelerator that it was given, or the CPU."""
-    return torch.device("cuda", torch.cuda.current_device()) if gpu else torch.device("cpu")
-
-
 def distributed(module: nn.Module, workers: Workers, device: torch.device) -> nn.Module:
     """The module with gradients averaged over the workers; itself for a worker that is alone."""
     if workers.size == 1:

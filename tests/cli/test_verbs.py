@@ -101,6 +101,18 @@ def test_plan_estimates_by_operation_counts(sweep_file: Path, tmp_path: Path) ->
     assert "  computed from operation counts, not measured: 50 GFLOP/s a core\n" in text
 
 
+def test_plan_says_what_bf16_would_take_on_a_gpu(sweep_file: Path, tmp_path: Path) -> None:
+    arguments = (sweep_file, "--store", tmp_path / "store", "--set", "resources.gpus_per_worker=1")
+    large = (*arguments, "--set", "networks=[wrn-28-10]", "--set", "data=cifar10", "--set", "recipe.batch_size=128")
+    assert cost_of(*large)["bf16_share"] == pytest.approx(8.5 / 125, rel=0.01)
+    line = "  fp32 on a GPU computes without TF32; bf16 would take about 0.07 of that (resources.precision, other "
+    assert line in invoke("plan", *large).stdout
+    assert "bf16 would take as long" in invoke("plan", *arguments).stdout, "launches take as long"
+    for change in ("resources.precision=bf16", "resources.gpus_per_worker=0"):
+        assert "TF32" not in invoke("plan", *large, "--set", change).stdout
+        assert cost_of(*large, "--set", change)["bf16_share"] is None
+
+
 def test_plan_estimates_by_measured_times(sweep_file: Path, tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     graph = plan_of(sweep_file)

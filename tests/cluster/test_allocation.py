@@ -79,8 +79,8 @@ def test_a_process_is_on_one_node() -> None:
     assert at_a_time(LAPTOP, GPU_BOX) == 4
     with pytest.raises(ResourcesError, match="needs 1 times 5 CPUs, each on one node; 0 fit on the cluster's 2"):
         allocated(LAPTOP, LAPTOP, cpus_per_worker=5)
-    with pytest.raises(ResourcesError, match="8 GPUs, each on one node"):
-        allocated(GPU_BOX, GPU_BOX, gpus_per_worker=8)
+    with pytest.raises(ResourcesError, match="needs 1 times 1 CPUs and 1 GPUs, each on one node; 0 fit"):
+        allocated(LAPTOP, {"CPU": 0, "GPU": 4}, gpus_per_worker=1)
 
 
 @pytest.mark.parametrize("wanted", [{"gpus_per_worker": 1.5}, {"workers": 2, "gpus_per_worker": 0.5}])

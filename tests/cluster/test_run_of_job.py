@@ -13,6 +13,7 @@ import torch
 from bansweep.cluster.generation import train_and_publish
 from bansweep.cluster.job import GenerationJob
 from bansweep.cluster.run_of_job import prepare_run
+from bansweep.cluster.trial import _leave_room
 from bansweep.data.fingerprint import data_identity
 from bansweep.plan.generation import Generation
 from bansweep.spec.data import Digits
@@ -137,3 +138,21 @@ def test_who_compares_stages_or_learns_from_labels_has_none(teachers: tuple[Path
     assert table_of(make_job(store, loss="kd+activations", teacher=teacher)) is None
     assert table_of(make_job(store, teacher=teacher, shared_layers="frozen")) is None
     assert table_of(make_job(store)) is None
+
+
+@pytest.mark.parametrize("on_gpu", [False, True])
+def test_a_trials_end_leaves_the_room_on_a_gpu_to_others(
+    on_gpu: bool, teachers: tuple[Path, str, str], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a GPU, another process or another teacher's student may be next; on a CPU, this process's next student is."""
+    _, teacher, _ = teachers
+    held_when_emptied: list[bool] = []
+    run = run_of(make_job(store, loss="kd", teacher=teacher))
+    for _ in run.epochs():
+        pass
+    table = weakref.ref(run._targets)  # type: ignore[type-var]
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: held_when_emptied.append(table() is not None))
+    del run
+    _leave_room(on_gpu=on_gpu)
+    assert (table() is None) is on_gpu
+    assert held_when_emptied == ([False] if on_gpu else []), "PyTorch can give back only what nothing holds any more"

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 import tomllib
 from fnmatch import fnmatch
 
+import pytest
 from manifest_checks.objects import pod_templates
 from manifest_checks.rendering import DEPLOY, PROJECT, rendered
+
+from bansweep.training.driver import LEAST_DRIVER
 
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
 
@@ -73,3 +78,44 @@ def test_every_install_is_constrained() -> None:
     installs = [one for run in arguments("RUN") for one in run.split("&&") if "pip install" in one]
     assert len(installs) == 3
     assert all("-c constraints.txt" in one or "--no-deps" in one for one in installs)
+
+
+def packages_run() -> str:
+    (run,) = (one for one in arguments("RUN") if "apt-get install" in one)
+    return run
+
+
+def test_compilers_of_torch_compile_are_installed() -> None:
+    (install,) = (one for one in packages_run().split("&&") if "apt-get install" in one)
+    assert {"g++", "libc6-dev"} <= set(install.split()), "Triton needs a C compiler and headers, TorchInductor C++"
+    assert "--no-install-recommends" in install
+    assert "rm -rf /var/lib/apt/lists/*" in packages_run()
+
+
+def test_system_packages_are_installed_by_root_before_python_packages() -> None:
+    names = [f"{word} {rest}" for word, rest in instructions()]
+    packages = names.index(f"RUN {packages_run()}")
+    assert packages < min(index for index, one in enumerate(names) if "pip install" in one)
+    assert packages < min(index for index, (word, _) in enumerate(instructions()) if word == "USER")
+
+
+@pytest.mark.skipif(not (shutil.which("gcc") and shutil.which("python3")), reason="needs gcc and python3")
+@pytest.mark.parametrize(("header", "compiles"), [("Python.h", True), ("no-such-header.h", False)])
+def test_build_stops_where_a_header_is_missing(header: str, compiles: bool) -> None:
+    """The build's own check, run here: it passes with these headers, and fails without one of them."""
+    check = packages_run().split("&&")[-1].replace("Python.h", header)
+    ended = subprocess.run(["/bin/bash", "-o", "pipefail", "-c", check], capture_output=True, text=True, check=False)
+    assert (ended.returncode == 0) is compiles, ended.stderr
+
+
+def test_driver_is_the_one_that_the_pinned_torch_needs() -> None:
+    """The CUDA version of the pins, the driver of the code's table, and what the Dockerfile says."""
+    constraints = (PROJECT / "constraints.txt").read_text()
+    cuda = re.search(r"^cuda-toolkit==(\d+\.\d+)", constraints, flags=re.MULTILINE)
+    torch = re.search(r"^torch==(\S+)", constraints, flags=re.MULTILINE)
+    assert cuda is not None
+    assert torch is not None
+    driver = LEAST_DRIVER[int(cuda[1].split(".")[0])]
+    said = f"torch {torch[1]} is built for CUDA {cuda[1]} and needs NVIDIA driver {driver} or newer"
+    for page in ("deploy/Dockerfile", "README.md", "docs/clusters.md", "docs/troubleshooting.md"):
+        assert said in re.sub(r"\n#? ?", " ", (PROJECT / page).read_text()), page

@@ -69,7 +69,7 @@ def test_the_first_plan_is_the_one_that_is_shown() -> None:
     status, lines = run("bansweep plan first.yaml")
     assert status == 0
     # How fast a core is thought to be may change; what is to be trained may not.
-    estimates = re.compile("estimated|  computed from operation counts")
+    estimates = re.compile("estimated|  computed from operation counts|  fp32 on a GPU")
     wanted = [line for line in shown_after("bansweep plan first.yaml") if not estimates.match(line)]
     assert [line for line in lines if not estimates.match(line)] == wanted
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 import pytest
 
 from bansweep.plan.cost import (
     RATES,
     MeasuredTraining,
     Placement,
+    bf16_share,
     candidates_of,
     estimates,
     matching,
@@ -135,7 +138,55 @@ def test_counted_hours_are_operations_by_the_rate() -> None:
     # Two cores halve the time that a process holds; two processes share it.
     assert hours(plan, Placement("cpu", 1, cores=2))["ban"] == pytest.approx(by_hand / 2)
     assert hours(plan, Placement("cpu", 2))["ban"] == pytest.approx(by_hand)
-    assert hours(plan, Placement("gpu", 0.25))["ban"] == pytest.approx(by_hand * 25e9 / RATES["gpu"]["fp32"])
+
+
+LARGE = "networks=[wrn-28-10]"
+CIFAR = DataSize(Images(channels=3, height=32, width=32, classes=10), training=50_000, evaluation=10_000, test=10_000)
+
+
+@pytest.mark.parametrize("gpus", [0.25, 1.0, 4.0])
+def test_a_large_networks_gpu_hours_are_operations_by_the_rate(gpus: float) -> None:
+    """However many GPUs there are, or however small a part of one it is: each takes its share of the arithmetic."""
+    plan = plan_of(LARGE, "recipe.batch_size=128")
+    teacher = of_column(plan, "teacher")
+    by_hand = training_operations(teacher, None, CIFAR, NO_ROOM) / RATES["gpu"]["fp32"] / 3600
+    assert hours(plan, Placement("gpu", gpus), data=CIFAR)["teacher"] == pytest.approx(by_hand)
+
+
+def test_a_small_networks_gpu_hours_are_launches() -> None:
+    """17 layers of WRN-10-1: 5 µs for each of 4 launches a layer in a compiled step, of 12 / 3 in a forward pass."""
+    plan = plan_of()
+    # 15 steps in each of 7 epochs. Of 300 images there are batches of 500: 7 * 300 + 300 images in all.
+    steps, evaluations = 7 * 15, ceil(2400 / 500)
+    by_hand = 17 * 5e-6 * (4 * steps + 12 / 3 * evaluations) / 3600
+    assert hours(plan, ONE_GPU)["teacher"] == pytest.approx(by_hand)
+    # Its teacher is shown 512 images at a time.
+    taught = by_hand + 17 * 5e-6 * 12 / 3 * ceil(7 * 960 / 512) / 3600
+    assert hours(plan, ONE_GPU)["ban"] == pytest.approx(taught)
+    eager = 17 * 5e-6 * (12 * steps + 12 / 3 * evaluations) / 3600
+    assert hours(plan, Placement("gpu", 1.0, compiled=False))["teacher"] == pytest.approx(eager)
+
+
+def test_a_loss_that_compares_stages_asks_its_teacher_in_every_step() -> None:
+    plan = plan_of()
+    stages = plan_of("generations.ban.loss=kd+activations")
+    extra = 17 * 5e-6 * 12 / 3 * (7 * 15 - ceil(7 * 960 / 512)) / 3600
+    found = hours(stages, ONE_GPU)["ban"] - hours(plan, ONE_GPU)["ban"]
+    assert found == pytest.approx(extra)
+
+
+def test_bf16_saves_arithmetic_and_no_launches() -> None:
+    def share(plan: Plan, data: DataSize, placement: Placement = ONE_GPU) -> float | None:
+        return bf16_share(plan, dict.fromkeys(plan.generations, 0), placement, data=data, room=NO_ROOM)
+
+    small = share(plan_of(), DATA)
+    large = share(plan_of(LARGE, "recipe.batch_size=128", "generations.wide.network=wrn-28-10"), CIFAR)
+    assert small == pytest.approx(1.0)
+    assert large == pytest.approx(8.5 / 125)
+    text = DataSize(Vocabulary(words=200, characters=26, longest=5), training=1003, evaluation=50, test=70)
+    assert share(plan_of(text=TEXT), text) is None, "its recurrence stays in fp32"
+    unknown = plan_of()
+    assert bf16_share(unknown, dict.fromkeys(unknown.generations, 0), ONE_GPU, data=None, room=NO_ROOM) is None
 
 
 def test_finished_epochs_cost_nothing_more() -> None:
@@ -244,7 +295,9 @@ def test_what_is_stored_by_hand() -> None:
         (Resources(), [Placement("gpu", 1.0), Placement("cpu", 1)]),
         (Resources(gpus_per_worker=0, cpus_per_worker=4), [Placement("cpu", 1, cores=4)]),
         (Resources(gpus_per_worker=0.5, workers=1), [Placement("gpu", 0.5)]),
-        (Resources(gpus_per_worker=2, workers=2), [Placement("gpu", 4.0)]),
+        (Resources(gpus_per_worker=1, compile=False), [Placement("gpu", 1.0, compiled=False)]),
+        (Resources(gpus_per_worker=1, recompute=True), [Placement("gpu", 1.0, compiled=False)]),
+        (Resources(gpus_per_worker=1, workers=4), [Placement("gpu", 4.0)]),
         (Resources(workers=3, cpus_per_worker=2), [Placement("gpu", 3.0), Placement("cpu", 3, cores=2)]),
     ],
 )

@@ -6,7 +6,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
+from bansweep.networks import lstm
 from bansweep.networks.builder import build_language_model, build_network, count_parameters
 from bansweep.networks.operations import count_operations, count_operations_of_token
 from bansweep.networks.spelling import LONGEST
@@ -32,13 +34,20 @@ def built(spec: ImageNetworkSpec, images: Images) -> NetworkSize:
     shape = (images.channels, images.height, images.width)
     with torch.device("meta"):
         network = build_network(spec, input_shape=shape, classes=images.classes)
-    return NetworkSize(count_operations(network, input_shape=shape), count_parameters(network))
+    return NetworkSize(count_operations(network, input_shape=shape), count_parameters(network), *layers_of(network))
 
 
 def built_language_model(spec: LanguageNetworkSpec, words: list[str]) -> NetworkSize:
     with torch.device("meta"):
         model = build_language_model(spec, vocabulary=words)
-    return NetworkSize(count_operations_of_token(model), count_parameters(model))
+    return NetworkSize(count_operations_of_token(model), count_parameters(model), *layers_of(model))
+
+
+def layers_of(network: nn.Module) -> tuple[int, int]:
+    """Layers that compute a batch at once, and recurrent ones. `lstm.Lstm` decodes by itself, without an nn.Linear."""
+    at_once = (nn.Conv1d, nn.Conv2d, nn.BatchNorm2d, nn.Linear, lstm.Lstm)
+    modules = list(network.modules())
+    return sum(isinstance(one, at_once) for one in modules), sum(isinstance(one, nn.LSTM) for one in modules)
 
 
 def vocabulary_of(words: list[str]) -> Vocabulary:

@@ -53,3 +53,27 @@ def test_language_models_do_not_recompute() -> None:
         "resources.recompute: language models keep their activations; remove it"
     ]
     assert not parse_sweep(TEXT, ["resources.recompute=false"]).resources.recompute
+
+
+@pytest.mark.parametrize(
+    ("resources", "several"),
+    [
+        ("gpus_per_worker: 2", 2),
+        ("gpus_per_worker: 1.5", 2),
+        ("gpus_per_worker: 64", 64),
+        ("gpus_per_worker: 4, workers: 0", 4),
+        ("gpus_per_worker: 2, workers: 3", 6),
+        ("gpus_per_worker: 1.0e+308", 4096),
+    ],
+)
+def test_a_worker_has_no_more_than_one_gpu(resources: str, several: int) -> None:
+    (problem,) = refusal_of(IMAGES, f"resources={{{resources}}}")
+    assert "is more than the one GPU that a worker can use" in problem
+    assert problem.endswith(f"write workers: {several} with gpus_per_worker: 1")
+    assert parse_sweep(IMAGES, [f"resources={{workers: {several}, gpus_per_worker: 1}}"]).resources.workers == several
+
+
+@pytest.mark.parametrize("gpus", ["0", "0.25", "1", "1.0"])
+def test_a_worker_may_have_a_gpu_a_part_of_one_or_none(gpus: str) -> None:
+    resources = parse_sweep(IMAGES, [f"resources={{workers: 0, gpus_per_worker: {gpus}}}"]).resources
+    assert resources.gpus_per_worker == float(gpus)

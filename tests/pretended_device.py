@@ -93,6 +93,11 @@ class PretendedDevice:
     def holds(self, tensor: Tensor) -> bool:
         return tensor in self._on_device
 
+    @property
+    def allocations(self) -> int:
+        """How many tensors' memory is in use on the device; views share it."""
+        return len(self._on_device)
+
     def wait(self, cause: str) -> None:
         self.waits[Wait(cause, _line_of_package())] += 1
 
@@ -161,7 +166,7 @@ class PretendedDevice:
             self._on_device.add(*_tensors_in(result))
         return result
 
-    def _count_copy(self, target: Tensor, source: Tensor, non_blocking: bool = False) -> None:  # noqa: FBT001, FBT002
+    def _count_copy(self, target: Tensor, source: Tensor, non_blocking: bool = False) -> None:
         if self.holds(target) == self.holds(source):
             return
         if self.holds(source):
@@ -195,8 +200,11 @@ class _Storages:
             reference = StorageWeakRef(tensor.untyped_storage())
             self._references[reference.cdata] = reference
         if len(self._references) > self._prune_at:
-            self._references = {key: one for key, one in self._references.items() if not one.expired()}
-            self._prune_at = 2 * len(self._references) + 1000
+            self._prune_at = 2 * len(self) + 1000
+
+    def __len__(self) -> int:
+        self._references = {key: one for key, one in self._references.items() if not one.expired()}
+        return len(self._references)
 
     def discard(self, tensor: Tensor) -> None:
         self._references.pop(tensor.untyped_storage()._cdata, None)
@@ -210,7 +218,7 @@ class _Operations(TorchDispatchMode):
         super().__init__()
         self._pretended = pretended
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ARG002
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         with torch._C.DisableTorchFunction():
             return self._pretended.compute(func, args, kwargs or {})
 
@@ -220,7 +228,7 @@ class _Functions(TorchFunctionMode):
         super().__init__()
         self._pretended = pretended
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ARG002
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         device, kwargs = self._pretended, dict(kwargs or {})
         is_on_device = any(device.holds(tensor) for tensor in _tensors_in((args, kwargs)))
         if getattr(func, "__name__", "") == "__get__":
@@ -231,8 +239,8 @@ class _Functions(TorchFunctionMode):
                     return is_on_device
                 case "is_cpu":
                     return not is_on_device
-        elif func is Tensor.backward and len(args) == 1 and not kwargs:
-            # Not `func`, in which this mode would be off: functions of the package run in a backward pass, too.
+        elif func is Tensor.backward and all(option in (None, False) for option in kwargs.values()):
+            # Not `func`, in which this mode is off: the package's own functions run in a backward pass, too.
             with self, device.creating(on_device=is_on_device):
                 _engine_run_backward(
                     args, (torch.ones_like(args[0]),), False, False, (), allow_unreachable=True, accumulate_grad=True
@@ -287,6 +295,7 @@ def _changes_of_torch(pretended: PretendedDevice) -> Iterator[Any]:
     """What PyTorch would ask a real device, or decide in C++ by a tensor's real device."""
     for name, answer in {
         "current_device": 0,
+        "empty_cache": None,
         "get_device_name": "a pretended device",
         "max_memory_allocated": 0,
         "reset_peak_memory_stats": None,
@@ -296,7 +305,7 @@ def _changes_of_torch(pretended: PretendedDevice) -> Iterator[Any]:
     yield patch.object(torch, "autocast", _Autocast)
     group = torch._C._group_tensors_by_device_and_dtype
 
-    def grouped(lists: list[list[Tensor | None]], with_indices: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+    def grouped(lists: list[list[Tensor | None]], with_indices: bool = False) -> dict[Any, Any]:
         groups = group(lists, with_indices)
         with torch._C.DisableTorchFunction():
             return {

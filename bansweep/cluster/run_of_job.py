@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -57,6 +58,20 @@ def prepare_run(job: GenerationJob, *, device: torch.device, workers: Workers) -
     return PreparedRun(
         _image_run(job, images, teacher, store, device, workers), images.input_shape, len(images.classes), digest
     )
+
+
+def drop_device_memory(device: torch.device) -> None:
+    """Free all memory of a GPU that this process holds, so that other processes can use it. Does nothing for a CPU.
+
+    Drops the last target table with its teacher, and returns the memory that PyTorch caches to the driver. Call it
+    after a training, when nothing refers to its run any more: memory that is still referred to, also by an exception's
+    traceback, stays allocated. So does the CUDA context.
+    """
+    if device.type != "cuda":
+        return  # the table serves the next student, and takes nothing from others
+    _LAST_TABLE.clear()
+    gc.collect()  # an unfinished epoch or a compiled network refers to itself
+    torch.cuda.empty_cache()
 
 
 def _image_run(

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 import torch
+from pretended_device import PretendedDevice
 
 from bansweep.cluster.generation import train_and_publish
 from bansweep.cluster.job import GenerationJob
-from bansweep.cluster.run_of_job import prepare_run
+from bansweep.cluster.run_of_job import drop_device_memory, prepare_run
 from bansweep.data.fingerprint import data_identity
 from bansweep.plan.generation import Generation
 from bansweep.spec.data import Digits
@@ -137,3 +138,26 @@ def test_who_compares_stages_or_learns_from_labels_has_none(teachers: tuple[Path
     assert table_of(make_job(store, loss="kd+activations", teacher=teacher)) is None
     assert table_of(make_job(store, teacher=teacher, shared_layers="frozen")) is None
     assert table_of(make_job(store)) is None
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="pretends a device that this machine has")
+def test_a_gpu_process_that_drops_its_memory_holds_nothing_on_the_device(
+    teachers: tuple[Path, str, str], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, teacher, _ = teachers
+    with PretendedDevice() as pretended:
+        held_at_emptying = []
+        monkeypatch.setattr(torch.cuda, "empty_cache", lambda: held_at_emptying.append(pretended.allocations))
+        job = make_job(store, loss="kd", teacher=teacher, seed=3)
+        assert train_and_publish(job, workers=ALONE, device=pretended.device, on_epoch=lambda _: None)
+        assert pretended.allocations > 0, "the table stays for the next student"
+        drop_device_memory(pretended.device)
+        assert held_at_emptying == [0]
+    assert Store(store).finished([job.generation.id])
+
+
+def test_a_cpu_process_keeps_the_last_table(teachers: tuple[Path, str, str], store: Path) -> None:
+    _, teacher, _ = teachers
+    table = table_of(make_job(store, loss="kd", teacher=teacher))
+    drop_device_memory(CPU)
+    assert table_of(make_job(store, loss="kd", teacher=teacher)) is table

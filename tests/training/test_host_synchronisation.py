@@ -65,7 +65,9 @@ WITH_LOGITS: list[Any] = [
 def name(value: Any) -> str:
     if value in (MEMORY, NOTHING):
         return "in memory" if value else "nothing kept"
-    return "-".join(str(part) for part in value.values() if not isinstance(part, dict)) if value != str(value) else value
+    return (
+        "-".join(str(part) for part in value.values() if not isinstance(part, dict)) if value != str(value) else value
+    )
 
 
 def counted(run: GenerationRun, pretended: PretendedDevice) -> tuple[list[Counter[str]], list[EpochReport]]:

@@ -220,6 +220,12 @@ class _Operations(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         with torch._C.DisableTorchFunction():
+            if torch.is_inference_mode_enabled():
+                # Composite operations, such as `item`, are then taken apart below this mode; elsewhere above it.
+                with self:
+                    result = func.decompose(*args, **(kwargs or {}))
+                if result is not NotImplemented:
+                    return result
             return self._pretended.compute(func, args, kwargs or {})
 
 

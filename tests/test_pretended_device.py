@@ -77,12 +77,15 @@ QUEUED: list[Callable[[Both], Tensor]] = [
 ]
 
 
+@pytest.mark.parametrize("inference", [False, True])
 @pytest.mark.parametrize(
     ("cause", "operation"), WAITING, ids=[f"{index} {case[0]}" for index, case in enumerate(WAITING)]
 )
-def test_what_makes_the_host_wait_is_counted_once(cause: str, operation: Callable[[Both], object]) -> None:
+def test_what_makes_the_host_wait_is_counted_once(
+    cause: str, operation: Callable[[Both], object], inference: bool
+) -> None:
     host = torch.arange(6.0)
-    with PretendedDevice() as pretended:
+    with PretendedDevice() as pretended, torch.inference_mode(inference):
         values = torch.arange(6.0, device=pretended.device)
         assert pretended.count == 0
         operation(Both(values, host))
@@ -90,10 +93,11 @@ def test_what_makes_the_host_wait_is_counted_once(cause: str, operation: Callabl
         assert pretended.count == 1
 
 
+@pytest.mark.parametrize("inference", [False, True])
 @pytest.mark.parametrize("operation", QUEUED, ids=[str(index) for index in range(len(QUEUED))])
-def test_what_is_queued_is_not(operation: Callable[[Both], Tensor]) -> None:
+def test_what_is_queued_is_not(operation: Callable[[Both], Tensor], inference: bool) -> None:
     host = torch.arange(6.0)
-    with PretendedDevice() as pretended:
+    with PretendedDevice() as pretended, torch.inference_mode(inference):
         result = operation(Both(torch.arange(6.0, device=pretended.device), host))
         assert result.device == pretended.device
         assert result.is_cuda
@@ -111,10 +115,11 @@ MIXED: list[Callable[[Both], object]] = [
 ]
 
 
+@pytest.mark.parametrize("inference", [False, True])
 @pytest.mark.parametrize("operation", MIXED, ids=[str(index) for index in range(len(MIXED))])
-def test_mixed_devices_are_refused(operation: Callable[[Both], object]) -> None:
+def test_mixed_devices_are_refused(operation: Callable[[Both], object], inference: bool) -> None:
     host = torch.arange(6.0)
-    with PretendedDevice() as pretended, pytest.raises(MixedDevicesError):
+    with PretendedDevice() as pretended, torch.inference_mode(inference), pytest.raises(MixedDevicesError):
         operation(Both(torch.arange(6.0, device=pretended.device), host))
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 
+from bansweep.data.host_to_device import to_device
 from bansweep.data.sampling import epoch_generator
 from bansweep.spec.recipes import Augmentation
 
@@ -30,7 +31,8 @@ class Views:
 
     def to(self, device: torch.device | str) -> Views:
         """The same views on another device."""
-        return Views(self.dy_N.to(device), self.dx_N.to(device), self.flip_N.to(device), self.pad, self.fill)
+        dy_N, dx_N, flip_N = (to_device(values_N, device) for values_N in (self.dy_N, self.dx_N, self.flip_N))
+        return Views(dy_N, dx_N, flip_N, self.pad, self.fill)
 
     @property
     def numbers(self) -> torch.Tensor:

@@ -49,9 +49,9 @@ class ResidentImages:
     def batch(self, indices_B: torch.Tensor, views: Views | None) -> tuple[torch.Tensor, torch.Tensor]:
         """Images (B, K, H, W), float32, normalised, in channels_last memory format; and labels (B,), int64.
 
-        `views`: those of the whole split, as `draw_views` yields them, or None for the images as they are. Tensors on
-        another device are moved; `views.to(device)` once an epoch saves that. Raises DataError where the padding is
-        not smaller than the image.
+        `views`: those of the whole split, as `draw_views` yields them, or None for the images as they are. Indices and
+        views on another device are copied in each call: on a GPU, copy an epoch's once (`to_device`, `views.to`).
+        Raises DataError if the padding is not smaller than the image.
         """
         pixels_BHWK = self._gather(indices_B, views)
         rows_BHX = pixels_BHWK.flatten(2).float().mul_(self._scale_WK).add_(self._shift_WK)

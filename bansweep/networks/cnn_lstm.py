@@ -9,12 +9,13 @@ Shape suffixes: U different words, L characters, K features, D features of a cha
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from bansweep.networks.language_model import LanguageModel, initialise_uniformly
+from bansweep.networks.language_model import DistinctWords, LanguageModel, initialise_uniformly
 from bansweep.networks.spelling import PADDING, characters_of, spell
 
 
@@ -63,6 +64,8 @@ _GATE_BIAS = -2.0
 class CnnLstm(LanguageModel):
     """An LSTM whose inputs are words' spellings. No dropout before its first layer, as in its authors' code."""
 
+    uses_distinct_words: ClassVar[bool] = True
+
     characters_VL: Tensor
     lengths_V: Tensor
 
@@ -93,11 +96,11 @@ class CnnLstm(LanguageModel):
                 assert isinstance(layer, HighwayLayer)
                 layer.gate.bias.add_(_GATE_BIAS)
 
-    def embed(self, tokens_TB: Tensor) -> Tensor:
-        # Of a window's words many are the same: each is read once.
-        distinct_U, place_TB = tokens_TB.unique(return_inverse=True)
-        features_UE = self.highway(self.words(self.characters_VL[distinct_U], self.lengths_V[distinct_U]))
-        features_TBE: Tensor = features_UE[place_TB]
+    def embed(self, tokens_TB: Tensor, distinct: DistinctWords | None = None) -> Tensor:
+        # Many words of a window are the same: the features of each are computed once.
+        words_U, places_TB = distinct or DistinctWords.of(tokens_TB)
+        features_UE = self.highway(self.words(self.characters_VL[words_U], self.lengths_V[words_U]))
+        features_TBE: Tensor = features_UE[places_TB]
         return features_TBE
 
     def decode(self, hidden_TBH: Tensor) -> Tensor:

@@ -1,11 +1,13 @@
 """What language models have in common: words in, an LSTM, and for each time step a distribution over the next word.
 
-Shape suffixes: T time steps, B streams, V words of the vocabulary, H units, E features of a word.
+Shape suffixes: T time steps, B streams, V words of the vocabulary, U distinct words of a window, H units, E features
+of a word.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,12 +16,31 @@ State = tuple[Tensor, Tensor]
 """The LSTM's hidden state and cell, each (layers, B, H)."""
 
 
+class DistinctWords(NamedTuple):
+    """The distinct words of a window, in ascending order, and the place among them of each token; both int64.
+
+    Finding them makes the host wait for a GPU, so training finds them on the host, before a text is first read.
+    """
+
+    words_U: Tensor
+    places_TB: Tensor
+
+    @classmethod
+    def of(cls, tokens_TB: Tensor) -> DistinctWords:
+        return cls(*tokens_TB.unique(return_inverse=True))
+
+
 class LanguageModel(nn.Module, ABC):
     """A language model over words, time first; `forward` takes tokens (T, B) and the state before them.
+
+    `uses_distinct_words`: the model computes the features of each distinct word once. A caller that knows the
+    `DistinctWords` of the tokens passes them; otherwise the model finds them.
 
     Dropout acts on non-recurrent connections only (Zaremba et al., 2014): between the LSTM's layers and on what the
     decoder sees; a subclass says what happens to its words' features.
     """
+
+    uses_distinct_words: ClassVar[bool] = False
 
     def __init__(self, features: int, units: int, layers: int, *, dropout: float, vocabulary_size: int) -> None:
         super().__init__()
@@ -31,19 +52,19 @@ class LanguageModel(nn.Module, ABC):
         self.dropout = nn.Dropout(dropout)
 
     @abstractmethod
-    def embed(self, tokens_TB: Tensor) -> Tensor:
+    def embed(self, tokens_TB: Tensor, distinct: DistinctWords | None = None) -> Tensor:
         """The features of words, (T, B, E)."""
 
     @abstractmethod
     def decode(self, hidden_TBH: Tensor) -> Tensor:
         """Logits (T, B, V) from what `hidden` gives."""
 
-    def hidden(self, tokens_TB: Tensor, state: State) -> tuple[Tensor, State]:
+    def hidden(self, tokens_TB: Tensor, state: State, distinct: DistinctWords | None = None) -> tuple[Tensor, State]:
         """What the decoder sees, (T, B, H), and the state after the last time step, in float32 like the state before.
 
         The recurrence is computed in float32 whatever is being autocast: what bfloat16 rounds off adds up over a text.
         """
-        features_TBE = self.embed(tokens_TB)
+        features_TBE = self.embed(tokens_TB, distinct)
         states_after = []
         with torch.autocast(features_TBE.device.type, enabled=False):
             output = features_TBE.to(state[0].dtype)
@@ -54,9 +75,9 @@ class LanguageModel(nn.Module, ABC):
         hidden, cell = (torch.cat(parts) for parts in zip(*states_after, strict=True))
         return output, (hidden, cell)
 
-    def forward(self, tokens_TB: Tensor, state: State) -> tuple[Tensor, State]:
+    def forward(self, tokens_TB: Tensor, state: State, distinct: DistinctWords | None = None) -> tuple[Tensor, State]:
         """Logits (T, B, V) of the word that follows each token, and the state after the last time step."""
-        hidden_TBH, state_after = self.hidden(tokens_TB, state)
+        hidden_TBH, state_after = self.hidden(tokens_TB, state, distinct)
         return self.decode(hidden_TBH), state_after
 
     def initial_state(self, batch: int) -> State:

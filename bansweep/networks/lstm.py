@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from bansweep.networks.language_model import LanguageModel, initialise_uniformly
+from bansweep.networks.language_model import DistinctWords, LanguageModel, initialise_uniformly
 
 
 class Lstm(LanguageModel):
@@ -27,7 +27,7 @@ class Lstm(LanguageModel):
         self.decoder_bias = nn.Parameter(torch.empty(vocabulary_size))
         initialise_uniformly(self, initial_range)
 
-    def embed(self, tokens_TB: Tensor) -> Tensor:
+    def embed(self, tokens_TB: Tensor, distinct: DistinctWords | None = None) -> Tensor:  # noqa: ARG002
         features_TBE: Tensor = self.dropout(self.embedding(tokens_TB))
         return features_TBE
 

@@ -18,15 +18,16 @@ from bansweep.training.workers import Workers
 QUANTILES = (5, 25, 50, 75, 95)
 # A histogram, unlike the values themselves, adds up over workers. Quantiles are exact to a bin.
 _BINS = 1000
+_SUMS = 7
 
 
 class Diagnostics:
-    """Sums over an epoch, kept on the device."""
+    """Sums over an epoch, which stay on the device until the epoch ends."""
 
     def __init__(self, workers: Workers, device: torch.device) -> None:
         self._workers = workers
-        self._sums = torch.zeros(7, dtype=torch.float64, device=device)
-        self._confidences = torch.zeros(_BINS, dtype=torch.float64, device=device)
+        # One tensor for both, so that workers are added up, and a GPU waited for, once an epoch.
+        self._totals = torch.zeros(_SUMS + _BINS, dtype=torch.float64, device=device)
 
     @torch.no_grad()
     def observe(self, student_logits_BC: Tensor, teacher_logits_BC: Tensor, labels_B: Tensor) -> None:
@@ -46,10 +47,11 @@ class Diagnostics:
                 agreed_B.to(confidence_B.dtype),
             ]
         )
-        self._sums += of_sample_7B.double().sum(dim=1)
+        sums, confidences = self._totals.split([_SUMS, _BINS])
+        sums += of_sample_7B.double().sum(dim=1)
         bins_B = (confidence_B * _BINS).long().clamp_(max=_BINS - 1)
         # Not bincount: it makes the host wait for a GPU.
-        self._confidences.scatter_add_(0, bins_B, torch.ones_like(bins_B, dtype=self._confidences.dtype))
+        confidences.scatter_add_(0, bins_B, torch.ones_like(bins_B, dtype=confidences.dtype))
 
     def take(self) -> dict[str, float]:
         """The epoch's figures over all workers, the same on each; then begin anew. Empty where nothing was observed.
@@ -58,10 +60,9 @@ class Diagnostics:
         L2 norm of the dark-knowledge part; `teacher_confidence_*` are of the teacher's largest probability;
         `train_agreement` is in percent.
         """
-        count, *sums = self._workers.sum(self._sums).tolist()
-        histogram = self._workers.sum(self._confidences).cpu()
-        self._sums = torch.zeros_like(self._sums)
-        self._confidences = torch.zeros_like(self._confidences)
+        totals, histogram = self._workers.sum(self._totals).cpu().split([_SUMS, _BINS])
+        count, *sums = totals.tolist()
+        self._totals = torch.zeros_like(self._totals)
         if not count:
             return {}
         names = (

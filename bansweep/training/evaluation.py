@@ -34,8 +34,9 @@ def predict(network: nn.Module, images: ResidentImages, *, classes: int, workers
 
 def error_and_loss(probabilities_NC: Tensor, labels_N: Tensor) -> tuple[float, float]:
     """The error in percent (the likeliest class is not the label), and the mean cross-entropy with the labels."""
-    wrong = (probabilities_NC.argmax(dim=1) != labels_N).double().mean().item()
+    wrong = (probabilities_NC.argmax(dim=1) != labels_N).double().mean()
     of_label_N = probabilities_NC.gather(1, labels_N[:, None]).squeeze(1)
     # A probability that float32 rounds to 0 would make the loss infinite.
-    loss = -of_label_N.double().clamp_min(torch.finfo(torch.float32).tiny).log().mean().item()
-    return 100.0 * wrong, loss
+    log_likelihood = of_label_N.double().clamp_min(torch.finfo(torch.float32).tiny).log().mean()
+    error, mean_log_likelihood = torch.stack([wrong, log_likelihood]).tolist()  # the host waits once
+    return 100.0 * error, -mean_log_likelihood

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from bansweep.data.augmentation import Views, draw_views
+from bansweep.data.host_to_device import to_device
 from bansweep.data.images import ImageData
 from bansweep.data.resident import ResidentImages
 from bansweep.data.sampling import epoch_order
@@ -144,16 +145,19 @@ class ImageRun(GenerationRun):
         torch.manual_seed(derived_seed(seed, "dropout", epoch, self._workers.rank))
         order_N = epoch_order(len(images), seed, epoch)
         augmentation = self._recipe.augmentation
-        views = draw_views(augmentation, len(images), seed, epoch).to(self._device) if augmentation else None
+        drawn_views = draw_views(augmentation, len(images), seed, epoch) if augmentation else None
         losses = torch.zeros(self._steps, device=self._device)
         batches = order_N[: self._steps * self._batch_size].split(self._batch_size)
         shares = [self._workers.share(batch_B) for batch_B in batches]
+        # Everything that steps take from the host is copied once an epoch: a copy in a step could make the host wait.
+        views = None if drawn_views is None else drawn_views.to(self._device)
+        indices_of_steps = to_device(torch.cat(shares), self._device).split([len(share_B) for share_B in shares])
+        keys_of_steps = self._keys_of_steps(epoch, batches)
         self._network.train()
-        for step, teacher_logits_BC in enumerate(self._teacher_logits(shares, views)):
-            keys_BC = None
-            if self._keys is not None:
-                keys_BC = self._workers.share(self._keys.of_batch(epoch, step, batches[step])).to(self._device)
-            pixels_BKHW, labels_B = images.batch(shares[step].to(self._device), views)
+        for step, (indices_B, keys_BC, teacher_logits_BC) in enumerate(
+            zip(indices_of_steps, keys_of_steps, self._teacher_logits(shares, drawn_views), strict=True)
+        ):
+            pixels_BKHW, labels_B = images.batch(indices_B, views)
             losses[step] = self._step(
                 pixels_BKHW,
                 labels_B,
@@ -169,8 +173,13 @@ class ImageRun(GenerationRun):
             raise self._diverged(epoch, step + 1, float(batch_losses[step]))
         return float(batch_losses.double().mean())
 
+    def _keys_of_steps(self, epoch: int, batches: Sequence[Tensor]) -> Iterable[Tensor | None]:
+        if self._keys is None:
+            return [None] * len(batches)
+        return self._keys.of_epoch(epoch, batches, workers=self._workers, device=self._device)
+
     def _teacher_logits(self, shares: Sequence[Tensor], views: Views | None) -> Iterable[Tensor | None]:
-        """What is known of each step's samples before the step."""
+        """What is known of each step's samples before the step. `shares` and `views` lie on the CPU."""
         if self._targets is None:
             return [None] * len(shares)
         return self._targets.of_epoch(self._train_images, shares, views)

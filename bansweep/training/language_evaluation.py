@@ -17,6 +17,8 @@ from torch import Tensor
 
 from bansweep.networks.language_model import LanguageModel
 from bansweep.training.precision import autocast
+from bansweep.training.token_streams import TokenStreams
+from bansweep.training.workers import ALONE
 
 # Bounds the memory for logits: 40 MB with 10,000 words. It decides nothing else.
 WINDOW = 1000
@@ -57,20 +59,28 @@ def read_text(
     bf16: bool,
     window: int = WINDOW,
 ) -> ReadText:
-    """Read a text with a model in evaluation mode; the answers lie on the CPU."""
+    """Read a text with a model in evaluation mode; the answers lie on the CPU.
+
+    The text is copied to the device before it is read, and the answers are copied back at its end.
+    """
     was_training = model.training
     model.eval()
-    targets_N = torch.from_numpy(np.array(tokens_N, dtype=np.int64))
-    inputs_N = torch.cat([torch.tensor([end_of_sentence]), targets_N[:-1]])
+    text = TokenStreams(
+        tokens_N,
+        streams=1,
+        window=window,
+        end_of_sentence=end_of_sentence,
+        workers=ALONE,
+        device=device,
+        distinct_words=model.uses_distinct_words,
+    )
     log_probabilities, likeliest = [], []
     state = model.initial_state(1)
-    for start in range(0, len(targets_N), window):
-        inputs_T, targets_T = (part_N[start : start + window].to(device) for part_N in (inputs_N, targets_N))
+    for part in text:
         with autocast(device, bf16=bf16):
-            logits_T1V, state = model(inputs_T[:, None], state)
+            logits_T1V, state = model(part.inputs_TB, state, part.distinct)
         logits_TV = logits_T1V[:, 0].float()
-        of_target_T = logits_TV.gather(1, targets_T[:, None])[:, 0] - logits_TV.logsumexp(dim=1)
-        log_probabilities.append(of_target_T.cpu())
-        likeliest.append(logits_TV.argmax(dim=1).cpu())
+        log_probabilities.append(logits_TV.gather(1, part.targets_TB)[:, 0] - logits_TV.logsumexp(dim=1))
+        likeliest.append(logits_TV.argmax(dim=1))
     model.train(was_training)
-    return ReadText(torch.cat(log_probabilities), torch.cat(likeliest))
+    return ReadText(torch.cat(log_probabilities).cpu(), torch.cat(likeliest).cpu())

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bansweep.data.host_to_device import to_device
 from bansweep.data.suitability import check_text_suitable
 from bansweep.data.text import TextData
 from bansweep.losses.answer import Answer
@@ -58,6 +59,10 @@ class LanguageRun(GenerationRun):
         self._data = data
         self._bf16 = generation.precision == "bf16"
         check_text_suitable(self._recipe, data)
+        use_exact_arithmetic()
+        torch.manual_seed(derived_seed(generation.seed, "weights"))
+        model = build_language_model(generation.network, vocabulary=data.vocabulary)
+        self._model: LanguageModel = model.to(self._device)
         self._streams = TokenStreams(
             data.train_N,
             streams=self._recipe.batch_size,
@@ -65,12 +70,8 @@ class LanguageRun(GenerationRun):
             end_of_sentence=data.end_of_sentence,
             workers=workers,
             device=self._device,
+            distinct_words=self._model.uses_distinct_words or (teacher is not None and teacher.uses_distinct_words),
         )
-
-        use_exact_arithmetic()
-        torch.manual_seed(derived_seed(generation.seed, "weights"))
-        model = build_language_model(generation.network, vocabulary=data.vocabulary)
-        self._model: LanguageModel = model.to(self._device)
         self._forward = distributed(self._model, workers, self._device)
         self._sgd = build_language_optimizer(self._model, self._recipe)
         self._loss = build_loss(generation.loss)
@@ -116,7 +117,7 @@ class LanguageRun(GenerationRun):
         for step, window in enumerate(self._streams):
             teacher_logits_SV = self._teacher_logits(window)
             with autocast(self._device, bf16=self._bf16):
-                logits_TBV, (hidden, cell) = self._forward(window.inputs_TB, state)
+                logits_TBV, (hidden, cell) = self._forward(window.inputs_TB, state, window.distinct)
             # Gradients go back to the window's beginning, the state goes on.
             state = hidden.detach(), cell.detach()
             # S: the samples of the losses, one for each time step of each stream.
@@ -153,8 +154,10 @@ class LanguageRun(GenerationRun):
         occasion = ("dkpp", window.start) if fixed else ("dkpp", epoch, window.start)
         generator = torch.Generator().manual_seed(derived_seed(self.generation.seed, *occasion))
         shape = (self._recipe.batch_size, len(window.inputs_TB), len(self._data.vocabulary))
-        keys_BTV = self._workers.share(torch.rand(shape, generator=generator))
-        return keys_BTV.transpose(0, 1).flatten(0, 1).to(self._device)
+        # Keys for all words are far too many to be drawn for an epoch ahead. From pinned memory the copy of a window's
+        # does not make the host wait.
+        keys_BTV = torch.rand(shape, generator=generator, pin_memory=self._device.type == "cuda")
+        return to_device(self._workers.share(keys_BTV), self._device).transpose(0, 1).flatten(0, 1)
 
     def _evaluate(self) -> dict[str, float]:
         read = self._read(self._data.validation_N)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import torch
 from torch import Tensor
 
+from bansweep.data.host_to_device import to_device
 from bansweep.plan.seeds import derived_seed
 from bansweep.spec.losses import DkppLoss, LossSpec
+from bansweep.training.workers import Workers
+
+# Bounds the keys that are drawn ahead of their steps. An epoch of CIFAR-100 takes 20 MB.
+BYTES_AT_A_TIME = 8_000_000
 
 
 class PermutationKeys:
@@ -26,6 +33,25 @@ class PermutationKeys:
         """The keys that a loss asks for, of a training set of `samples`."""
         fixed = isinstance(loss, DkppLoss) and loss.permutation == "fixed"
         return cls(seed, samples=samples, classes=classes, fixed=fixed)
+
+    def of_epoch(
+        self, epoch: int, batches: Sequence[Tensor], *, workers: Workers, device: torch.device
+    ) -> Iterator[Tensor]:
+        """This worker's keys (B, C) for each global batch of an epoch, on `device`; `batches` lie on the CPU.
+
+        For a GPU, keys are drawn and copied for several steps at a time, at most `BYTES_AT_A_TIME` of them or one step.
+        """
+        steps = 1
+        if device.type == "cuda" and batches:
+            bytes_of_a_step = max(1, 4 * self._classes * len(workers.share(batches[0])))
+            steps = max(1, BYTES_AT_A_TIME // bytes_of_a_step)
+        for first in range(0, len(batches), steps):
+            drawn = [
+                workers.share(self.of_batch(epoch, step, batches[step]))
+                for step in range(first, min(first + steps, len(batches)))
+            ]
+            keys = to_device(torch.cat(drawn) if len(drawn) > 1 else drawn[0], device)
+            yield from keys.split([len(keys_BC) for keys_BC in drawn])
 
     def of_batch(self, epoch: int, step: int, indices_B: Tensor) -> Tensor:
         """Uniform keys (B, C) in [0, 1) for the samples of a global batch; `indices_B` lies on the CPU."""

@@ -8,8 +8,8 @@ The teacher is asked in batches of one size. How many samples are computed toget
 they are cannot. So a view has the same logits whatever else is kept, however many workers share the images, and
 wherever training was resumed.
 
-Shape suffixes: R rows of the table (image, view), E samples of an epoch in the order in which this worker sees them,
-M the missing ones, B those of a step, C classes.
+Shape suffixes: E samples of an epoch in the order in which this worker sees them, M the missing ones, B those of a
+step, C classes.
 """
 
 from __future__ import annotations
@@ -21,12 +21,14 @@ import torch
 from torch import Tensor
 
 from bansweep.data.augmentation import Views, views_per_image
+from bansweep.data.host_to_device import to_device
 from bansweep.data.resident import ResidentImages
 from bansweep.losses.builder import needs_stage_outputs
 from bansweep.spec.losses import LossSpec, needs_teacher
 from bansweep.spec.recipes import Augmentation
+from bansweep.training.kept_logits import KeptLogits, LogitsOnDevice, LogitsOnDisk, PassingLogits, Rows
 from bansweep.training.rounded_logits import dtype_of_logits, in_16_bits
-from bansweep.training.scratch_tensor import ScratchTensor, can_hold
+from bansweep.training.scratch_tensor import can_hold
 from bansweep.training.teacher import FrozenTeacher
 
 Kept = Literal["in memory", "on disk", "nothing"]
@@ -74,7 +76,7 @@ class TargetTable:
         self._views_per_image = views_per_image(augmentation) // self._numbers_per_view
         self._rows, self._classes = images * self._views_per_image, classes
         self.kept: Kept = "nothing"
-        self._logits: _KeptLogits | _PassingLogits = self._choose(memory_bytes, disk_bytes)
+        self._logits = self._choose(memory_bytes, disk_bytes)
 
     @property
     def bytes(self) -> int:
@@ -84,39 +86,44 @@ class TargetTable:
     def of_epoch(self, images: ResidentImages, batches: Sequence[Tensor], views: Views | None) -> Iterator[Tensor]:
         """The teacher's logits (B, C) for each step of an epoch: bfloat16 or float16, without gradient.
 
-        `images` are the training set and `views` those of the epoch; `batches` are the positions in the set, on the
-        CPU, of this worker's samples of each step, none of them twice. An epoch may be left before its end.
+        `images` are the training set and `views` those of the epoch, on the CPU; `batches` are the positions in the
+        set, also on the CPU, of this worker's samples of each step, none of them twice. What steps need of them is
+        copied to the device once. An epoch may be left before its end.
         """
         samples_E = torch.cat(list(batches))
         rows_E = self._rows_of(samples_E, views)
         missing_M = self._logits.missing(rows_E)
+        rows, missing_rows = Rows.of(rows_E, self._device), Rows.of(rows_E[missing_M], self._device)
+        samples_M = to_device(samples_E[missing_M], self._device)
+        views = None if views is None else views.to(self._device)
         done, end = 0, 0
         for batch_B in batches:
             start, end = end, end + len(batch_B)
             while done < len(missing_M) and missing_M[done] < end:
-                chosen = missing_M[done : done + self._batch_size]
-                self._logits.put(rows_E[chosen], self._asked(images, samples_E[chosen], views))
-                done += len(chosen)
-            self._logits.will_need(rows_E[end : end + len(batch_B)])
-            yield self._logits.take(rows_E[start:end]).to(self._device)
+                asked = min(done + self._batch_size, len(missing_M))
+                logits_MC = self._asked(images, samples_M[done:asked], views)
+                self._logits.put(missing_rows.slice(done, asked), logits_MC)
+                done = asked
+            self._logits.will_need(rows.slice(end, end + len(batch_B)))
+            yield self._logits.take(rows.slice(start, end))
 
     @property
     def _dtype(self) -> torch.dtype:
         return dtype_of_logits(bf16=self._bf16)
 
-    def _choose(self, memory_bytes: float, disk_bytes: float) -> _KeptLogits | _PassingLogits:
+    def _choose(self, memory_bytes: float, disk_bytes: float) -> KeptLogits:
         if self.bytes <= memory_bytes:
             self.kept = "in memory"
-            return _KeptLogits(torch.empty(self._rows, self._classes, dtype=self._dtype, device=self._device))
+            return LogitsOnDevice(self._rows, self._classes, self._dtype, self._device)
         if self.bytes <= disk_bytes and can_hold(self.bytes):
             try:
-                file = ScratchTensor(self._rows, self._classes, self._dtype)
+                on_disk = LogitsOnDisk(self._rows, self._classes, self._dtype, self._device)
             except OSError:
-                pass  # someone else took the space meanwhile
+                pass  # another process took the disk space in the meantime
             else:
                 self.kept = "on disk"
-                return _KeptLogits(file.tensor, file)
-        return _PassingLogits(torch.empty(0, self._classes, dtype=self._dtype, device=self._device))
+                return on_disk
+        return PassingLogits(self._classes, self._dtype, self._device)
 
     def _rows_of(self, samples_E: Tensor, views: Views | None) -> Tensor:
         if views is None:
@@ -124,11 +131,14 @@ class TargetTable:
         return samples_E * self._views_per_image + views.numbers.cpu()[samples_E] // self._numbers_per_view
 
     def _asked(self, images: ResidentImages, samples_M: Tensor, views: Views | None) -> Tensor:
-        """The logits (M, C) of at most a batch of samples, computed with as many others as fill the batch."""
+        """The logits (M, C) of at most a batch of samples, computed with as many others as fill the batch.
+
+        Samples and views lie on the device.
+        """
         self.computed += len(samples_M)
         filling = -(-self._batch_size // len(samples_M))
         batch_B = samples_M.repeat(filling)[: self._batch_size]
-        pixels_BKHW, _ = images.batch(batch_B.to(self._device), views)
+        pixels_BKHW, _ = images.batch(batch_B, views)
         logits_BC = self.teacher.answer(pixels_BKHW, bf16=self._bf16).logits_BC
         return in_16_bits(logits_BC)[: len(samples_M)]
 
@@ -152,55 +162,5 @@ class LastTable:
         return self._table
 
     def clear(self) -> None:
-        """Drop the table, for the memory that it takes."""
+        """Drop the table and its teacher, which gives back their memory and disk space once no run holds them."""
         self._key = self._table = None
-
-
-class _KeptLogits:
-    """All rows, of which some are filled."""
-
-    def __init__(self, logits_RC: Tensor, file: ScratchTensor | None = None) -> None:
-        self._logits_RC = logits_RC
-        self._file = file
-        # On the CPU, where the rows are known: nobody has to wait for a device.
-        self._filled_R = torch.zeros(len(logits_RC), dtype=torch.bool)
-
-    def missing(self, rows_E: Tensor) -> Tensor:
-        """The positions in `rows_E` of those that have to be put."""
-        return (~self._filled_R[rows_E]).nonzero()[:, 0]
-
-    def put(self, rows_M: Tensor, logits_MC: Tensor) -> None:
-        self._logits_RC[rows_M.to(self._logits_RC.device)] = logits_MC.to(self._logits_RC.device)
-        self._filled_R[rows_M] = True
-
-    def take(self, rows_B: Tensor) -> Tensor:
-        return self._logits_RC.index_select(0, rows_B.to(self._logits_RC.device))
-
-    def will_need(self, rows_B: Tensor) -> None:
-        """Have the rows read from the disk while something else is computed."""
-        if self._file is not None:
-            for row in rows_B.tolist():
-                self._file.will_need(row, 1)
-
-
-class _PassingLogits:
-    """What was put and not yet taken, in this order."""
-
-    def __init__(self, none_0C: Tensor) -> None:
-        self._waiting_BC = none_0C
-
-    def missing(self, rows_E: Tensor) -> Tensor:
-        # What was left by an epoch that nobody finished is of no use.
-        self._waiting_BC = self._waiting_BC[:0]
-        return torch.arange(len(rows_E))
-
-    def put(self, rows_M: Tensor, logits_MC: Tensor) -> None:
-        assert len(rows_M) == len(logits_MC)
-        self._waiting_BC = torch.cat([self._waiting_BC, logits_MC])
-
-    def take(self, rows_B: Tensor) -> Tensor:
-        taken_BC, self._waiting_BC = self._waiting_BC.tensor_split([len(rows_B)])
-        return taken_BC
-
-    def will_need(self, rows_B: Tensor) -> None:
-        pass

@@ -15,6 +15,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from bansweep.data.host_to_device import to_device
 from bansweep.networks.language_model import LanguageModel, State
 from bansweep.training.precision import autocast
 from bansweep.training.rounded_logits import dtype_of_logits, in_16_bits
@@ -48,7 +49,10 @@ class TeacherOutputs:
         self._next_start = 0
 
     def logits(self, window: Window) -> Tensor:
-        """The teacher's logits (T, B, V) in bfloat16 or float16, without gradient."""
+        """The teacher's logits (T, B, V) in bfloat16 or float16, without gradient.
+
+        The host waits for a GPU only where logits are first written to a file.
+        """
         rows = window.inputs_TB.numel()
         first = window.start * self._streams.streams
         if self._table is None:
@@ -59,12 +63,12 @@ class TeacherOutputs:
                 output = in_16_bits(self._decoded(output))
             self._table[first : first + rows] = output.flatten(0, 1)
             self._rows_kept = first + rows
-        elif self._file is not None:
-            self._file.will_need(first + rows, rows)
-        kept = self._table[first : first + rows].view(*window.inputs_TB.shape, -1)
-        if self.kept == "hidden states":
-            kept = in_16_bits(self._decoded(kept))
-        return kept.to(self._device)
+        else:
+            if self._file is not None:
+                self._file.will_need(first + rows, rows)
+            kept = self._table[first : first + rows].view(*window.inputs_TB.shape, -1)
+            output = to_device(kept, self._device)
+        return in_16_bits(self._decoded(output)) if self.kept == "hidden states" else output
 
     def _choose(self, memory_bytes: float, disk_bytes: float) -> Kept:
         words, units = self._teacher.vocabulary_size, self._teacher.units
@@ -94,7 +98,7 @@ class TeacherOutputs:
         assert self._state is not None
         self._next_start = window.start + len(window.inputs_TB)
         with autocast(window.inputs_TB.device, bf16=self._bf16):
-            hidden_TBH, self._state = self._teacher.hidden(window.inputs_TB, self._state)
+            hidden_TBH, self._state = self._teacher.hidden(window.inputs_TB, self._state, window.distinct)
         return hidden_TBH
 
     @torch.no_grad()

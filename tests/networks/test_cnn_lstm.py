@@ -8,6 +8,7 @@ import torch
 
 from bansweep.networks.builder import build_language_model, count_parameters
 from bansweep.networks.cnn_lstm import CnnLstm
+from bansweep.networks.language_model import DistinctWords
 from bansweep.networks.spelling import BEGINNING, END, PADDING, characters_of, spell
 from bansweep.spec.networks import CnnLstm as CnnLstmSpec
 
@@ -64,6 +65,17 @@ def test_features_are_those_of_each_word_by_itself() -> None:
         for column, word in enumerate(words):
             spelled = characters_VL[word, : lengths_V[word]].tolist()
             np.testing.assert_allclose(features_TBE[row, column], features_by_hand(model, spelled), atol=1e-12)
+
+
+def test_a_caller_who_knows_the_distinct_words_gets_the_same_bits() -> None:
+    model, tokens_TB = small(), torch.tensor([[0, 1, 1], [5, 4, 0]])
+    distinct = DistinctWords(torch.tensor([0, 1, 4, 5]), torch.tensor([[0, 1, 1], [3, 2, 0]]))
+    state = model.initial_state(3)
+    assert torch.equal(model(tokens_TB, state, distinct)[0], model(tokens_TB, state)[0])
+    assert not torch.equal(
+        model(tokens_TB, state, DistinctWords(distinct.words_U, distinct.places_TB.flip(0)))[0],
+        model(tokens_TB, state)[0],
+    )
 
 
 @pytest.mark.parametrize("word", ["a", LONG], ids=["1 character", "60 characters"])

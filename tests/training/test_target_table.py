@@ -308,6 +308,15 @@ def test_a_process_keeps_the_last_table_and_lets_it_go_before_the_next_is_made(t
     assert last.get(("teacher", 1), lambda: make_table(teacher)) is not following
 
 
+def test_a_table_that_was_dropped_is_made_again(teacher: FrozenTeacher) -> None:
+    last = LastTable()
+    gone = weakref.ref(last.get(1, lambda: make_table(teacher, memory=1e9)))
+    last.clear()
+    assert gone() is None
+    made = make_table(teacher)
+    assert last.get(1, lambda: made) is made
+
+
 def test_a_table_that_could_not_be_made_leaves_none(teacher: FrozenTeacher) -> None:
     last = LastTable()
     last.get(1, lambda: make_table(teacher))

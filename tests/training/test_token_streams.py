@@ -51,3 +51,21 @@ def test_workers_share_the_streams(size: int) -> None:
         window = next(iter(share))
         assert window.targets_TB.shape == (4, share.streams)
         assert torch.equal(window.targets_TB, whole.targets_TB[:, rank::size])
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_the_distinct_words_of_a_window_are_in_order_and_tell_which_each_token_is(rank: int) -> None:
+    tokens_N = np.random.default_rng(0).integers(0, 9, 83, dtype=np.int32)
+    streams = TokenStreams(
+        tokens_N, streams=4, window=6, end_of_sentence=0, workers=Workers(rank, 2), device=CPU, distinct_words=True
+    )
+    for window in streams:
+        assert window.distinct is not None
+        words_U, places_TB = window.distinct
+        assert words_U.tolist() == sorted(set(window.inputs_TB.flatten().tolist()))
+        assert torch.equal(words_U[places_TB], window.inputs_TB)
+    assert len(list(streams)) == streams.windows == 4
+
+
+def test_distinct_words_are_found_for_those_who_ask() -> None:
+    assert all(window.distinct is None for window in streams_of(40, streams=5, window=4))

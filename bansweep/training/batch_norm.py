@@ -41,7 +41,7 @@ class _OverWorkers(_Base):
     def forward(self, input: Tensor) -> Tensor:
         if not self.training:
             return super().forward(input)
-        self._check_input_dim(input)
+        self._check_input_dim(input)  # type: ignore[no-untyped-call]
         if self.in_one_gather:
             output, mean_C, variance_C, count = normalised_over_workers(input, self.weight, self.bias, self.eps)
         else:
@@ -75,9 +75,10 @@ class _OverWorkers(_Base):
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
         self.num_batches_tracked += 1
-        # Without momentum they are the mean over all batches. The host does not ask the device for their number.
-        momentum = self.momentum
-        weight = self.running_mean.new_tensor(1.0) / self.num_batches_tracked if momentum is None else momentum
+        # Without momentum they are the mean over all batches, whose number stays on the device.
+        weight = self.momentum
+        if weight is None:
+            weight = self.num_batches_tracked.to(self.running_mean.dtype).reciprocal()
         self.running_mean.lerp_(mean_C.to(self.running_mean.dtype), weight)
         self.running_var.lerp_((variance_C * (count / (count - 1))).to(self.running_var.dtype), weight)
 
@@ -171,13 +172,13 @@ class _SumOverWorkers(torch.autograd.Function):
     """The sum over all workers, on each of them; of gradients likewise."""
 
     @staticmethod
-    def forward(ctx: Any, value: Tensor) -> Tensor:  # type: ignore[override]  # noqa: ARG004
+    def forward(ctx: Any, value: Tensor) -> Tensor:  # noqa: ARG004
         total = value.clone(memory_format=torch.contiguous_format)
         dist.all_reduce(total)
         return total
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:  # type: ignore[override]  # noqa: ARG004
+    def backward(ctx: Any, grad: Tensor) -> Tensor:  # noqa: ARG004
         return _sum_over_workers(grad)
 
 

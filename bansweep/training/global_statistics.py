@@ -45,7 +45,7 @@ def normalised_over_workers(
 
 class _NormalisedOverWorkers(torch.autograd.Function):
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any, input: Tensor, weight_C: Tensor | None, bias_C: Tensor | None, eps: float
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         values = _at_least_float32(input)
@@ -63,7 +63,7 @@ class _NormalisedOverWorkers(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None, None]:
         input, weight_C, mean_C, inverse_std_C, count = ctx.saved_tensors
         slopes = _at_least_float32(grad)
         deviations = _at_least_float32(input) - _by_channel(mean_C, input)

@@ -120,6 +120,7 @@ def steps_in_float64(workers: Workers, loss: str) -> list[float]:
         spec,
         teacher=fixed,
         workers=workers,
+        batch_size=images.shape[1],
         bf16=False,
         diagnostics=None,
     )

@@ -76,11 +76,11 @@ class _OverWorkers(_Base):
         assert self.num_batches_tracked is not None
         self.num_batches_tracked += 1
         # Without momentum they are the mean over all batches, whose number stays on the device.
-        weight = self.momentum
-        if weight is None:
-            weight = self.num_batches_tracked.to(self.running_mean.dtype).reciprocal()
-        self.running_mean.lerp_(mean_C.to(self.running_mean.dtype), weight)
-        self.running_var.lerp_((variance_C * (count / (count - 1))).to(self.running_var.dtype), weight)
+        factor: Any = self.momentum
+        if factor is None:
+            factor = self.num_batches_tracked.to(self.running_mean.dtype).reciprocal()
+        self.running_mean.lerp_(mean_C.to(self.running_mean.dtype), factor)
+        self.running_var.lerp_((variance_C * (count / (count - 1))).to(self.running_var.dtype), factor)
 
 
 class GlobalBatchNorm1d(_OverWorkers, nn.BatchNorm1d):

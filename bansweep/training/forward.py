@@ -29,17 +29,17 @@ def training_forward(
 ) -> Callable[[Tensor], Answer]:
     """The student's forward pass, with gradients averaged over the workers where there are several."""
     module: nn.Module = _WithStages(network) if with_stages else network
-    # The network is compiled, not DDP around it, whose forward pass dynamo cannot trace.
+    # The network is compiled, not DDP around it: dynamo cannot trace DDP's own forward pass, and gives up on all of it.
     forward = distributed(compiled_for(module, workers) if compiled else module, workers, device)
     return lambda images_BKHW: _answer(forward(images_BKHW))
 
 
 def compiled_for(module: nn.Module, workers: Workers) -> nn.Module:
-    """The module, compiled when it is first called; for several workers in one graph, whose gradients DDP averages.
+    """The module, compiled when it is first called, into one graph also for several workers.
 
-    Side effect: for several workers dynamo no longer cuts graphs where DDP's buckets end. It cannot cut through the
-    backward pass of batch normalisation over all workers. Gradients are therefore averaged when the backward pass has
-    computed them all, not while it runs.
+    Side effect, for several workers: dynamo no longer cuts graphs where DDP's buckets end. With cuts, DDP averages
+    gradients while the rest of the backward pass runs; each part is then compiled for itself, and nothing is fused
+    across. In one graph gradients are averaged at its end.
     """
     if workers.size > 1:
         # Imported here: it takes seconds, and only what is compiled needs it.

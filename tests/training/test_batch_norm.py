@@ -245,7 +245,9 @@ def test_one_worker_keeps_its_network() -> None:
 @pytest.mark.filterwarnings("ignore:Lazy modules are a new feature")
 def test_statistics_that_would_stay_local_are_refused(make: Callable[[], nn.Module], said: str) -> None:
     network = nn.Sequential(nn.BatchNorm2d(3), nn.Sequential(make()))
-    with pytest.raises(TrainingError, match=rf"^the network has the layer {said}.*, which 2 workers cannot share\n") as e:
+    with pytest.raises(
+        TrainingError, match=rf"^the network has the layer {said}.*, which 2 workers cannot share\n"
+    ) as e:
         with_global_batch_norm(network, SEVERAL, CPU)
     assert e.value.remedy == (
         "use nn.BatchNorm1d, nn.BatchNorm2d or nn.BatchNorm3d as they are, or set resources.workers: 1"

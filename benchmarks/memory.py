@@ -143,6 +143,7 @@ class Training:
             LabelsLoss(),
             teacher=None,
             workers=ALONE,
+            batch_size=batch,
             bf16=precision == "bf16",
             diagnostics=None,
         )

@@ -14,7 +14,7 @@ from bansweep.losses.kd_activations import kd_activations_loss
 from bansweep.losses.kd_labels import kd_labels_loss
 from bansweep.losses.labels import labels_loss
 from bansweep.losses.own_loss import own_loss
-from bansweep.losses.weighted_mean import BatchSum
+from bansweep.losses.weighted_mean import GlobalBatch
 from bansweep.spec.losses import (
     ActivationsLoss,
     CwtmLoss,
@@ -32,10 +32,10 @@ class DistillationLoss(Protocol):
     """A worker's share of the loss of the global batch, a float32 scalar; the shares of all workers add up to it.
 
     `student` and `teacher` answer for the same samples; the teacher may be None for the loss `labels` only and carries
-    no gradient. `labels_B` are class indices (int64). `batch_sum` sums a scalar over the workers (`local_batch` for
-    one). `keys_BC`, uniform random numbers in [0, 1), are for losses that `needs_keys` tells of. `progress` is how far
-    training is: 0 in the first epoch, 1 in the last, and 1 in a training of one epoch. What a loss does not need it
-    ignores.
+    no gradient. `labels_B` are class indices (int64). `batch` is the global batch (`local_batch` for one
+    worker). `keys_BC`, uniform random numbers in [0, 1), are for losses that `needs_keys` tells of. `progress` is how
+    far training is: 0 in the first epoch, 1 in the last, and 1 in a training of one epoch. What a loss does not need
+    it ignores.
     """
 
     def __call__(
@@ -44,7 +44,7 @@ class DistillationLoss(Protocol):
         teacher: Answer | None,
         labels_B: Tensor,
         *,
-        batch_sum: BatchSum,
+        batch: GlobalBatch,
         keys_BC: Tensor | None = None,
         progress: float = 1.0,
     ) -> Tensor: ...
@@ -59,42 +59,42 @@ def build_loss(spec: LossSpec) -> DistillationLoss:
         teacher: Answer | None,
         labels_B: Tensor,
         *,
-        batch_sum: BatchSum,
+        batch: GlobalBatch,
         keys_BC: Tensor | None = None,
         progress: float = 1.0,
     ) -> Tensor:
         match spec:
             case LabelsLoss():
-                return labels_loss(student.logits_BC, labels_B, batch_sum, smoothing=spec.smoothing)
+                return labels_loss(student.logits_BC, labels_B, batch, smoothing=spec.smoothing)
             case KdLoss():
-                return kd_loss(student.logits_BC, _present(teacher).logits_BC, batch_sum, temperature=spec.temperature)
+                return kd_loss(student.logits_BC, _present(teacher).logits_BC, batch, temperature=spec.temperature)
             case KdLabelsLoss():
                 return kd_labels_loss(
                     student.logits_BC,
                     _present(teacher).logits_BC,
                     labels_B,
-                    batch_sum,
+                    batch,
                     temperature=spec.temperature,
                     mixing=spec.mixing,
                 )
             case CwtmLoss():
                 return cwtm_loss(
-                    student.logits_BC, _present(teacher).logits_BC, labels_B, batch_sum, confidence=spec.confidence
+                    student.logits_BC, _present(teacher).logits_BC, labels_B, batch, confidence=spec.confidence
                 )
             case DkppLoss():
-                return dkpp_loss(student.logits_BC, _present(teacher).logits_BC, _drawn(keys_BC), batch_sum)
+                return dkpp_loss(student.logits_BC, _present(teacher).logits_BC, _drawn(keys_BC), batch)
             case ActivationsLoss():
                 return kd_activations_loss(
                     student.logits_BC,
                     _present(teacher).logits_BC,
                     student.stage_outputs,
                     _present(teacher).stage_outputs,
-                    batch_sum,
+                    batch,
                     weight=_weight(spec, progress),
                 )
             case OwnLoss():
                 assert own is not None
-                return own(student.logits_BC, None if teacher is None else teacher.logits_BC, labels_B, batch_sum)
+                return own(student.logits_BC, None if teacher is None else teacher.logits_BC, labels_B, batch)
             case _:
                 assert_never(spec)
 

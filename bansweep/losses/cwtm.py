@@ -19,7 +19,7 @@ from torch import Tensor
 from bansweep.losses.cross_entropy import portions
 from bansweep.losses.labels import label_cross_entropies
 from bansweep.losses.probabilities import teacher_probabilities
-from bansweep.losses.weighted_mean import BatchSum, weighted_mean
+from bansweep.losses.weighted_mean import GlobalBatch, weighted_mean
 
 _LEAST_OF_LABEL = 1e-30
 """A teacher may be certain and wrong in every sample of a small batch, where weights of zero would make 0/0."""
@@ -29,7 +29,7 @@ def cwtm_loss(
     student_logits_BC: Tensor,
     teacher_logits_BC: Tensor,
     labels_B: Tensor,
-    batch_sum: BatchSum,
+    batch: GlobalBatch,
     *,
     confidence: Literal["max", "label"] = "max",
 ) -> Tensor:
@@ -44,7 +44,7 @@ def cwtm_loss(
             for samples in portions(teacher_logits_BC)
         ]
     )
-    return weighted_mean(label_cross_entropies(student_logits_BC, labels_B), confidence_B, batch_sum)
+    return weighted_mean(label_cross_entropies(student_logits_BC, labels_B), confidence_B, batch)
 
 
 def _confidence(probabilities_bC: Tensor, labels_b: Tensor, kind: Literal["max", "label"]) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from bansweep.losses.cross_entropy import cross_entropies
 from bansweep.losses.probabilities import teacher_probabilities
-from bansweep.losses.weighted_mean import BatchSum, mean
+from bansweep.losses.weighted_mean import GlobalBatch, mean
 
 
 def permute_dark_knowledge(probabilities_BC: Tensor, keys_BC: Tensor) -> Tensor:
@@ -37,7 +37,7 @@ def permute_dark_knowledge(probabilities_BC: Tensor, keys_BC: Tensor) -> Tensor:
     return torch.empty_like(probabilities_BC).scatter(1, by_class_BC, probabilities_BC.gather(1, by_key_BC))
 
 
-def dkpp_loss(student_logits_BC: Tensor, teacher_logits_BC: Tensor, keys_BC: Tensor, batch_sum: BatchSum) -> Tensor:
+def dkpp_loss(student_logits_BC: Tensor, teacher_logits_BC: Tensor, keys_BC: Tensor, batch: GlobalBatch) -> Tensor:
     """This worker's share of the mean cross-entropy with the permuted teacher, a scalar."""
     permuted_BC = permute_dark_knowledge(teacher_probabilities(teacher_logits_BC), keys_BC)
-    return mean(cross_entropies(student_logits_BC, lambda samples: permuted_BC[samples]), batch_sum)
+    return mean(cross_entropies(student_logits_BC, lambda samples: permuted_BC[samples]), batch)

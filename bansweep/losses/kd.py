@@ -17,7 +17,7 @@ from torch import Tensor
 
 from bansweep.losses.cross_entropy import cross_entropies
 from bansweep.losses.probabilities import at_least_float32, teacher_probabilities
-from bansweep.losses.weighted_mean import BatchSum, mean
+from bansweep.losses.weighted_mean import GlobalBatch, mean
 
 
 def teacher_cross_entropies(student_logits_BC: Tensor, teacher_logits_BC: Tensor, temperature: float = 1.0) -> Tensor:
@@ -36,7 +36,7 @@ def teacher_cross_entropies(student_logits_BC: Tensor, teacher_logits_BC: Tensor
 
 
 def kd_loss(
-    student_logits_BC: Tensor, teacher_logits_BC: Tensor, batch_sum: BatchSum, *, temperature: float = 1.0
+    student_logits_BC: Tensor, teacher_logits_BC: Tensor, batch: GlobalBatch, *, temperature: float = 1.0
 ) -> Tensor:
     """This worker's share of the mean cross-entropy with the teacher, a scalar."""
-    return mean(teacher_cross_entropies(student_logits_BC, teacher_logits_BC, temperature), batch_sum)
+    return mean(teacher_cross_entropies(student_logits_BC, teacher_logits_BC, temperature), batch)

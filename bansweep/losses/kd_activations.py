@@ -18,7 +18,7 @@ from torch import Tensor
 
 from bansweep.losses.kd import teacher_cross_entropies
 from bansweep.losses.probabilities import at_least_float32
-from bansweep.losses.weighted_mean import BatchSum, mean
+from bansweep.losses.weighted_mean import GlobalBatch, mean
 
 
 def stage_differences(student_stages: Sequence[Tensor], teacher_stages: Sequence[Tensor]) -> Tensor:
@@ -42,10 +42,10 @@ def kd_activations_loss(
     teacher_logits_BC: Tensor,
     student_stages: Sequence[Tensor],
     teacher_stages: Sequence[Tensor],
-    batch_sum: BatchSum,
+    batch: GlobalBatch,
     *,
     weight: float = 1.0,
 ) -> Tensor:
     """This worker's share of the mean of KD (T = 1) plus the weighted difference between stage outputs, a scalar."""
     from_teacher_B = teacher_cross_entropies(student_logits_BC, teacher_logits_BC)
-    return mean(from_teacher_B + weight * stage_differences(student_stages, teacher_stages), batch_sum)
+    return mean(from_teacher_B + weight * stage_differences(student_stages, teacher_stages), batch)

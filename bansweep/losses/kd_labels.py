@@ -17,14 +17,14 @@ from bansweep.losses.cross_entropy import cross_entropies
 from bansweep.losses.kd import teacher_cross_entropies
 from bansweep.losses.labels import label_cross_entropies
 from bansweep.losses.probabilities import teacher_probabilities
-from bansweep.losses.weighted_mean import BatchSum, mean
+from bansweep.losses.weighted_mean import GlobalBatch, mean
 
 
 def kd_labels_loss(
     student_logits_BC: Tensor,
     teacher_logits_BC: Tensor,
     labels_B: Tensor,
-    batch_sum: BatchSum,
+    batch: GlobalBatch,
     *,
     temperature: float = 1.0,
     mixing: float | None = None,
@@ -38,7 +38,7 @@ def kd_labels_loss(
             label_b1 = labels_B[samples, None]
             return targets_bC.scatter_add_(1, label_b1, torch.full_like(label_b1, of_labels, dtype=targets_bC.dtype))
 
-        return mean(cross_entropies(student_logits_BC, targets), batch_sum)
+        return mean(cross_entropies(student_logits_BC, targets), batch)
     from_teacher_B = teacher_cross_entropies(student_logits_BC, teacher_logits_BC, temperature)
     from_labels_B = label_cross_entropies(student_logits_BC, labels_B)
-    return mean(of_teacher * from_teacher_B + of_labels * from_labels_B, batch_sum)
+    return mean(of_teacher * from_teacher_B + of_labels * from_labels_B, batch)

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from bansweep.losses.probabilities import at_least_float32
-from bansweep.losses.weighted_mean import BatchSum, mean
+from bansweep.losses.weighted_mean import GlobalBatch, mean
 
 
 def label_cross_entropies(student_logits_BC: Tensor, labels_B: Tensor, smoothing: float = 0.0) -> Tensor:
@@ -22,6 +22,6 @@ def label_cross_entropies(student_logits_BC: Tensor, labels_B: Tensor, smoothing
     return cross_entropy(at_least_float32(student_logits_BC), labels_B, reduction="none", label_smoothing=smoothing)
 
 
-def labels_loss(student_logits_BC: Tensor, labels_B: Tensor, batch_sum: BatchSum, *, smoothing: float = 0.0) -> Tensor:
+def labels_loss(student_logits_BC: Tensor, labels_B: Tensor, batch: GlobalBatch, *, smoothing: float = 0.0) -> Tensor:
     """This worker's share of the mean cross-entropy with the labels, a scalar."""
-    return mean(label_cross_entropies(student_logits_BC, labels_B, smoothing), batch_sum)
+    return mean(label_cross_entropies(student_logits_BC, labels_B, smoothing), batch)

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from bansweep.losses.weighted_mean import BatchSum, mean
+from bansweep.losses.weighted_mean import GlobalBatch, mean
 from bansweep.own_code.running import own_function, wrong_result
 from bansweep.spec.losses import OwnLoss
 
-OwnTerms = Callable[[Tensor, Tensor | None, Tensor, BatchSum], Tensor]
+OwnTerms = Callable[[Tensor, Tensor | None, Tensor, GlobalBatch], Tensor]
 
 
 def own_loss(spec: OwnLoss) -> OwnTerms:
@@ -19,13 +19,13 @@ def own_loss(spec: OwnLoss) -> OwnTerms:
     terms = own_function(spec)
 
     def loss(
-        student_logits_BC: Tensor, teacher_logits_BC: Tensor | None, labels_B: Tensor, batch_sum: BatchSum
+        student_logits_BC: Tensor, teacher_logits_BC: Tensor | None, labels_B: Tensor, batch: GlobalBatch
     ) -> Tensor:
         teacher = None if teacher_logits_BC is None else teacher_logits_BC.float()
         terms_B = terms(student_logits_BC.float(), teacher, labels_B)
         if not isinstance(terms_B, Tensor) or terms_B.shape != labels_B.shape:
             got = f"shape {tuple(terms_B.shape)}" if isinstance(terms_B, Tensor) else type(terms_B).__name__
             raise wrong_result(spec.code, f"each sample's loss, a tensor of shape {tuple(labels_B.shape)}", got)
-        return mean(terms_B.float(), batch_sum)
+        return mean(terms_B.float(), batch)
 
     return loss

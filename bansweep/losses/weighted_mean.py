@@ -12,25 +12,34 @@ Shape suffix: B the samples of this worker.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from torch import Tensor
 
-BatchSum = Callable[[Tensor], Tensor]
-"""Sums a scalar over all workers that share a batch; each of them receives the sum."""
+
+@dataclass(frozen=True)
+class GlobalBatch:
+    """The batch of which each worker holds a share: how many `samples` it has, and sums over its workers.
+
+    `sum` adds up a scalar over all workers that share the batch; each of them receives the sum, without gradient.
+    """
+
+    samples: int
+    sum: Callable[[Tensor], Tensor]
 
 
-def local_batch(share: Tensor) -> Tensor:
-    """The `BatchSum` of a worker that holds the global batch alone."""
-    return share
+def local_batch(samples: int) -> GlobalBatch:
+    """The global batch of a worker that holds all of its samples alone."""
+    return GlobalBatch(samples, lambda share: share)
 
 
-def weighted_mean(terms_B: Tensor, weights_B: Tensor, batch_sum: BatchSum) -> Tensor:
+def weighted_mean(terms_B: Tensor, weights_B: Tensor, batch: GlobalBatch) -> Tensor:
     """This worker's share (a scalar) of the weighted mean over the global batch. Weights are constants: no gradient."""
     assert terms_B.shape == weights_B.shape, f"{tuple(terms_B.shape)} terms, {tuple(weights_B.shape)} weights"
     assert not weights_B.requires_grad, "a sample's weight is a constant; detach what it is computed from"
-    return (weights_B * terms_B).sum() / batch_sum(weights_B.sum())
+    return (weights_B * terms_B).sum() / batch.sum(weights_B.sum())
 
 
-def mean(terms_B: Tensor, batch_sum: BatchSum) -> Tensor:
+def mean(terms_B: Tensor, batch: GlobalBatch) -> Tensor:
     """This worker's share (a scalar) of the mean over the global batch: every sample weighs the same."""
-    return terms_B.sum() / batch_sum(terms_B.new_full((), len(terms_B)))
+    return terms_B.sum() / batch.samples

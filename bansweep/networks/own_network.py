@@ -18,18 +18,18 @@ class OwnNetwork(ImageNetwork):
         if not isinstance(network, nn.Module):
             raise wrong_result(spec.code, "a torch.nn.Module", type(network).__name__)
         self.network = network
-        self._code = spec.code
+        self.code = spec.code
         self._classes = classes
 
     def forward(self, images_BKHW: Tensor) -> Tensor:
         try:
             logits_BC = self.network(images_BKHW)
         except Exception as error:
-            raise failure(self._code, error) from error
+            raise failure(self.code, error) from error
         expected = (len(images_BKHW), self._classes)
         if not isinstance(logits_BC, Tensor) or tuple(logits_BC.shape) != expected:
             got = tuple(logits_BC.shape) if isinstance(logits_BC, Tensor) else type(logits_BC).__name__
-            raise wrong_result(self._code, f"a module that gives logits of shape {expected}", got)
+            raise wrong_result(self.code, f"a module that gives logits of shape {expected}", got)
         return logits_BC
 
     def forward_with_stages(self, images_BKHW: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:

@@ -63,4 +63,4 @@ def _try_own_code(spec: SweepSpec, graph: Plan, input_shape: tuple[int, int, int
         from bansweep.training.own_code_tried import try_own_code
 
         tried = [variant for generation in graph.generations.values() for variant in variants(generation)]
-        try_own_code(tried, input_shape=input_shape, classes=classes)
+        try_own_code(tried, input_shape=input_shape, classes=classes, workers=spec.resources.workers or 1)

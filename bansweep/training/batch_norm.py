@@ -1,64 +1,187 @@
-"""Batch normalisation over the global batch, on devices where PyTorch's SyncBatchNorm does not run (CPUs).
+"""Batch normalisation over the global batch.
 
-Without it the statistics, and with them the whole training, would depend on how many workers share a batch.
+Without it the statistics, and with them the whole training, would depend on how many workers share a batch. PyTorch's
+SyncBatchNorm does not run on CPUs, makes the host wait for the device, and breaks compiled graphs.
 """
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
-import torch.distributed.nn.functional as differentiable
+import torch.distributed as dist
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.instancenorm import _InstanceNorm
 
+from bansweep.errors import TrainingError
+from bansweep.networks.own_network import OwnNetwork
+from bansweep.training.global_statistics import normalised_over_workers
 from bansweep.training.workers import Workers
 
 Network = TypeVar("Network", bound=nn.Module)
 
+REMEDY = "use nn.BatchNorm1d, nn.BatchNorm2d or nn.BatchNorm3d as they are, or set resources.workers: 1"
 
-class GlobalBatchNorm2d(nn.BatchNorm2d):
-    """nn.BatchNorm2d whose training statistics are those of all workers' samples together.
+if TYPE_CHECKING:
+    _Base = _BatchNorm
+else:
+    _Base = object
 
-    Two all-reduces a forward pass: mean first, then squared deviations, which keeps float32's precision where the
-    difference of two large sums would not. Gradients flow through both.
+
+class _OverWorkers(_Base):
+    """Training statistics are those of all workers' samples together; evaluation is the base class's.
+
+    `in_one_gather` exchanges them in one collective, which torch.compile can trace (`global_statistics.py`). Otherwise
+    two all-reduces sum up first values, then squared deviations from their mean, and gradients flow through both.
     """
+
+    in_one_gather = False
 
     def forward(self, input: Tensor) -> Tensor:
         if not self.training:
             return super().forward(input)
-        self._check_input_dim(input)
-        assert self.running_mean is not None
-        assert self.running_var is not None
-        assert self.momentum is not None
+        self._check_input_dim(input)  # type: ignore[no-untyped-call]
+        if self.in_one_gather:
+            output, mean_C, variance_C, count = normalised_over_workers(input, self.weight, self.bias, self.eps)
+        else:
+            output, mean_C, variance_C, count = self._normalised_in_two_sums(input)
+        self._track(mean_C.detach(), variance_C.detach(), count)
+        return output
+
+    def _normalised_in_two_sums(self, input: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         values = input if input.dtype == torch.float64 else input.float()
+        across = tuple(dimension for dimension in range(input.ndim) if dimension != 1)
+        shape = (-1, *[1] * (input.ndim - 2))
         local_count = values.numel() // values.shape[1]
-        sums_C = values.sum(dim=(0, 2, 3))
-        sums_and_count = differentiable.all_reduce(torch.cat([sums_C, sums_C.new_tensor([local_count])]))
+        sums_C = values.sum(dim=across)
+        sums_and_count = _sum_over_workers(torch.cat([sums_C, sums_C.new_tensor([local_count])]))
         count = sums_and_count[-1].detach()
         mean_C = sums_and_count[:-1] / count
-        deviations = values - mean_C[:, None, None]
-        variance_C = differentiable.all_reduce(deviations.square().sum(dim=(0, 2, 3))) / count
-        with torch.no_grad():
-            self.running_mean.lerp_(mean_C, self.momentum)
-            self.running_var.lerp_(variance_C * (count / (count - 1)), self.momentum)
-            if self.num_batches_tracked is not None:
-                self.num_batches_tracked += 1
-        scale_C = torch.rsqrt(variance_C + self.eps) * self.weight
-        normalised: Tensor = deviations * scale_C[:, None, None] + self.bias[:, None, None]
-        return normalised.to(input.dtype)
+        deviations = values - mean_C.view(shape)
+        variance_C = _sum_over_workers(deviations.square().sum(dim=across)) / count
+        scale_C = torch.rsqrt(variance_C + self.eps)
+        if self.weight is not None:
+            scale_C = scale_C * self.weight
+        output = deviations * scale_C.view(shape)
+        if self.bias is not None:
+            output = output + self.bias.view(shape)
+        return output.to(input.dtype), mean_C, variance_C, count
+
+    @torch.no_grad()
+    def _track(self, mean_C: Tensor, variance_C: Tensor, count: Tensor) -> None:
+        """Update the running statistics as nn.BatchNorm2d does: by the unbiased variance."""
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        self.num_batches_tracked += 1
+        # Without momentum they are the mean over all batches, whose number stays on the device.
+        factor: Any = self.momentum
+        if factor is None:
+            factor = self.num_batches_tracked.to(self.running_mean.dtype).reciprocal()
+        self.running_mean.lerp_(mean_C.to(self.running_mean.dtype), factor)
+        self.running_var.lerp_((variance_C * (count / (count - 1))).to(self.running_var.dtype), factor)
 
 
-def with_global_batch_norm(network: Network, workers: Workers, device: torch.device) -> Network:
-    """The network with every BatchNorm2d normalising over all workers; unchanged for a worker that is alone.
+class GlobalBatchNorm1d(_OverWorkers, nn.BatchNorm1d):
+    """nn.BatchNorm1d over all workers."""
 
-    Parameters, buffers and their names stay as they are.
+
+class GlobalBatchNorm2d(_OverWorkers, nn.BatchNorm2d):
+    """nn.BatchNorm2d over all workers."""
+
+
+class GlobalBatchNorm3d(_OverWorkers, nn.BatchNorm3d):
+    """nn.BatchNorm3d over all workers."""
+
+
+class GlobalBatchNorm(_OverWorkers, nn.SyncBatchNorm):
+    """nn.SyncBatchNorm over all workers, on any device."""
+
+
+_OVER_WORKERS: dict[type[nn.Module], type[_OverWorkers]] = {
+    nn.BatchNorm1d: GlobalBatchNorm1d,
+    nn.BatchNorm2d: GlobalBatchNorm2d,
+    nn.BatchNorm3d: GlobalBatchNorm3d,
+    nn.SyncBatchNorm: GlobalBatchNorm,
+}
+
+
+def with_global_batch_norm(
+    network: Network, workers: Workers, device: torch.device, *, compiled: bool = False
+) -> Network:
+    """The network with all batch normalisation over all workers; unchanged for a worker that is alone.
+
+    Parameters, buffers and their names stay as they are. CPU workers that do not compile sum up statistics twice: they
+    keep the bits that they have always had. Raises TrainingError where a layer's statistics cannot be shared.
     """
     if workers.size == 1:
         return network
-    if device.type == "cuda":
-        synchronised: Network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
-        return synchronised
+    cause = local_statistics(network)
+    if cause is not None:
+        raise TrainingError(f"{cause}, which {workers.size} workers cannot share", remedy=REMEDY)
     for module in network.modules():
-        if type(module) is nn.BatchNorm2d:
-            module.__class__ = GlobalBatchNorm2d
+        if isinstance(module, _BatchNorm):
+            over_workers = _OVER_WORKERS[_known_base(type(module))]  # type: ignore[index]
+            module.__class__ = over_workers
+            module.in_one_gather = compiled or device.type != "cpu"  # type: ignore[assignment]
     return network
+
+
+def local_statistics(network: nn.Module) -> str | None:
+    """What is wrong with the first layer whose statistics would stay those of a worker's share; None without any."""
+    for name, module in network.named_modules():
+        problem = _problem(module)
+        if problem:
+            layer = f"{type(module).__name__} ({name.removeprefix('network.') or 'the network itself'})"
+            if isinstance(network, OwnNetwork):
+                return f"{network.code.file}: the network of {network.code.name} has the layer {layer} with {problem}"
+            return f"the network has the layer {layer} with {problem}"
+    return None
+
+
+def _problem(module: nn.Module) -> str | None:
+    if isinstance(module, _InstanceNorm) and module.track_running_stats:
+        return "running statistics of single samples"
+    if not isinstance(module, _BatchNorm):
+        return None
+    if _known_base(type(module)) is None or "forward" in vars(module):
+        return "batch statistics computed by code of its own"
+    if not module.track_running_stats or module.running_mean is None or module.running_var is None:
+        return "track_running_stats: False, so that it evaluates by statistics of a batch"
+    if getattr(module, "process_group", None) is not None:
+        return "a process group of its own"
+    return None
+
+
+def _known_base(kind: type[nn.Module]) -> type[nn.Module] | None:
+    """The class of PyTorch's that `kind` is, or extends by nothing but a constructor."""
+    for base in _OVER_WORKERS:
+        if issubclass(kind, base):
+            between = kind.__mro__[: kind.__mro__.index(base)]
+            added = {name for extension in between for name in vars(extension)} - _HARMLESS
+            return None if added else base
+    return None
+
+
+_HARMLESS = {"__init__", *vars(type("Empty", (nn.Module,), {}))}
+"""What may differ between a class and one that extends it, with the same forward pass."""
+
+
+class _SumOverWorkers(torch.autograd.Function):
+    """The sum over all workers, on each of them; of gradients likewise."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:  # noqa: ARG004
+        total = value.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:  # noqa: ARG004
+        return _sum_over_workers(grad)
+
+
+def _sum_over_workers(value: Tensor) -> Tensor:
+    total: Tensor = _SumOverWorkers.apply(value)
+    return total

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -28,9 +29,24 @@ def training_forward(
 ) -> Callable[[Tensor], Answer]:
     """The student's forward pass, with gradients averaged over the workers where there are several."""
     module: nn.Module = _WithStages(network) if with_stages else network
-    module = distributed(module, workers, device)
-    forward: Callable[[Tensor], object] = torch.compile(module) if compiled else module
+    # The network is compiled, not DDP around it: dynamo cannot trace DDP's own forward pass, and gives up on all of it.
+    forward = distributed(compiled_for(module, workers) if compiled else module, workers, device)
     return lambda images_BKHW: _answer(forward(images_BKHW))
+
+
+def compiled_for(module: nn.Module, workers: Workers) -> nn.Module:
+    """The module, compiled when it is first called, into one graph also for several workers.
+
+    Side effect, for several workers: dynamo no longer cuts graphs where DDP's buckets end. With cuts, DDP averages
+    gradients while the rest of the backward pass runs; each part is then compiled for itself, and nothing is fused
+    across. In one graph gradients are averaged at its end.
+    """
+    if workers.size > 1:
+        # Imported here: it takes seconds, and only what is compiled needs it.
+        from torch._dynamo import config
+
+        config.optimize_ddp = False
+    return cast(nn.Module, torch.compile(module))
 
 
 def _answer(output: object) -> Answer:

@@ -84,7 +84,7 @@ class ImageRun(GenerationRun):
             take_outer_layers(network, teacher.network, frozen=generation.shared_layers == "frozen")
         if recompute:
             network.recompute_activations()
-        network = with_global_batch_norm(network, workers, self._device)
+        network = with_global_batch_norm(network, workers, self._device, compiled=compiled)
         self._network: ImageNetwork = network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._sgd = build_optimizer(self._network, self._recipe)
         compares = needs_teacher(generation.loss) and not (teacher is None and can_do_without(generation.loss))
@@ -96,6 +96,7 @@ class ImageRun(GenerationRun):
             generation.loss,
             teacher=teacher,
             workers=workers,
+            batch_size=self._batch_size,
             bf16=self._bf16,
             diagnostics=self._diagnostics,
         )

@@ -126,7 +126,7 @@ class LanguageRun(GenerationRun):
                 Answer(logits_SV),
                 None if teacher_logits_SV is None else Answer(teacher_logits_SV),
                 targets_S,
-                batch_sum=self._workers.sum,
+                batch=self._workers.batch(window.inputs_TB.shape[0] * self._recipe.batch_size),
                 keys_BC=self._keys(epoch, window) if needs_keys(self.generation.loss) else None,
                 progress=self._progress(epoch),
             )

@@ -19,17 +19,22 @@ from bansweep.plan.generation import Generation
 from bansweep.spec import networks as spec_networks
 from bansweep.spec.losses import OwnLoss
 from bansweep.spec.own_code import OwnCode
+from bansweep.training.batch_norm import REMEDY as BATCH_NORM_REMEDY
+from bansweep.training.batch_norm import local_statistics
 from bansweep.training.snapshot import weights_bytes
 
 _SAMPLES = 2
 _REMEDY = "fix the file and run the sweep again"
 
 
-def try_own_code(generations: Iterable[Generation], *, input_shape: tuple[int, int, int] | None, classes: int) -> None:
+def try_own_code(
+    generations: Iterable[Generation], *, input_shape: tuple[int, int, int] | None, classes: int, workers: int = 1
+) -> None:
     """Take each network and each loss of the user's own one step forward and back, on a CPU, with random inputs.
 
-    `input_shape` is (channels, height, width), None for text; `classes` counts the words of a vocabulary, too. Does
-    nothing for built-in ones. Raises RequestError with the user's file and line.
+    `input_shape` is (channels, height, width), None for text; `classes` counts the words of a vocabulary, too. Several
+    `workers` have to share batch statistics. Does nothing for built-in ones. Raises RequestError with the user's file
+    and line.
     """
     tried: set[object] = set()
     try:
@@ -38,7 +43,7 @@ def try_own_code(generations: Iterable[Generation], *, input_shape: tuple[int, i
                 network, loss, taught = generation.network, generation.loss, generation.teacher is not None
                 if isinstance(network, spec_networks.OwnNetwork) and network not in tried:
                     assert input_shape is not None, "there are no language models of the user's own"
-                    _try_network(network, input_shape, classes)
+                    _try_network(network, input_shape, classes, workers)
                 if isinstance(loss, OwnLoss) and (loss, taught) not in tried:
                     _try_loss(loss, classes, taught=taught)
                 tried |= {network, (loss, taught)}
@@ -48,13 +53,16 @@ def try_own_code(generations: Iterable[Generation], *, input_shape: tuple[int, i
         ) from error
 
 
-def _try_network(spec: spec_networks.OwnNetwork, input_shape: tuple[int, int, int], classes: int) -> None:
+def _try_network(spec: spec_networks.OwnNetwork, input_shape: tuple[int, int, int], classes: int, workers: int) -> None:
     network = build_network(spec, input_shape=input_shape, classes=classes)
     assert isinstance(network, OwnNetwork)
     if any(map(is_lazy, network.parameters())):
         raise TrainingError(f"{spec.code.file}: the network of {spec.code.name} has lazy layers: give them their sizes")
     if not count_parameters(network):
         raise TrainingError(f"{spec.code.file}: the network of {spec.code.name} has no parameters, so nothing to learn")
+    cause = local_statistics(network) if workers > 1 else None
+    if cause:
+        raise RequestError(f"{cause}, which {workers} workers cannot share", remedy=BATCH_NORM_REMEDY)
     images_BKHW = torch.randn(_SAMPLES, *input_shape)
     _step_back(spec.code, lambda: network.train()(images_BKHW))
     with torch.no_grad():
@@ -70,7 +78,7 @@ def _try_loss(spec: OwnLoss, classes: int, *, taught: bool) -> None:
     teacher = Answer(torch.randn(_SAMPLES, classes)) if taught else None
     labels_B = torch.arange(_SAMPLES) % classes
     loss = build_loss(spec)
-    _step_back(spec.code, lambda: loss(Answer(student_BC), teacher, labels_B, batch_sum=local_batch))
+    _step_back(spec.code, lambda: loss(Answer(student_BC), teacher, labels_B, batch=local_batch(_SAMPLES)))
 
 
 def _step_back(code: OwnCode, forward: Callable[[], Tensor]) -> None:

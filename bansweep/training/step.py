@@ -17,7 +17,7 @@ from bansweep.training.workers import Workers
 
 
 class TrainingStep:
-    """Forward, distillation loss, backward, optimizer step, on this worker's share of a batch."""
+    """Forward, distillation loss, backward, optimizer step, on this worker's share of a batch of `batch_size`."""
 
     def __init__(
         self,
@@ -27,6 +27,7 @@ class TrainingStep:
         *,
         teacher: FrozenTeacher | None,
         workers: Workers,
+        batch_size: int,
         bf16: bool,
         diagnostics: Diagnostics | None,
     ) -> None:
@@ -37,6 +38,7 @@ class TrainingStep:
         self._teacher = teacher if needs_teacher(loss) else None
         self._with_stages = needs_stage_outputs(loss)
         self._workers = workers
+        self._batch = workers.batch(batch_size)
         self._bf16 = bf16
         self._diagnostics = diagnostics
 
@@ -60,7 +62,7 @@ class TrainingStep:
             teacher = self._teacher.answer(images_BKHW, bf16=self._bf16, with_stages=self._with_stages)
         with autocast(images_BKHW.device, bf16=self._bf16):
             student = self._forward(images_BKHW)
-        loss = self._loss(student, teacher, labels_B, batch_sum=self._workers.sum, keys_BC=keys_BC, progress=progress)
+        loss = self._loss(student, teacher, labels_B, batch=self._batch, keys_BC=keys_BC, progress=progress)
         descend(loss, self._optimizer, self._workers)
         if self._diagnostics is not None and teacher is not None:
             self._diagnostics.observe(student.logits_BC, teacher.logits_BC, labels_B)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+from bansweep.losses.weighted_mean import GlobalBatch
 
 T = TypeVar("T")
 
@@ -35,6 +38,10 @@ class Workers:
         dist.all_reduce(total)
         return total
 
+    def batch(self, samples: int) -> GlobalBatch:
+        """A global batch of so many samples, for losses."""
+        return GlobalBatch(samples, self.sum)
+
     def from_first(self, value: T) -> T:
         """Worker 0's `value`, on every worker; the other workers' own is ignored."""
         if self.size == 1:
@@ -56,10 +63,13 @@ def distributed(module: nn.Module, workers: Workers, device: torch.device) -> nn
     """The module with gradients averaged over the workers; itself for a worker that is alone."""
     if workers.size == 1:
         return module
-    # Buffers are equal on all workers already: batch statistics are global ones.
-    return nn.parallel.DistributedDataParallel(
-        module,
-        device_ids=[device] if device.type == "cuda" else None,
-        broadcast_buffers=False,
-        gradient_as_bucket_view=True,
-    )
+    with warnings.catch_warnings():
+        # PyTorch 2.15 has a new name for `broadcast_buffers`, which earlier versions do not know.
+        warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated", category=FutureWarning)
+        # Buffers are equal on all workers already: batch statistics are global ones.
+        return nn.parallel.DistributedDataParallel(
+            module,
+            device_ids=[device] if device.type == "cuda" else None,
+            broadcast_buffers=False,
+            gradient_as_bucket_view=True,
+        )

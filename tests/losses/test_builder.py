@@ -13,7 +13,7 @@ from bansweep.losses.kd import kd_loss
 from bansweep.losses.kd_activations import kd_activations_loss
 from bansweep.losses.kd_labels import kd_labels_loss
 from bansweep.losses.labels import labels_loss
-from bansweep.losses.weighted_mean import local_batch
+from bansweep.losses.weighted_mean import GlobalBatch, local_batch
 from bansweep.spec.losses import (
     ActivationsLoss,
     CwtmLoss,
@@ -80,24 +80,31 @@ def flat(answer: Answer) -> Tensor:
 
 def share_and_gradient(
     loss: DistillationLoss, samples: slice, weight_of_batch: Tensor | None = None
-) -> tuple[float, Tensor, Tensor]:
-    """One worker's share, its gradient, and what it asked `batch_sum` to add up."""
+) -> tuple[float, Tensor, list[Tensor]]:
+    """One worker's share, its gradient, and what it asked the workers to add up."""
     student, teacher, labels_B, keys_BC = batch()
     mine = trainable(of_samples(student, samples))
     own_weights: list[Tensor] = []
 
-    def batch_sum(own: Tensor) -> Tensor:
+    def sum_over_workers(own: Tensor) -> Tensor:
         own_weights.append(own)
         return own if weight_of_batch is None else weight_of_batch
 
     theirs = of_samples(teacher, samples)
-    share = loss(mine, theirs, labels_B[samples], batch_sum=batch_sum, keys_BC=keys_BC[samples], progress=0.25)
+    share = loss(
+        mine,
+        theirs,
+        labels_B[samples],
+        batch=GlobalBatch(BATCH, sum_over_workers),
+        keys_BC=keys_BC[samples],
+        progress=0.25,
+    )
     share.backward()
     assert mine.logits_BC.grad is not None
-    (own_weight,) = own_weights
-    assert own_weight.ndim == 0
-    assert not own_weight.requires_grad
-    return share.item(), flat(mine), own_weight
+    for own_weight in own_weights:
+        assert own_weight.ndim == 0
+        assert not own_weight.requires_grad
+    return share.item(), flat(mine), own_weights
 
 
 @every_loss
@@ -106,7 +113,9 @@ def test_shares_of_two_workers_add_up_to_the_loss_of_the_whole_batch(spec: LossS
     loss = build_loss(spec)
     whole, whole_gradient_BN, _ = share_and_gradient(loss, slice(None))
     shards = [slice(0, cut), slice(cut, BATCH)]
-    weight_of_batch = torch.stack([share_and_gradient(loss, shard)[2] for shard in shards]).sum()
+    weights = [weight for shard in shards for weight in share_and_gradient(loss, shard)[2]]
+    assert len(weights) == (len(shards) if isinstance(spec, CwtmLoss) else 0), "the size of the batch is known"
+    weight_of_batch = torch.stack(weights).sum() if weights else None
 
     shares = [share_and_gradient(loss, shard, weight_of_batch) for shard in shards]
 
@@ -121,7 +130,7 @@ def test_derivatives_agree_with_finite_differences(spec: LossSpec) -> None:
     loss = build_loss(spec)
 
     def loss_of(logits_BC: Tensor, *stages: Tensor) -> Tensor:
-        return loss(Answer(logits_BC, stages), teacher, labels_B, batch_sum=local_batch, keys_BC=keys_BC)
+        return loss(Answer(logits_BC, stages), teacher, labels_B, batch=local_batch(BATCH), keys_BC=keys_BC)
 
     assert torch.autograd.gradcheck(loss_of, (student.logits_BC, *student.stage_outputs))
 
@@ -133,10 +142,10 @@ def test_answers_of_half_precision_are_computed_with_in_float32(spec: LossSpec, 
     in_float32 = [Answer(a.logits_BC.float(), tuple(s.float() for s in a.stage_outputs)) for a in (student, teacher)]
     loss = build_loss(spec)
 
-    half = loss(student, teacher, labels_B, batch_sum=local_batch, keys_BC=keys_BC)
-    full = loss(in_float32[0], in_float32[1], labels_B, batch_sum=local_batch, keys_BC=keys_BC)
+    half = loss(student, teacher, labels_B, batch=local_batch(BATCH), keys_BC=keys_BC)
+    full = loss(in_float32[0], in_float32[1], labels_B, batch=local_batch(BATCH), keys_BC=keys_BC)
     with torch.autocast("cpu", torch.bfloat16):
-        autocast = loss(student, teacher, labels_B, batch_sum=local_batch, keys_BC=keys_BC)
+        autocast = loss(student, teacher, labels_B, batch=local_batch(BATCH), keys_BC=keys_BC)
 
     assert half.shape == ()
     assert half.dtype == autocast.dtype == torch.float32
@@ -151,8 +160,8 @@ def test_adding_a_constant_to_a_samples_logits_changes_nothing(spec: LossSpec) -
     shifted_teacher = teacher._replace(logits_BC=teacher.logits_BC - shift_B1)
     loss = build_loss(spec)
 
-    plain = loss(student, teacher, labels_B, batch_sum=local_batch, keys_BC=keys_BC)
-    shifted = loss(shifted_student, shifted_teacher, labels_B, batch_sum=local_batch, keys_BC=keys_BC)
+    plain = loss(student, teacher, labels_B, batch=local_batch(BATCH), keys_BC=keys_BC)
+    shifted = loss(shifted_student, shifted_teacher, labels_B, batch=local_batch(BATCH), keys_BC=keys_BC)
 
     assert shifted.item() == pytest.approx(plain.item())
 
@@ -162,7 +171,7 @@ def test_logits_of_any_size_give_a_finite_loss(spec: LossSpec) -> None:
     student, teacher, labels_B, keys_BC = batch(torch.float32)
     huge = [answer._replace(logits_BC=1e4 * answer.logits_BC) for answer in (student, teacher)]
 
-    loss = build_loss(spec)(huge[0], huge[1], labels_B, batch_sum=local_batch, keys_BC=keys_BC)
+    loss = build_loss(spec)(huge[0], huge[1], labels_B, batch=local_batch(BATCH), keys_BC=keys_BC)
 
     assert loss.isfinite()
 
@@ -173,7 +182,7 @@ def test_a_teacher_that_would_receive_a_gradient_is_refused(spec: LossSpec) -> N
     teacher.logits_BC.requires_grad_()
 
     with pytest.raises(AssertionError, match="teacher"):
-        build_loss(spec)(student, teacher, labels_B, batch_sum=local_batch, keys_BC=keys_BC)
+        build_loss(spec)(student, teacher, labels_B, batch=local_batch(BATCH), keys_BC=keys_BC)
 
 
 @every_distillation_loss
@@ -183,7 +192,7 @@ def test_a_teacher_recorded_in_inference_mode_teaches(spec: LossSpec) -> None:
         recorded = Answer(teacher.logits_BC + 0, tuple(stage + 0 for stage in teacher.stage_outputs))
     student = trainable(student)
 
-    build_loss(spec)(student, recorded, labels_B, batch_sum=local_batch, keys_BC=keys_BC).backward()
+    build_loss(spec)(student, recorded, labels_B, batch=local_batch(BATCH), keys_BC=keys_BC).backward()
 
     assert student.logits_BC.grad is not None
     assert student.logits_BC.grad.any()
@@ -195,7 +204,7 @@ def test_a_missing_teacher_is_refused(spec: LossSpec) -> None:
     student, _, labels_B, keys_BC = batch()
 
     with pytest.raises(AssertionError, match="needs a teacher"):
-        build_loss(spec)(student, None, labels_B, batch_sum=local_batch, keys_BC=keys_BC)
+        build_loss(spec)(student, None, labels_B, batch=local_batch(BATCH), keys_BC=keys_BC)
 
 
 @pytest.mark.parametrize("spec", [s for s in SPECS if not needs_teacher(s)], ids=repr)
@@ -203,9 +212,9 @@ def test_labels_need_no_teacher(spec: LossSpec) -> None:
     student, teacher, labels_B, _ = batch()
     loss = build_loss(spec)
 
-    alone = loss(student, None, labels_B, batch_sum=local_batch)
+    alone = loss(student, None, labels_B, batch=local_batch(BATCH))
 
-    assert alone.item() == loss(student, teacher, labels_B, batch_sum=local_batch).item()
+    assert alone.item() == loss(student, teacher, labels_B, batch=local_batch(BATCH)).item()
 
 
 @every_loss
@@ -213,7 +222,7 @@ def test_keys_are_needed_by_those_losses_that_say_so(spec: LossSpec) -> None:
     student, teacher, labels_B, _ = batch()
 
     def loss_without_keys() -> Tensor:
-        return build_loss(spec)(student, teacher, labels_B, batch_sum=local_batch)
+        return build_loss(spec)(student, teacher, labels_B, batch=local_batch(BATCH))
 
     if needs_keys(spec):
         with pytest.raises(AssertionError, match="random keys"):
@@ -228,13 +237,13 @@ def test_stage_outputs_are_needed_by_those_losses_that_say_so(spec: LossSpec) ->
     bare = [answer._replace(stage_outputs=()) for answer in (student, teacher)]
 
     def loss_without_stages() -> Tensor:
-        return build_loss(spec)(bare[0], bare[1], labels_B, batch_sum=local_batch, keys_BC=keys_BC)
+        return build_loss(spec)(bare[0], bare[1], labels_B, batch=local_batch(BATCH), keys_BC=keys_BC)
 
     if needs_stage_outputs(spec):
         with pytest.raises(AssertionError, match="needs stage outputs"):
             loss_without_stages()
     else:
-        whole = build_loss(spec)(student, teacher, labels_B, batch_sum=local_batch, keys_BC=keys_BC)
+        whole = build_loss(spec)(student, teacher, labels_B, batch=local_batch(BATCH), keys_BC=keys_BC)
         assert loss_without_stages().item() == whole.item()
 
 
@@ -243,7 +252,9 @@ def test_only_a_ramp_makes_a_loss_depend_on_progress(spec: LossSpec) -> None:
     student, teacher, labels_B, keys_BC = batch()
 
     early, late = (
-        build_loss(spec)(student, teacher, labels_B, batch_sum=local_batch, keys_BC=keys_BC, progress=progress).item()
+        build_loss(spec)(
+            student, teacher, labels_B, batch=local_batch(BATCH), keys_BC=keys_BC, progress=progress
+        ).item()
         for progress in (0.0, 1.0)
     )
 
@@ -255,17 +266,17 @@ def test_every_option_reaches_its_loss() -> None:
     z, t = student.logits_BC, teacher.logits_BC
     stages = student.stage_outputs, teacher.stage_outputs
     expected: list[tuple[LossSpec, Tensor]] = [
-        (LabelsLoss(smoothing=0.1), labels_loss(z, labels_B, local_batch, smoothing=0.1)),
-        (KdLoss(temperature=4.0), kd_loss(z, t, local_batch, temperature=4.0)),
-        (KdLabelsLoss(temperature=4.0), kd_labels_loss(z, t, labels_B, local_batch, temperature=4.0)),
-        (KdLabelsLoss(mixing=0.9), kd_labels_loss(z, t, labels_B, local_batch, mixing=0.9)),
-        (CwtmLoss(confidence="label"), cwtm_loss(z, t, labels_B, local_batch, confidence="label")),
-        (ActivationsLoss(weight=0.5), kd_activations_loss(z, t, *stages, local_batch, weight=0.5)),
+        (LabelsLoss(smoothing=0.1), labels_loss(z, labels_B, local_batch(len(z)), smoothing=0.1)),
+        (KdLoss(temperature=4.0), kd_loss(z, t, local_batch(len(z)), temperature=4.0)),
+        (KdLabelsLoss(temperature=4.0), kd_labels_loss(z, t, labels_B, local_batch(len(z)), temperature=4.0)),
+        (KdLabelsLoss(mixing=0.9), kd_labels_loss(z, t, labels_B, local_batch(len(z)), mixing=0.9)),
+        (CwtmLoss(confidence="label"), cwtm_loss(z, t, labels_B, local_batch(len(z)), confidence="label")),
+        (ActivationsLoss(weight=0.5), kd_activations_loss(z, t, *stages, local_batch(len(z)), weight=0.5)),
     ]
 
-    found = [build_loss(spec)(student, teacher, labels_B, batch_sum=local_batch).item() for spec, _ in expected]
+    found = [build_loss(spec)(student, teacher, labels_B, batch=local_batch(BATCH)).item() for spec, _ in expected]
 
     assert found == [loss.item() for _, loss in expected]
     plain = [type(spec)() for spec, _ in expected]
-    without = [build_loss(spec)(student, teacher, labels_B, batch_sum=local_batch).item() for spec in plain]
+    without = [build_loss(spec)(student, teacher, labels_B, batch=local_batch(BATCH)).item() for spec in plain]
     assert all(one != other for one, other in zip(found, without, strict=True)), "an option that changes nothing"

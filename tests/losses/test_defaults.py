@@ -54,7 +54,7 @@ def test_loss_and_gradient_are_those_of_the_plain_formulas(spec: LossSpec, scale
     labels_B = torch.randint(100, (128,), generator=generator)
 
     expected = formula(spec, student_BC, teacher_BC, labels_B)
-    loss = build_loss(spec)(Answer(student_BC), Answer(teacher_BC), labels_B, batch_sum=local_batch)
+    loss = build_loss(spec)(Answer(student_BC), Answer(teacher_BC), labels_B, batch=local_batch(len(labels_B)))
 
     (gradient_BC,) = torch.autograd.grad(loss, student_BC)
     (expected_BC,) = torch.autograd.grad(expected, student_BC)
@@ -71,7 +71,7 @@ def test_a_vocabulary_is_gone_through_in_portions(spec: LossSpec) -> None:
     assert len(list(portions(student_BC))) > 2
 
     expected = formula(spec, student_BC, teacher_BC, labels_B)
-    loss = build_loss(spec)(Answer(student_BC), Answer(teacher_BC), labels_B, batch_sum=local_batch)
+    loss = build_loss(spec)(Answer(student_BC), Answer(teacher_BC), labels_B, batch=local_batch(len(labels_B)))
 
     (gradient_BC,) = torch.autograd.grad(loss, student_BC)
     (expected_BC,) = torch.autograd.grad(expected, student_BC)

@@ -38,7 +38,9 @@ def test_parts_by_hand() -> None:
 def test_parts_are_the_gradient_that_autograd_finds(samples: int, classes: int, scale: float, seed: int) -> None:
     student_BC, teacher_BC, labels_B = random_batch(samples, classes, scale, seed)
     student_BC.requires_grad_()
-    (gradient_BC,) = torch.autograd.grad(samples * kd_loss(student_BC, teacher_BC, local_batch), student_BC)
+    (gradient_BC,) = torch.autograd.grad(
+        samples * kd_loss(student_BC, teacher_BC, local_batch(len(student_BC))), student_BC
+    )
 
     ground_truth_B, dark_knowledge_BC = kd_gradient_parts(student_BC, teacher_BC, labels_B)
 
@@ -62,7 +64,9 @@ def test_parts_sum_to_zero_within_each_sample(samples: int, classes: int, scale:
 def test_equation_8_the_ground_truth_part_is_the_labels_gradient_with_a_rescaled_label() -> None:
     student_BC, teacher_BC, labels_B = random_batch(5, 4, 2.0, seed=0)
     student_BC.requires_grad_()
-    (gradient_BC,) = torch.autograd.grad(5 * labels_loss(student_BC, labels_B, local_batch), student_BC)
+    (gradient_BC,) = torch.autograd.grad(
+        5 * labels_loss(student_BC, labels_B, local_batch(len(student_BC))), student_BC
+    )
     rows = torch.arange(5)
     of_label_B = teacher_BC.softmax(dim=1)[rows, labels_B]
 

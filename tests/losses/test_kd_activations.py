@@ -47,7 +47,7 @@ def tensors(student: Answer, teacher: Answer) -> tuple[Tensor, Tensor, tuple[Ten
 
 
 def loss_at(progress: float, spec: ActivationsLoss) -> float:
-    return build_loss(spec)(STUDENT, TEACHER, LABELS_B, batch_sum=local_batch, progress=progress).item()
+    return build_loss(spec)(STUDENT, TEACHER, LABELS_B, batch=local_batch(len(LABELS_B)), progress=progress).item()
 
 
 def test_a_term_by_hand() -> None:
@@ -65,10 +65,10 @@ def test_terms_are_those_of_numpy() -> None:
 
 
 def test_the_loss_is_kd_plus_the_weighted_mean_of_the_terms() -> None:
-    kd = kd_loss(STUDENT.logits_BC, TEACHER.logits_BC, local_batch).item()
+    kd = kd_loss(STUDENT.logits_BC, TEACHER.logits_BC, local_batch(len(LABELS_B))).item()
     squares = squares_by_numpy(STUDENT.stage_outputs, TEACHER.stage_outputs)
 
-    loss = kd_activations_loss(*tensors(STUDENT, TEACHER), local_batch, weight=0.7)
+    loss = kd_activations_loss(*tensors(STUDENT, TEACHER), local_batch(len(LABELS_B)), weight=0.7)
 
     assert loss.item() == pytest.approx(kd + 0.7 * sum(squares) / 4)
 
@@ -76,7 +76,9 @@ def test_the_loss_is_kd_plus_the_weighted_mean_of_the_terms() -> None:
 def test_the_gradient_of_each_component_is_the_formulas() -> None:
     student = tuple(stage.clone().requires_grad_() for stage in STUDENT.stage_outputs)
 
-    kd_activations_loss(*tensors(STUDENT._replace(stage_outputs=student), TEACHER), local_batch, weight=0.7).backward()
+    kd_activations_loss(
+        *tensors(STUDENT._replace(stage_outputs=student), TEACHER), local_batch(len(LABELS_B)), weight=0.7
+    ).backward()
 
     for mine, theirs in zip(student, TEACHER.stage_outputs, strict=True):
         assert mine.grad is not None
@@ -87,9 +89,9 @@ def test_the_gradient_of_each_component_is_the_formulas() -> None:
 def test_equal_activations_leave_plain_kd() -> None:
     alike = STUDENT._replace(stage_outputs=TEACHER.stage_outputs)
 
-    loss = build_loss(ActivationsLoss(weight=100.0))(alike, TEACHER, LABELS_B, batch_sum=local_batch)
+    loss = build_loss(ActivationsLoss(weight=100.0))(alike, TEACHER, LABELS_B, batch=local_batch(len(LABELS_B)))
 
-    assert loss.item() == kd_loss(STUDENT.logits_BC, TEACHER.logits_BC, local_batch).item()
+    assert loss.item() == kd_loss(STUDENT.logits_BC, TEACHER.logits_BC, local_batch(len(LABELS_B))).item()
 
 
 def test_a_constant_weight_is_the_same_all_the_way() -> None:
@@ -100,12 +102,12 @@ def test_a_constant_weight_is_the_same_all_the_way() -> None:
 
 def test_a_linear_weight_grows_from_nothing_to_all_of_it() -> None:
     linear, constant = ActivationsLoss(weight=2.0, ramp="linear"), ActivationsLoss(weight=2.0)
-    kd = kd_loss(STUDENT.logits_BC, TEACHER.logits_BC, local_batch).item()
+    kd = kd_loss(STUDENT.logits_BC, TEACHER.logits_BC, local_batch(len(LABELS_B))).item()
 
     assert loss_at(0.0, linear) == kd
     assert loss_at(0.5, linear) == loss_at(0.5, ActivationsLoss(weight=1.0))
     assert loss_at(1.0, linear) == loss_at(1.0, constant)
-    whole = build_loss(linear)(STUDENT, TEACHER, LABELS_B, batch_sum=local_batch)
+    whole = build_loss(linear)(STUDENT, TEACHER, LABELS_B, batch=local_batch(len(LABELS_B)))
     assert whole.item() == loss_at(1.0, linear), "a training of one epoch is at its end"
 
 

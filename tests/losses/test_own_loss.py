@@ -9,7 +9,7 @@ from torch import Tensor
 from bansweep.errors import TrainingError
 from bansweep.losses.answer import Answer
 from bansweep.losses.builder import build_loss, needs_keys, needs_stage_outputs
-from bansweep.losses.weighted_mean import local_batch
+from bansweep.losses.weighted_mean import GlobalBatch, local_batch
 from bansweep.spec.losses import KdLoss, OwnLoss
 from bansweep.spec.own_code import OwnCode
 
@@ -46,7 +46,7 @@ def test_kd_written_by_hand_is_kd(batch: tuple[Tensor, Tensor, Tensor]) -> None:
     student, teacher, labels = batch
     gradients = []
     for loss in (spec("kd"), KdLoss()):
-        value = build_loss(loss)(Answer(student), Answer(teacher), labels, batch_sum=local_batch)
+        value = build_loss(loss)(Answer(student), Answer(teacher), labels, batch=local_batch(len(labels)))
         (gradient,) = torch.autograd.grad(value, student)
         gradients.append((value, gradient))
     torch.testing.assert_close(gradients[0], gradients[1])
@@ -57,9 +57,14 @@ def test_kd_written_by_hand_is_kd(batch: tuple[Tensor, Tensor, Tensor]) -> None:
 def test_shares_of_workers_add_up_to_the_whole(batch: tuple[Tensor, Tensor, Tensor]) -> None:
     student, teacher, labels = batch
     loss = build_loss(spec("kd"))
-    whole = loss(Answer(student), Answer(teacher), labels, batch_sum=local_batch)
+    whole = loss(Answer(student), Answer(teacher), labels, batch=local_batch(len(labels)))
     shares = [
-        loss(Answer(student[part]), Answer(teacher[part]), labels[part], batch_sum=lambda _: torch.tensor(6.0))
+        loss(
+            Answer(student[part]),
+            Answer(teacher[part]),
+            labels[part],
+            batch=GlobalBatch(6, lambda _: pytest.fail("the size of the batch is known")),
+        )
         for part in (slice(0, 2), slice(2, 6))
     ]
     torch.testing.assert_close(shares[0] + shares[1], whole)
@@ -67,14 +72,14 @@ def test_shares_of_workers_add_up_to_the_whole(batch: tuple[Tensor, Tensor, Tens
 
 def test_without_a_teacher_it_gets_none(batch: tuple[Tensor, Tensor, Tensor]) -> None:
     student, _, labels = batch
-    value = build_loss(spec("labels_if_alone"))(Answer(student), None, labels, batch_sum=local_batch)
+    value = build_loss(spec("labels_if_alone"))(Answer(student), None, labels, batch=local_batch(len(labels)))
     torch.testing.assert_close(value, torch.nn.functional.cross_entropy(student, labels))
 
 
 def test_low_precision_is_raised_first(batch: tuple[Tensor, Tensor, Tensor]) -> None:
     student, teacher, labels = batch
     value = build_loss(spec("kd"))(
-        Answer(student.bfloat16()), Answer(teacher.bfloat16()), labels, batch_sum=local_batch
+        Answer(student.bfloat16()), Answer(teacher.bfloat16()), labels, batch=local_batch(len(labels))
     )
     assert value.dtype == torch.float32
 
@@ -85,4 +90,4 @@ def test_something_else_than_a_loss_for_each_sample_is_refused(
 ) -> None:
     student, teacher, labels = batch
     with pytest.raises(TrainingError, match=rf"mine\.py: {name} has to return each sample's loss, .*, not {got}"):
-        build_loss(spec(name))(Answer(student), Answer(teacher), labels, batch_sum=local_batch)
+        build_loss(spec(name))(Answer(student), Answer(teacher), labels, batch=local_batch(len(labels)))

@@ -39,12 +39,12 @@ def test_no_student_does_better_than_one_that_equals_its_teacher(
     student_BC, teacher_BC, _, _ = random_batch(samples, classes, scale, seed)
     copy_BC = teacher_BC.clone().requires_grad_()
 
-    smallest = kd_loss(copy_BC, teacher_BC, local_batch)
+    smallest = kd_loss(copy_BC, teacher_BC, local_batch(len(copy_BC)))
     smallest.backward()
 
     assert copy_BC.grad is not None
     assert copy_BC.grad.abs().max().item() < 1e-12
-    assert kd_loss(student_BC, teacher_BC, local_batch).item() >= smallest.item() - 1e-12
+    assert kd_loss(student_BC, teacher_BC, local_batch(len(student_BC))).item() >= smallest.item() - 1e-12
 
 
 @quickly
@@ -55,11 +55,11 @@ def test_a_teacher_that_is_certain_of_the_label_teaches_the_label(
     student_BC, _, labels_B, keys_BC = random_batch(samples, classes, scale, seed)
     certain_BC = 1000.0 * torch.eye(classes, dtype=torch.float64)[labels_B]
 
-    expected = pytest.approx(labels_loss(student_BC, labels_B, local_batch).item())
+    expected = pytest.approx(labels_loss(student_BC, labels_B, local_batch(len(student_BC))).item())
 
-    assert kd_loss(student_BC, certain_BC, local_batch).item() == expected
-    assert cwtm_loss(student_BC, certain_BC, labels_B, local_batch).item() == expected
-    assert dkpp_loss(student_BC, certain_BC, keys_BC, local_batch).item() == expected
+    assert kd_loss(student_BC, certain_BC, local_batch(len(student_BC))).item() == expected
+    assert cwtm_loss(student_BC, certain_BC, labels_B, local_batch(len(student_BC))).item() == expected
+    assert dkpp_loss(student_BC, certain_BC, keys_BC, local_batch(len(student_BC))).item() == expected
 
 
 @quickly
@@ -67,9 +67,13 @@ def test_a_teacher_that_is_certain_of_the_label_teaches_the_label(
 def test_kd_with_labels_is_the_sum_of_its_parts(samples: int, classes: int, scale: float, seed: int) -> None:
     student_BC, teacher_BC, labels_B, _ = random_batch(samples, classes, scale, seed)
 
-    parts = kd_loss(student_BC, teacher_BC, local_batch) + labels_loss(student_BC, labels_B, local_batch)
+    parts = kd_loss(student_BC, teacher_BC, local_batch(len(student_BC))) + labels_loss(
+        student_BC, labels_B, local_batch(len(student_BC))
+    )
 
-    assert kd_labels_loss(student_BC, teacher_BC, labels_B, local_batch).item() == pytest.approx(parts.item())
+    assert kd_labels_loss(student_BC, teacher_BC, labels_B, local_batch(len(student_BC))).item() == pytest.approx(
+        parts.item()
+    )
 
 
 @quickly
@@ -78,11 +82,13 @@ def test_cwtm_weighs_by_confidence_whatever_the_class(samples: int, classes: int
     student_BC, teacher_BC, labels_B, _ = random_batch(samples, classes, scale, seed)
 
     # A teacher with its classes in another order is as confident as before; one of no opinion weighs all alike.
-    rolled = cwtm_loss(student_BC, teacher_BC.roll(1, dims=1), labels_B, local_batch)
-    indifferent = cwtm_loss(student_BC, torch.zeros_like(teacher_BC), labels_B, local_batch)
+    rolled = cwtm_loss(student_BC, teacher_BC.roll(1, dims=1), labels_B, local_batch(len(student_BC)))
+    indifferent = cwtm_loss(student_BC, torch.zeros_like(teacher_BC), labels_B, local_batch(len(student_BC)))
 
-    assert cwtm_loss(student_BC, teacher_BC, labels_B, local_batch).item() == pytest.approx(rolled.item())
-    assert indifferent.item() == pytest.approx(labels_loss(student_BC, labels_B, local_batch).item())
+    assert cwtm_loss(student_BC, teacher_BC, labels_B, local_batch(len(student_BC))).item() == pytest.approx(
+        rolled.item()
+    )
+    assert indifferent.item() == pytest.approx(labels_loss(student_BC, labels_B, local_batch(len(student_BC))).item())
 
 
 @quickly
@@ -92,11 +98,13 @@ def test_dkpp_is_kd_where_there_is_nothing_to_permute(samples: int, classes: int
     two = slice(0, 2)
     rising_keys_BC = torch.linspace(0.0, 0.9, classes).expand(samples, classes)
 
-    with_two_classes = dkpp_loss(student_BC[:, two], teacher_BC[:, two], keys_BC[:, two], local_batch)
-    kept_in_order = dkpp_loss(student_BC, teacher_BC, rising_keys_BC, local_batch)
+    with_two_classes = dkpp_loss(student_BC[:, two], teacher_BC[:, two], keys_BC[:, two], local_batch(len(student_BC)))
+    kept_in_order = dkpp_loss(student_BC, teacher_BC, rising_keys_BC, local_batch(len(student_BC)))
 
-    assert with_two_classes.item() == pytest.approx(kd_loss(student_BC[:, two], teacher_BC[:, two], local_batch).item())
-    assert kept_in_order.item() == pytest.approx(kd_loss(student_BC, teacher_BC, local_batch).item())
+    assert with_two_classes.item() == pytest.approx(
+        kd_loss(student_BC[:, two], teacher_BC[:, two], local_batch(len(student_BC))).item()
+    )
+    assert kept_in_order.item() == pytest.approx(kd_loss(student_BC, teacher_BC, local_batch(len(student_BC))).item())
 
 
 @quickly
@@ -111,7 +119,7 @@ def test_the_gradient_is_that_of_the_kl_divergence_of_softened_distributions(
     divergence = temperature**2 * kl_div(log_q_BC, log_p_BC, reduction="batchmean", log_target=True)
     (expected_BC,) = torch.autograd.grad(divergence, student_BC)
 
-    loss = kd_loss(student_BC, teacher_BC, local_batch, temperature=temperature)
+    loss = kd_loss(student_BC, teacher_BC, local_batch(len(student_BC)), temperature=temperature)
     (gradient_BC,) = torch.autograd.grad(loss, student_BC)
 
     torch.testing.assert_close(gradient_BC, expected_BC)
@@ -128,7 +136,7 @@ def test_a_high_temperature_compares_centred_logits(samples: int, classes: int, 
     centred_BC = [logits - logits.mean(dim=1, keepdim=True) for logits in (student_BC, teacher_BC)]
     student_BC.requires_grad_()
 
-    loss = kd_loss(student_BC, teacher_BC, local_batch, temperature=1000.0)
+    loss = kd_loss(student_BC, teacher_BC, local_batch(len(student_BC)), temperature=1000.0)
     (gradient_BC,) = torch.autograd.grad(loss, student_BC)
 
     expected_BC = (centred_BC[0] - centred_BC[1]) / (classes * samples)
@@ -139,11 +147,13 @@ def test_a_high_temperature_compares_centred_logits(samples: int, classes: int, 
 @any_batch
 def test_mixing_goes_from_the_labels_to_kd(samples: int, classes: int, scale: float, seed: int) -> None:
     student_BC, teacher_BC, labels_B, _ = random_batch(samples, classes, scale, seed)
-    kd = kd_loss(student_BC, teacher_BC, local_batch, temperature=3.0).item()
-    labels = labels_loss(student_BC, labels_B, local_batch).item()
+    kd = kd_loss(student_BC, teacher_BC, local_batch(len(student_BC)), temperature=3.0).item()
+    labels = labels_loss(student_BC, labels_B, local_batch(len(student_BC))).item()
 
     def mixed(mixing: float) -> float:
-        return kd_labels_loss(student_BC, teacher_BC, labels_B, local_batch, temperature=3.0, mixing=mixing).item()
+        return kd_labels_loss(
+            student_BC, teacher_BC, labels_B, local_batch(len(student_BC)), temperature=3.0, mixing=mixing
+        ).item()
 
     assert mixed(0.0) == labels
     assert mixed(1.0) == kd
@@ -158,12 +168,12 @@ def test_importance_weighting_is_cwtm_where_the_teacher_is_right(
     student_BC, teacher_BC, labels_B, _ = random_batch(samples, classes, scale, seed)
     likeliest_B = teacher_BC.argmax(dim=1)
 
-    right = cwtm_loss(student_BC, teacher_BC, likeliest_B, local_batch, confidence="label")
+    right = cwtm_loss(student_BC, teacher_BC, likeliest_B, local_batch(len(student_BC)), confidence="label")
     p_B = teacher_BC.softmax(dim=1)[torch.arange(samples), labels_B]
     log_q_B = student_BC.log_softmax(dim=1)[torch.arange(samples), labels_B]
 
-    assert right.item() == cwtm_loss(student_BC, teacher_BC, likeliest_B, local_batch).item()
-    of_labels = cwtm_loss(student_BC, teacher_BC, labels_B, local_batch, confidence="label")
+    assert right.item() == cwtm_loss(student_BC, teacher_BC, likeliest_B, local_batch(len(student_BC))).item()
+    of_labels = cwtm_loss(student_BC, teacher_BC, labels_B, local_batch(len(student_BC)), confidence="label")
     assert of_labels.item() == pytest.approx(-(p_B / p_B.sum() * log_q_B).sum().item())
 
 
@@ -175,7 +185,7 @@ def test_smoothing_mixes_the_labels_with_a_teacher_of_no_opinion(
     student_BC, _, labels_B, _ = random_batch(samples, classes, scale, seed)
     indifferent_BC = torch.zeros_like(student_BC)
 
-    smoothed = labels_loss(student_BC, labels_B, local_batch, smoothing=0.2)
+    smoothed = labels_loss(student_BC, labels_B, local_batch(len(student_BC)), smoothing=0.2)
 
-    mixed = kd_labels_loss(student_BC, indifferent_BC, labels_B, local_batch, mixing=0.2)
+    mixed = kd_labels_loss(student_BC, indifferent_BC, labels_B, local_batch(len(student_BC)), mixing=0.2)
     assert smoothed.item() == pytest.approx(mixed.item())

@@ -32,13 +32,13 @@ KD_1 = -(0.2 * log(3 / 8) + 0.7 * log(4 / 8) + 0.1 * log(1 / 8))
 
 
 def test_labels() -> None:
-    loss = labels_loss(STUDENT_BC, LABELS_B, local_batch)
+    loss = labels_loss(STUDENT_BC, LABELS_B, local_batch(len(STUDENT_BC)))
 
     assert loss.item() == pytest.approx((LABELS_0 + LABELS_1) / 2)
 
 
 def test_kd_is_a_cross_entropy_summed_over_classes() -> None:
-    loss = kd_loss(STUDENT_BC, TEACHER_BC, local_batch)
+    loss = kd_loss(STUDENT_BC, TEACHER_BC, local_batch(len(STUDENT_BC)))
 
     assert loss.item() == pytest.approx((KD_0 + KD_1) / 2)
 
@@ -50,19 +50,19 @@ def test_kd_exceeds_the_kl_divergence_by_the_teachers_entropy() -> None:
         STUDENT_BC.log_softmax(dim=1), TEACHER_BC.softmax(dim=1), reduction="batchmean"
     ).item()
 
-    loss = kd_loss(STUDENT_BC, TEACHER_BC, local_batch)
+    loss = kd_loss(STUDENT_BC, TEACHER_BC, local_batch(len(STUDENT_BC)))
 
     assert loss.item() == pytest.approx(kl + (entropy_0 + entropy_1) / 2)
 
 
 def test_kd_with_labels_is_the_sum_of_both() -> None:
-    loss = kd_labels_loss(STUDENT_BC, TEACHER_BC, LABELS_B, local_batch)
+    loss = kd_labels_loss(STUDENT_BC, TEACHER_BC, LABELS_B, local_batch(len(STUDENT_BC)))
 
     assert loss.item() == pytest.approx((KD_0 + KD_1 + LABELS_0 + LABELS_1) / 2)
 
 
 def test_cwtm_weighs_labels_by_the_teachers_largest_probability_and_divides_by_the_batch_once() -> None:
-    loss = cwtm_loss(STUDENT_BC, TEACHER_BC, LABELS_B, local_batch)
+    loss = cwtm_loss(STUDENT_BC, TEACHER_BC, LABELS_B, local_batch(len(STUDENT_BC)))
 
     assert loss.item() == pytest.approx((0.6 * LABELS_0 + 0.7 * LABELS_1) / (0.6 + 0.7))
 
@@ -72,7 +72,7 @@ def test_dkpp_swaps_the_dark_probabilities_as_the_keys_say() -> None:
     keys_BC = torch.tensor([[0.0, 0.9, 0.2], [0.3, 0.0, 0.8]])
     swapped_0 = -(0.6 * log(1 / 8) + 0.1 * log(2 / 8) + 0.3 * log(5 / 8))
 
-    loss = dkpp_loss(STUDENT_BC, TEACHER_BC, keys_BC, local_batch)
+    loss = dkpp_loss(STUDENT_BC, TEACHER_BC, keys_BC, local_batch(len(STUDENT_BC)))
 
     assert loss.item() == pytest.approx((swapped_0 + KD_1) / 2)
 
@@ -82,7 +82,7 @@ def test_smoothing_deals_a_part_of_the_label_out_to_all_classes_alike() -> None:
     smoothed_0 = -(0.1 * log(1 / 8) + 0.1 * log(2 / 8) + 0.8 * log(5 / 8))
     smoothed_1 = -(0.1 * log(3 / 8) + 0.8 * log(4 / 8) + 0.1 * log(1 / 8))
 
-    loss = labels_loss(STUDENT_BC, LABELS_B, local_batch, smoothing=0.3)
+    loss = labels_loss(STUDENT_BC, LABELS_B, local_batch(len(STUDENT_BC)), smoothing=0.3)
 
     assert loss.item() == pytest.approx((smoothed_0 + smoothed_1) / 2)
 
@@ -91,28 +91,28 @@ def test_a_temperature_of_a_half_squares_the_odds_and_quarters_the_loss() -> Non
     softened_0 = -(36 / 46 * log(1 / 30) + 9 / 46 * log(4 / 30) + 1 / 46 * log(25 / 30))
     softened_1 = -(4 / 54 * log(9 / 26) + 49 / 54 * log(16 / 26) + 1 / 54 * log(1 / 26))
 
-    loss = kd_loss(STUDENT_BC, TEACHER_BC, local_batch, temperature=0.5)
+    loss = kd_loss(STUDENT_BC, TEACHER_BC, local_batch(len(STUDENT_BC)), temperature=0.5)
 
     assert loss.item() == pytest.approx((softened_0 + softened_1) / 2 / 4)
 
 
 def test_mixing_averages_instead_of_adding() -> None:
-    loss = kd_labels_loss(STUDENT_BC, TEACHER_BC, LABELS_B, local_batch, mixing=0.9)
+    loss = kd_labels_loss(STUDENT_BC, TEACHER_BC, LABELS_B, local_batch(len(STUDENT_BC)), mixing=0.9)
 
     assert loss.item() == pytest.approx((0.9 * (KD_0 + KD_1) + 0.1 * (LABELS_0 + LABELS_1)) / 2)
 
 
 def test_the_temperature_leaves_the_labels_part_alone() -> None:
-    softened = kd_loss(STUDENT_BC, TEACHER_BC, local_batch, temperature=4.0).item()
+    softened = kd_loss(STUDENT_BC, TEACHER_BC, local_batch(len(STUDENT_BC)), temperature=4.0).item()
 
-    loss = kd_labels_loss(STUDENT_BC, TEACHER_BC, LABELS_B, local_batch, temperature=4.0)
+    loss = kd_labels_loss(STUDENT_BC, TEACHER_BC, LABELS_B, local_batch(len(STUDENT_BC)), temperature=4.0)
 
     assert loss.item() == pytest.approx(softened + (LABELS_0 + LABELS_1) / 2)
 
 
 def test_importance_weights_are_the_teachers_probabilities_of_the_labels() -> None:
     # Of sample 0 the teacher thinks least of the label.
-    loss = cwtm_loss(STUDENT_BC, TEACHER_BC, LABELS_B, local_batch, confidence="label")
+    loss = cwtm_loss(STUDENT_BC, TEACHER_BC, LABELS_B, local_batch(len(STUDENT_BC)), confidence="label")
 
     assert loss.item() == pytest.approx((0.1 * LABELS_0 + 0.7 * LABELS_1) / (0.1 + 0.7))
 
@@ -121,7 +121,7 @@ def test_importance_weights_stay_finite_where_the_teacher_is_certain_and_wrong()
     certain_BC = 1e4 * torch.tensor([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
     student_BC = STUDENT_BC.float().requires_grad_()
 
-    loss = cwtm_loss(student_BC, certain_BC, LABELS_B, local_batch, confidence="label")
+    loss = cwtm_loss(student_BC, certain_BC, LABELS_B, local_batch(len(student_BC)), confidence="label")
     loss.backward()
 
     # It has no preference among the samples, so that both weigh the same.

@@ -28,6 +28,13 @@ def dense(input_shape, classes, normalised=True):
     layers = nn.Linear(channels * height * width, 16), *norm, nn.ReLU(), nn.Linear(16, classes)
     return nn.Sequential(nn.Flatten(), *layers)
 
+class Shifted(nn.BatchNorm1d):
+    def forward(self, values):
+        return super().forward(values + 1)
+
+def shifted(input_shape, classes):
+    return nn.Sequential(nn.Flatten(), Shifted(64), nn.Linear(64, classes))
+
 def constant(input_shape, classes):
     return dense(input_shape, classes).requires_grad_(False)
 
@@ -86,6 +93,16 @@ def test_what_is_right_passes_and_draws_nothing(make_generation: Make) -> None:
     try_own_code(generations, input_shape=(1, 8, 8), classes=10)
     assert torch.equal(torch.random.get_rng_state(), before)
     try_own_code([make_generation(loss=own("mixed"))], input_shape=None, classes=50)
+
+
+def test_statistics_of_a_share_are_told_where_there_are_several_workers(make_generation: Make) -> None:
+    generations = [make_generation(network=own("shifted"))]
+    try_own_code(generations, input_shape=(1, 8, 8), classes=10)
+    with pytest.raises(RequestError, match=r"^mine.py: the network of shifted has the layer Shifted \(1\)") as raised:
+        try_own_code(generations, input_shape=(1, 8, 8), classes=10, workers=2)
+    assert raised.value.cause.endswith("which 2 workers cannot share")
+    assert "resources.workers: 1" in raised.value.remedy
+    try_own_code([make_generation(network=own("dense"))], input_shape=(1, 8, 8), classes=10, workers=2)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from close_metrics import assert_close_metrics
 from process_group import in_group
 from pydantic import TypeAdapter
 from torch import nn
+from torch._dynamo.testing import CompileCounterWithBackend
+from torch._dynamo.utils import counters
 
 from bansweep.data.images import load_images
 from bansweep.losses.builder import needs_stage_outputs
@@ -22,12 +25,12 @@ from bansweep.spec.losses import TAUGHT_KINDS, LossSpec
 from bansweep.spec.networks import WideResNet
 from bansweep.spec.recipes import RECIPES, Recipe
 from bansweep.training.batch_norm import GlobalBatchNorm2d, with_global_batch_norm
-from bansweep.training.forward import training_forward
+from bansweep.training.forward import compiled_for, training_forward
 from bansweep.training.image_run import ImageRun
 from bansweep.training.optimizer import build_optimizer
 from bansweep.training.step import TrainingStep
 from bansweep.training.teacher import FrozenTeacher
-from bansweep.training.workers import Workers
+from bansweep.training.workers import Workers, distributed
 
 NETWORK = WideResNet(depth=10, width=1)
 RECIPE = Recipe.model_validate(RECIPES["wide-resnet"])
@@ -103,7 +106,7 @@ def test_shares_cover_a_batch_and_differ_by_one_at_most() -> None:
         assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
-def steps_in_float64(workers: Workers, loss: str) -> list[float]:
+def steps_in_float64(workers: Workers, loss: str, *, compiled: bool = False) -> list[float]:
     """Some weights of all layers after a few steps in double precision, where rounding hides nothing."""
     torch.manual_seed(0)
     images, labels = torch.randn(4, 9, 1, 8, 8, dtype=torch.float64), torch.randint(0, 10, (4, 9))
@@ -111,15 +114,16 @@ def steps_in_float64(workers: Workers, loss: str) -> list[float]:
     student, teacher = (build_network(NETWORK, input_shape=(1, 8, 8), classes=10).double() for _ in range(2))
     fixed = FrozenTeacher.__new__(FrozenTeacher)
     fixed.network = teacher.eval().requires_grad_(requires_grad=False)
-    network = with_global_batch_norm(student, workers, CPU)
+    network = with_global_batch_norm(student, workers, CPU, compiled=compiled)
     optimizer = build_optimizer(network, RECIPE)
     spec: LossSpec = TypeAdapter(LossSpec).validate_python(loss)
     step = TrainingStep(
-        training_forward(network, workers, CPU, with_stages=needs_stage_outputs(spec), compiled=False),
+        training_forward(network, workers, CPU, with_stages=needs_stage_outputs(spec), compiled=compiled),
         optimizer,
         spec,
         teacher=fixed,
         workers=workers,
+        batch_size=images.shape[1],
         bf16=False,
         diagnostics=None,
     )
@@ -134,3 +138,42 @@ def test_in_double_precision_two_workers_take_exactly_the_steps_of_one(loss: str
     alone = steps_in_float64(Workers(), loss)
     for weights in in_group(2, steps_in_float64, loss):
         assert weights == pytest.approx(alone, abs=1e-6), "the teacher answers in single precision"
+
+
+def compiled_steps_in_float64(workers: Workers, loss: str) -> tuple[list[float], int, list[str]]:
+    """The weights, and how many graphs were compiled, and where they break.
+
+    Compiled by dynamo and AOTAutograd, forward and backward. Inductor, which would take minutes, is tried below.
+    """
+    counter = CompileCounterWithBackend("aot_eager")
+    torch.compile = partial(torch.compile, backend=counter)
+    weights = steps_in_float64(workers, loss, compiled=True)
+    return weights, counter.frame_count, list(counters["graph_break"])
+
+
+@pytest.mark.parametrize("loss", ["labels", "kd+activations"])
+def test_compiled_workers_train_in_one_graph_and_take_the_steps_of_one(loss: str) -> None:
+    alone = steps_in_float64(Workers(), loss)
+    for weights, graphs, breaks in in_group(2, compiled_steps_in_float64, loss):
+        assert graphs == 1
+        assert not breaks
+        assert weights == pytest.approx(alone, abs=1e-6), "the teacher answers in single precision"
+
+
+def gradients_by_inductor(workers: Workers, images_BKHW: torch.Tensor, *, compiled: bool) -> list[Any]:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU(inplace=True))
+    network = with_global_batch_norm(network.double(), workers, CPU, compiled=compiled)
+    module = distributed(compiled_for(network, workers) if compiled else network, workers, CPU)
+    # Shares add up to the batch's loss, but DDP averages gradients.
+    (module(workers.share(images_BKHW)).square().sum() * workers.size).backward()
+    tensors = [*(parameter.grad for parameter in network.parameters()), *network.buffers()]
+    return [tensor.tolist() for tensor in tensors if tensor is not None]
+
+
+@pytest.mark.slow
+def test_what_inductor_makes_of_it_computes_the_same() -> None:
+    images_BKHW = torch.randn(5, 3, 6, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    alone = gradients_by_inductor(Workers(), images_BKHW, compiled=False)
+    for found in in_group(2, partial(gradients_by_inductor, compiled=True), images_BKHW):
+        torch.testing.assert_close(found, alone, rtol=1e-10, atol=1e-10)

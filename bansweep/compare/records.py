@@ -22,6 +22,7 @@ _TRAINING = {
     "host",
     "versions",
     "selected_epoch",
+    "compiled_epochs",
 }
 
 

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from bansweep.losses.answer import Answer
 from bansweep.networks.image_network import ImageNetwork
+from bansweep.plan.events import CompileFailure
+from bansweep.training.compilation import CompiledForward
 from bansweep.training.workers import Workers, distributed
 
 
@@ -23,14 +25,37 @@ class _WithStages(nn.Module):
         return self.network.forward_with_stages(images_BKHW)
 
 
+class TrainingForward:
+    """Images (B, K, H, W) in, what the loss compares out."""
+
+    def __init__(self, forward: nn.Module | CompiledForward) -> None:
+        self._forward = forward
+
+    @property
+    def compiled(self) -> bool:
+        """Whether it runs compiled. What was to be compiled does not if its first call finds that it cannot be."""
+        return isinstance(self._forward, CompiledForward) and self._forward.works
+
+    def __call__(self, images_BKHW: Tensor) -> Answer:
+        return _answer(self._forward(images_BKHW))
+
+
 def training_forward(
-    network: ImageNetwork, workers: Workers, device: torch.device, *, with_stages: bool, compiled: bool
-) -> Callable[[Tensor], Answer]:
-    """The student's forward pass, with gradients averaged over the workers where there are several."""
+    network: ImageNetwork,
+    workers: Workers,
+    device: torch.device,
+    *,
+    with_stages: bool,
+    compiled: bool,
+    on_compile_failure: Callable[[CompileFailure], None] = lambda _: None,
+) -> TrainingForward:
+    """The student's forward pass, with gradients averaged over the workers where there are several.
+
+    `on_compile_failure` is called when the network cannot be compiled and is trained uncompiled instead.
+    """
     module: nn.Module = _WithStages(network) if with_stages else network
     module = distributed(module, workers, device)
-    forward: Callable[[Tensor], object] = torch.compile(module) if compiled else module
-    return lambda images_BKHW: _answer(forward(images_BKHW))
+    return TrainingForward(CompiledForward(module, workers, device, on_compile_failure) if compiled else module)
 
 
 def _answer(output: object) -> Answer:

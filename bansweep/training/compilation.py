@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +22,9 @@ from torch import Tensor, nn
 from bansweep.data.cache import cache_folder
 from bansweep.errors import TrainingError
 from bansweep.plan.events import CompileFailure
-from bansweep.training.workers import Workers
+from bansweep.training.workers import Workers, distributed
+
+Function = TypeVar("Function", bound=Callable[..., object])
 
 _CACHE_VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
 _TRITON_CACHE_VARIABLE = "TRITON_CACHE_DIR"
@@ -44,8 +47,8 @@ def compile_failure(workers: Workers, device: torch.device) -> CompileFailure | 
     return next((failure for failure in failures if failure is not None), None)
 
 
-def compiled(function: Callable[..., object]) -> Callable[..., object]:
-    """`function`, compiled by inductor at its first call for the shapes of that call, so that equal work gives equal
+def compiled(function: Function) -> Function:
+    """A function or module, compiled by inductor at its first call for the shapes of that call. Equal work gives equal
     bits.
 
     Random numbers come from PyTorch's generators in their usual order: compiled dropout draws the masks of eager
@@ -65,11 +68,11 @@ def compiled(function: Callable[..., object]) -> Callable[..., object]:
     }
     known = set(list_options())  # they differ between versions of PyTorch
     options = {name: value for name, value in wanted.items() if name in known}
-    return torch.compile(function, dynamic=False, options=options)
+    return cast(Function, torch.compile(function, dynamic=False, options=options))
 
 
 class CompiledForward:
-    """A module's forward pass, compiled. Where compiling this module fails, the module runs uncompiled from then on.
+    """The forward pass of a module, compiled. Where compiling this module fails, it runs uncompiled from then on.
 
     The first call runs a forward and a backward pass and discards the results: inductor compiles the backward pass
     only when it is needed, after the forward pass has changed running statistics. Weights, buffers, gradients and the
@@ -92,7 +95,8 @@ class CompiledForward:
         self._workers = workers
         self._device = device
         self._on_failure = on_failure
-        self._compiled = compiled(module)
+        # The network is compiled, not DDP around it.
+        self._compiled = distributed(compiled(module), workers, device)
         self._tried = False
 
     def __call__(self, images_BKHW: Tensor) -> object:

@@ -54,8 +54,9 @@ def training_forward(
     `on_compile_failure` is called when the network cannot be compiled and is trained uncompiled instead.
     """
     module: nn.Module = _WithStages(network) if with_stages else network
-    module = distributed(module, workers, device)
-    return TrainingForward(CompiledForward(module, workers, device, on_compile_failure) if compiled else module)
+    if compiled:
+        return TrainingForward(CompiledForward(module, workers, device, on_compile_failure))
+    return TrainingForward(distributed(module, workers, device))
 
 
 def _answer(output: object) -> Answer:

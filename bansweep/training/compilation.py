@@ -5,7 +5,9 @@ Inductor writes C++ or Triton kernels and needs a C compiler for either. A node 
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
 import re
 import socket
 import stat
@@ -29,6 +31,9 @@ Function = TypeVar("Function", bound=Callable[..., object])
 _CACHE_VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
 _TRITON_CACHE_VARIABLE = "TRITON_CACHE_DIR"
 _THREADS_VARIABLE = "TORCHINDUCTOR_COMPILE_THREADS"
+
+_CPUINFO = Path("/proc/cpuinfo")
+_CPU_KIND = frozenset({"model name", "flags", "CPU implementer", "CPU part", "Features"})  # of x86 and ARM
 
 _NO_COMPILER = re.compile(r"No working C\+\+ compiler found|Failed to find C compiler|Compiler: .* is not found")
 _COMPILER_ERROR = re.compile(r"\b(?:fatal )?error: [^\n]+")
@@ -210,9 +215,10 @@ def _set_environment() -> None:
 def _own_folder() -> Path | None:
     """The folder for compiled code in the cache; None, which leaves PyTorch's default, where it cannot be used.
 
-    The code in it is executed, so that nobody else may write it.
+    Processes may share it: inductor writes files atomically. No other user may write it, because its code is executed.
+    Nodes with other CPUs have another one on a shared disk: inductor compiles with `-march=native`.
     """
-    folder = cache_folder() / f"compiled-{os.getuid()}"
+    folder = cache_folder() / f"compiled-{os.getuid()}-{_cpu_digest()}"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.stat()
@@ -222,3 +228,13 @@ def _own_folder() -> Path | None:
         return None
     others_write = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     return folder if status.st_uid == os.getuid() and not others_write else None
+
+
+def _cpu_digest() -> str:
+    """Equal for CPUs that run the same code, by what Linux says of the first one."""
+    try:
+        lines = _CPUINFO.read_text(errors="replace").partition("\n\n")[0].splitlines()
+    except OSError:
+        lines = []
+    told = [line for line in lines if line.partition(":")[0].strip() in _CPU_KIND]
+    return hashlib.sha256("\n".join([platform.machine(), *told]).encode()).hexdigest()[:8]

@@ -19,7 +19,8 @@ from bansweep.data.images import ImageData
 from bansweep.errors import TrainingError
 from bansweep.plan.events import CompileFailure
 from bansweep.plan.generation import Generation
-from bansweep.training.compilation import _set_environment
+from bansweep.training import compilation
+from bansweep.training.compilation import _own_folder, _set_environment
 from bansweep.training.image_run import ImageRun
 from bansweep.training.workers import Workers
 
@@ -216,8 +217,9 @@ def probe(**environment: str) -> list[str]:
 
 
 def test_with_a_compiler_it_works_in_this_process_and_in_the_cache_folder(tmp_path: Path) -> None:
-    folder = tmp_path / "cache" / f"compiled-{os.getuid()}"
-    assert probe() == ["None", "0 compile workers", str(folder)]
+    told = probe()
+    [folder] = (tmp_path / "cache").iterdir()
+    assert told == ["None", "0 compile workers", str(folder)]
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700, "what lies there is executed"
 
 
@@ -230,15 +232,29 @@ def test_without_a_compiler_the_cause_and_the_remedy_are_known(missing: str, tmp
 
 
 def _failure_of_some(workers: Workers) -> str | None:
-    from bansweep.training import compilation
-
-    if workers.rank == 1:
+    if workers.rank == 1:  # read when inductor is imported
         os.environ["CXX"] = "/nonexistent"
-        # Read when inductor is imported, as that of another node would be.
     failure = compilation.compile_failure(workers, torch.device("cpu"))
     return failure and failure.cause
 
 
+def test_nodes_with_other_cpus_have_a_cache_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was compiled for newer instructions would end the process on an older CPU."""
+    cpus = {
+        "one": "processor: 0\nmodel name: A\nflags: avx2\ncpu MHz: 1000\n\nprocessor: 1\nmodel name: A\n",
+        "the same at another clock rate": "processor: 0\nmodel name: A\nflags: avx2\ncpu MHz: 900\n\n",
+        "another": "processor: 0\nmodel name: A\nflags: avx2 avx512f\ncpu MHz: 1000\n",
+    }
+    folders = []
+    for name, text in cpus.items():
+        (tmp_path / name).write_text(text)
+        monkeypatch.setattr(compilation, "_CPUINFO", tmp_path / name)
+        folders.append(_own_folder())
+    assert None not in folders
+    assert folders[0] == folders[1] != folders[2]
+
+
+@pytest.mark.slow
 def test_workers_agree_where_one_of_them_cannot_compile() -> None:
     assert in_group(2, _failure_of_some) == ["no C compiler was found"] * 2
 
@@ -249,12 +265,13 @@ def test_a_cache_that_cannot_be_used_is_left_alone(
 ) -> None:
     monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
     monkeypatch.delenv("TRITON_CACHE_DIR")
-    folder = tmp_path / "cache" / f"compiled-{os.getuid()}"
-    expected = None
+    cache, expected = tmp_path / "cache", None
     if unusable == "a file":
-        folder.parent.write_text("not a folder")
+        cache.write_text("not a folder")
     elif unusable == "others may write":
-        folder.mkdir(parents=True)
+        folder = _own_folder()
+        assert folder is not None
+        assert folder.parent == cache
         folder.chmod(0o777)
     else:
         expected = str(tmp_path / "mine")

@@ -100,7 +100,13 @@ class CompiledForward:
         self._workers = workers
         self._device = device
         self._on_failure = on_failure
-        # The network is compiled, not DDP around it.
+        if workers.size > 1:
+            # Dynamo cannot cut a graph where DDP's buckets end, through the backward pass of batch normalisation over
+            # all workers. Gradients are therefore averaged after the backward pass, not while it runs.
+            from torch._dynamo import config
+
+            config.optimize_ddp = False
+        # The network is compiled, not DDP around it, whose forward pass dynamo cannot trace.
         self._compiled = distributed(compiled(module), workers, device)
         self._tried = False
 

@@ -134,3 +134,12 @@ def test_in_double_precision_two_workers_take_exactly_the_steps_of_one(loss: str
     alone = steps_in_float64(Workers(), loss)
     for weights in in_group(2, steps_in_float64, loss):
         assert weights == pytest.approx(alone, abs=1e-6), "the teacher answers in single precision"
+
+
+def ranks_of_all(workers: Workers) -> list[int]:
+    return workers.from_all(10 + workers.rank)
+
+
+def test_every_worker_learns_every_workers_value() -> None:
+    assert in_group(2, ranks_of_all) == [[10, 11], [10, 11]]
+    assert Workers().from_all("alone") == ["alone"]

@@ -49,6 +49,8 @@ def show(
     )
     typer.echo(f"  data        {_data_text(generation)}")
     typer.echo(f"  trained     {record.training_seconds:.1f} s on {record.device}, {finished:%Y-%m-%d %H:%M} UTC")
+    if record.compiled_epochs is not None:
+        typer.echo(f"  compiled    {_compiled_text(record.compiled_epochs, recipe.epochs)}")
     for name, value in sorted(record.metrics.items()):
         # The last step's learning rate is the schedule's, no result.
         if name != "learning_rate":
@@ -76,6 +78,12 @@ def _echo_candidates(record: GenerationRecord) -> None:
         epochs = f"{one.epochs} epoch{'s' * (one.epochs != 1)}"
         result = f"{one.outcome} after {epochs}{value}{reason}"
         typer.echo(f"   {mark} {one.number:>3}  {setting_text(one.setting)}: {result}")
+
+
+def _compiled_text(compiled_epochs: int, epochs: int) -> str:
+    if compiled_epochs == 0:
+        return "no"
+    return "yes" if compiled_epochs == epochs else f"in {compiled_epochs} of {epochs} epochs"
 
 
 def _metric_text(record: GenerationRecord) -> str:

@@ -19,6 +19,7 @@ from bansweep.plan.events import (
     CandidateEpochFinished,
     CandidateStarted,
     Choice,
+    CompileFailure,
     EpochFinished,
     EpochReport,
     GenerationBlocked,
@@ -28,6 +29,7 @@ from bansweep.plan.events import (
     GenerationNotNeeded,
     GenerationStarted,
     GenerationStopped,
+    GenerationUncompiled,
     SweepEvent,
 )
 from bansweep.plan.generation import Generation
@@ -151,6 +153,10 @@ class Conductor:
             self._emit(GenerationStarted(task.generation_id))
         self._emit(CandidateStarted(task.generation_id, task.candidate, epochs_done))
         self._save_search(task.generation_id, search)
+
+    def uncompiled(self, task: Task, failure: CompileFailure | None, compiled_epochs: int) -> None:
+        """A training runs uncompiled though it was to be compiled."""
+        self._emit(GenerationUncompiled(task.generation_id, failure, compiled_epochs))
 
     def epoch(self, task: Task, report: EpochReport) -> None:
         """A training has finished an epoch, and saved it."""

@@ -1,4 +1,4 @@
-"""Epoch reports as the flat messages that Ray carries from workers and trials to the driver."""
+"""Reports as the flat messages that Ray carries from workers and trials to the driver."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 import json
 from typing import Any
 
-from bansweep.plan.events import EpochReport
+from bansweep.plan.events import CompileFailure, EpochReport
 
 LOST = (
     "its process died again and again; the operating system may have run out of memory\n"
@@ -24,3 +24,17 @@ def epoch_report(message: dict[str, Any]) -> EpochReport | None:
     """The report that a message carries, if it carries one."""
     text = message.get("epoch_report")
     return None if text is None else EpochReport(**json.loads(text))
+
+
+def uncompiled_message(failure: CompileFailure | None, compiled_epochs: int) -> dict[str, str]:
+    told = {"failure": None if failure is None else dataclasses.asdict(failure), "compiled_epochs": compiled_epochs}
+    return {"uncompiled": json.dumps(told)}
+
+
+def uncompiled_report(message: dict[str, Any]) -> tuple[CompileFailure | None, int] | None:
+    """Why a training runs uncompiled, and how many epochs ran compiled before, if a message says so."""
+    text = message.get("uncompiled")
+    if text is None:
+        return None
+    told = json.loads(text)
+    return None if told["failure"] is None else CompileFailure(**told["failure"]), told["compiled_epochs"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -12,6 +13,7 @@ from bansweep.data.images import ImageData, load_images
 from bansweep.data.prepare import prepare
 from bansweep.data.text import TextData, load_text
 from bansweep.errors import StoreError
+from bansweep.plan.events import CompileFailure
 from bansweep.spec.data import ImageDataSpec, is_text
 from bansweep.spec.networks import is_language_model
 from bansweep.spec.recipes import Recipe
@@ -44,8 +46,17 @@ class PreparedRun:
     teacher_digest: str | None
 
 
-def prepare_run(job: GenerationJob, *, device: torch.device, workers: Workers) -> PreparedRun:
-    """Load what the job's generation needs, the teacher from its store. Raises DataError or StoreError."""
+def prepare_run(
+    job: GenerationJob,
+    *,
+    device: torch.device,
+    workers: Workers,
+    on_compile_failure: Callable[[CompileFailure], None] = lambda _: None,
+) -> PreparedRun:
+    """Load what the job's generation needs, the teacher from its store. Raises DataError or StoreError.
+
+    `on_compile_failure` is called when its network cannot be compiled and is trained uncompiled instead.
+    """
     store = Store(job.teachers or job.store)
     teacher = _teacher_record(job, store)
     digest = None if teacher is None else teacher.digests["weights.safetensors"]
@@ -54,9 +65,8 @@ def prepare_run(job: GenerationJob, *, device: torch.device, workers: Workers) -
         run: GenerationRun = _language_run(job, text, teacher, store, device, workers)
         return PreparedRun(run, None, len(text.vocabulary), digest)
     images = _images(job.data, job.generation.data.fingerprint)
-    return PreparedRun(
-        _image_run(job, images, teacher, store, device, workers), images.input_shape, len(images.classes), digest
-    )
+    image_run = _image_run(job, images, teacher, store, device, workers, on_compile_failure)
+    return PreparedRun(image_run, images.input_shape, len(images.classes), digest)
 
 
 def drop_last_table() -> None:
@@ -71,6 +81,7 @@ def _image_run(
     store: Store,
     device: torch.device,
     workers: Workers,
+    on_compile_failure: Callable[[CompileFailure], None],
 ) -> ImageRun:
     frozen, targets = None, None
     if teacher is not None:
@@ -88,6 +99,7 @@ def _image_run(
         compiled=job.compiled,
         recompute=job.recompute,
         diagnostics=job.diagnostics,
+        on_compile_failure=on_compile_failure,
     )
 
 

@@ -14,7 +14,7 @@ from ray.tune.search import Searcher
 
 from bansweep.cluster.conductor import Conductor
 from bansweep.cluster.placement import remove_placement_group
-from bansweep.cluster.reports import LOST, epoch_report
+from bansweep.cluster.reports import LOST, epoch_report, uncompiled_report
 from bansweep.plan.schedule import Task
 
 # Where nothing can start, so long passes, or something happens, before the conductor is asked again.
@@ -73,6 +73,8 @@ class SweepSearcher(Searcher):
         if "placed" in result:
             self._placement_group_of[trial_id] = result["placed"]
             self._conductor.placed(task)
+        if (uncompiled := uncompiled_report(result)) is not None:
+            self._conductor.uncompiled(task, *uncompiled)
         if (report := epoch_report(result)) is not None:
             self._conductor.epoch(task, report)
         if "outcome" in result:

@@ -10,7 +10,7 @@ from ray import tune
 from bansweep.cluster.allocation import Allocation
 from bansweep.cluster.job import GenerationJob
 from bansweep.cluster.ray_environment import leave_driver_directories
-from bansweep.cluster.reports import LOST, epoch_message
+from bansweep.cluster.reports import LOST, epoch_message, uncompiled_message
 from bansweep.cluster.worker_group import train_in_worker_group
 from bansweep.errors import BansweepError, DivergedError, TrainingError
 from bansweep.store.store import Store
@@ -28,10 +28,10 @@ def generation_trial(config: dict[str, Any]) -> None:
     """Train the generation of `config`, or use another process's result, and report how it ended.
 
     Reports `started` with the number of epochs done before; `placed` with the placement group that it has to give back
-    when it has its devices, `displaced` when they are gone; an `epoch_report` for each epoch; and last an `outcome`:
-    `finished`, `reused`, `stopped` where it was asked to, `claimed` where another process trains it, or `failed` with a
-    `reason`; `diverged` tells that it would fail again. Exceptions would be retried by Tune as if the process had died,
-    so failures are results here.
+    when it has its devices, `displaced` when they are gone; `uncompiled` when it trains uncompiled though it was to be
+    compiled; an `epoch_report` for each epoch; and last an `outcome`: `finished`, `reused`, `stopped` where it was
+    asked to, `claimed` where another process trains it, or `failed` with a `reason`; `diverged` tells that it would
+    fail again. Exceptions would be retried by Tune as if the process had died, so failures are results here.
     """
     leave_driver_directories()
     job = GenerationJob.model_validate_json(config["job"])
@@ -97,6 +97,7 @@ def _train_here(job: GenerationJob, allocation: Allocation) -> None:
         workers=Workers(),
         device=training_device(gpus=allocation.gpus),
         on_epoch=lambda report: tune.report(epoch_message(report)),
+        on_uncompiled=lambda failure, epochs: tune.report(uncompiled_message(failure, epochs)),
     )
 
 

@@ -16,9 +16,9 @@ from bansweep.cluster.allocation import Allocation
 from bansweep.cluster.job import GenerationJob
 from bansweep.cluster.placement import current_placement_group
 from bansweep.cluster.ray_environment import leave_driver_directories
-from bansweep.cluster.reports import epoch_message
+from bansweep.cluster.reports import epoch_message, uncompiled_message
 from bansweep.errors import BansweepError, ClusterError, DivergedError, TrainingError
-from bansweep.plan.events import EpochReport
+from bansweep.plan.events import CompileFailure, EpochReport
 from bansweep.store.store import Store
 
 # The controller looks at its workers this often; each report waits for a look. Ray's 2 s would be 2 s an epoch.
@@ -150,10 +150,18 @@ def _worker(config: dict[str, Any]) -> DivergedError | None:
     def report_epoch(report: EpochReport) -> None:
         ray.train.report(epoch_message(report))
 
+    def report_uncompiled(failure: CompileFailure | None, compiled_epochs: int) -> None:
+        ray.train.report(uncompiled_message(failure, compiled_epochs))
+
     ray.train.report({"placed": current_placement_group()})
     try:
-        device = training_device(gpus=config["gpus"])
-        train_and_publish(job, workers=workers, device=device, on_epoch=report_epoch)
+        train_and_publish(
+            job,
+            workers=workers,
+            device=training_device(gpus=config["gpus"]),
+            on_epoch=report_epoch,
+            on_uncompiled=report_uncompiled,
+        )
     except DivergedError as error:
         return error
     return None

@@ -22,6 +22,7 @@ _TRAINING = {
     "host",
     "versions",
     "selected_epoch",
+    "compiled_epochs",
 }
 
 
@@ -48,7 +49,11 @@ def compare_metrics(left: GenerationRecord | None, right: GenerationRecord | Non
 
 def training_differences(left: GenerationRecord, right: GenerationRecord) -> tuple[Difference, ...]:
     """What differs in how, where and with which versions two generations were trained, and in their weights."""
-    return tuple(differences(_training(left), _training(right)))
+    trainings = _training(left), _training(right)
+    if left.compiled_epochs is None or right.compiled_epochs is None:  # a former version did not say
+        for training in trainings:
+            del training["compiled_epochs"]
+    return tuple(differences(*trainings))
 
 
 def _training(record: GenerationRecord) -> dict[str, JsonValue]:

@@ -122,6 +122,32 @@ class GenerationElsewhere:
     by: str
 
 
+@dataclass(frozen=True)
+class CompileFailure:
+    """torch.compile does not work on `host` for a `cause`, or, with `of_network`, not for one generation's network.
+
+    `remedy` is a sentence without its full stop.
+    """
+
+    host: str
+    cause: str
+    remedy: str
+    of_network: bool = False
+
+
+@dataclass(frozen=True)
+class GenerationUncompiled:
+    """It, or a candidate of it, trains uncompiled though it was to be compiled.
+
+    `failure` is None where the sweep's resources have excluded compiling since it began. `compiled_epochs` it has
+    trained compiled before.
+    """
+
+    generation_id: str
+    failure: CompileFailure | None
+    compiled_epochs: int = 0
+
+
 CandidateEvent = CandidateStarted | CandidateEpochFinished | CandidateEnded
 
 SweepEvent = (
@@ -133,6 +159,7 @@ SweepEvent = (
     | GenerationStopped
     | GenerationNotNeeded
     | GenerationElsewhere
+    | GenerationUncompiled
     | CandidateEvent
 )
 """What may be said. A searched generation starts when its first candidate does, has no epochs of its own, and is

@@ -3,7 +3,7 @@
 A saved epoch is one file, `epoch-000012.progress`, so that nothing can belong to another half of it::
 
     SHA-256 of all that follows, in hexadecimal, and a newline
-    {"epochs_done": 12, "history": [...]}, on one line
+    {"epochs_done": 12, "history": [...], "compiled_epochs": 12}, on one line
     the tensors, in safetensors format
 
 It appears under its name by a rename once it is complete. The last two are kept; one that is damaged is set aside as
@@ -31,11 +31,15 @@ _ATTEMPTS = 5
 
 @dataclass(frozen=True)
 class Progress:
-    """A running generation after `epochs_done` epochs. `tensors`: weights and optimizer state, as safetensors."""
+    """A running generation after `epochs_done` epochs. `tensors`: weights and optimizer state, as safetensors.
+
+    `compiled_epochs` of them ran compiled; None in files of former versions, which did not save it.
+    """
 
     epochs_done: int
     tensors: bytes
     history: tuple[EpochReport, ...]
+    compiled_epochs: int | None = None
 
 
 def save_progress(folder: StorePath, progress: Progress) -> None:
@@ -44,7 +48,11 @@ def save_progress(folder: StorePath, progress: Progress) -> None:
     Side effects: the folder and its files; removes old leftovers of crashed writers.
     """
     path = _path(folder, progress.epochs_done)
-    manifest = {"epochs_done": progress.epochs_done, "history": [_plain(report) for report in progress.history]}
+    manifest = {
+        "epochs_done": progress.epochs_done,
+        "history": [_plain(report) for report in progress.history],
+        "compiled_epochs": progress.compiled_epochs,
+    }
     # Python's JSON writes the shortest text that reads back as the same float64, and NaN and Infinity by name.
     line = json.dumps(manifest).encode() + b"\n"
     digest = sha256(line, progress.tensors).encode() + b"\n"
@@ -120,6 +128,9 @@ def _decode(content: bytes, path: StorePath) -> Progress:
         if path.name != _name(manifest["epochs_done"]):
             raise ValueError(f"it holds epoch {manifest['epochs_done']!r}")
         history = tuple(EpochReport(**report) for report in manifest["history"])
-        return Progress(manifest["epochs_done"], tensors=content[end + 1 :], history=history)
+        compiled_epochs = manifest.get("compiled_epochs")
+        if compiled_epochs is not None and not 0 <= compiled_epochs <= manifest["epochs_done"]:
+            raise ValueError(f"{compiled_epochs} of {manifest['epochs_done']} epochs compiled")
+        return Progress(manifest["epochs_done"], content[end + 1 :], history, compiled_epochs)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DamagedError(f"{path} cannot be used: another version of bansweep wrote it ({error})") from error

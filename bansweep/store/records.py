@@ -50,7 +50,8 @@ class GenerationRecord(SpecModel):
     `classes` counts the words of a vocabulary as well; `teacher_digest` is the SHA-256 of the teacher's weights file;
     `metrics` the final figures (`test_error` in percent, `test_loss`, `train_loss`, ...); times are Unix seconds.
     `selected_epoch` is the one whose weights these are; of a searched generation `candidates` has all that were tried,
-    and `winner` the number of the one that it is; `parameters` to `metrics` and times are the winner's. `digests` maps
+    and `winner` the number of the one that it is; `parameters` to `metrics` and times are the winner's.
+    `compiled_epochs` of its epochs ran compiled; None in records of former versions, which did not say. `digests` maps
     file names to their SHA-256 and is filled in when the generation is published; the entry of generation.json is the
     digest of the record without that entry. `folder` is where the other files lie, below the record's own folder.
     """
@@ -74,6 +75,7 @@ class GenerationRecord(SpecModel):
     host: str
     versions: Mapping[str, str]
     selected_epoch: int | None = None
+    compiled_epochs: int | None = None
     candidates: tuple[CandidateRecord, ...] = ()
     winner: int | None = None
     digests: Mapping[str, str] = Field(default_factory=dict)

@@ -24,6 +24,7 @@ from bansweep.plan.events import (
     GenerationNotNeeded,
     GenerationStarted,
     GenerationStopped,
+    GenerationUncompiled,
     SweepEvent,
 )
 from bansweep.plan.plan import Plan
@@ -31,8 +32,8 @@ from bansweep.tracking import payload
 from bansweep.tracking.payload import RunDescription
 from bansweep.tracking.runs import SweepRuns
 
-WithoutRun = GenerationBlocked | GenerationNotNeeded | GenerationElsewhere
-"""What concerns no run: it stands in the parent's note, or whoever trains it tells."""
+WithoutRun = GenerationBlocked | GenerationNotNeeded | GenerationElsewhere | GenerationUncompiled
+"""What changes no run: the parent's note says it, or the process that trains it, or the display."""
 
 
 def send_live(runs: SweepRuns, plan: Plan, events: Sequence[SweepEvent]) -> None:
@@ -72,6 +73,8 @@ def _send_change(runs: SweepRuns, description: RunDescription, event: SweepEvent
             runs.end(description, payload.CANDIDATE_STATUS[outcome], now, payload.outcome_tags(outcome, reason))
         case GenerationFinished() | GenerationBlocked() | GenerationNotNeeded() | GenerationElsewhere():
             pass  # Reused ones are filled in from the store.
+        case GenerationUncompiled():
+            pass
         case EpochFinished() | CandidateEpochFinished():
             pass  # They change no state.
         case _:

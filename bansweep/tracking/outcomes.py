@@ -18,6 +18,7 @@ from bansweep.plan.events import (
     GenerationNotNeeded,
     GenerationStarted,
     GenerationStopped,
+    GenerationUncompiled,
     SweepEvent,
 )
 
@@ -41,6 +42,8 @@ class Outcomes:
         """Take `event` into account; a generation that is tried again loses its earlier outcome."""
         if isinstance(event, CandidateEvent):
             self._note_candidate(event)
+            return
+        if isinstance(event, GenerationUncompiled):  # no outcome
             return
         generation_id = event.generation_id
         self.running.discard(generation_id)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from bansweep.losses.answer import Answer
 from bansweep.networks.image_network import ImageNetwork
+from bansweep.plan.events import CompileFailure
+from bansweep.training.compilation import CompiledForward
 from bansweep.training.workers import Workers, distributed
 
 
@@ -24,29 +25,38 @@ class _WithStages(nn.Module):
         return self.network.forward_with_stages(images_BKHW)
 
 
+class TrainingForward:
+    """Images (B, K, H, W) in, what the loss compares out."""
+
+    def __init__(self, forward: nn.Module | CompiledForward) -> None:
+        self._forward = forward
+
+    @property
+    def compiled(self) -> bool:
+        """Whether it runs compiled. What was to be compiled does not if its first call finds that it cannot be."""
+        return isinstance(self._forward, CompiledForward) and self._forward.works
+
+    def __call__(self, images_BKHW: Tensor) -> Answer:
+        return _answer(self._forward(images_BKHW))
+
+
 def training_forward(
-    network: ImageNetwork, workers: Workers, device: torch.device, *, with_stages: bool, compiled: bool
-) -> Callable[[Tensor], Answer]:
-    """The student's forward pass, with gradients averaged over the workers where there are several."""
-    module: nn.Module = _WithStages(network) if with_stages else network
-    # The network is compiled, not DDP around it: dynamo cannot trace DDP's own forward pass, and gives up on all of it.
-    forward = distributed(compiled_for(module, workers) if compiled else module, workers, device)
-    return lambda images_BKHW: _answer(forward(images_BKHW))
+    network: ImageNetwork,
+    workers: Workers,
+    device: torch.device,
+    *,
+    with_stages: bool,
+    compiled: bool,
+    on_compile_failure: Callable[[CompileFailure], None] = lambda _: None,
+) -> TrainingForward:
+    """The student's forward pass, with gradients averaged over the workers where there are several.
 
-
-def compiled_for(module: nn.Module, workers: Workers) -> nn.Module:
-    """The module, compiled when it is first called, into one graph also for several workers.
-
-    Side effect, for several workers: dynamo no longer cuts graphs where DDP's buckets end. With cuts, DDP averages
-    gradients while the rest of the backward pass runs; each part is then compiled for itself, and nothing is fused
-    across. In one graph gradients are averaged at its end.
+    `on_compile_failure` is called when the network cannot be compiled and is trained uncompiled instead.
     """
-    if workers.size > 1:
-        # Imported here: it takes seconds, and only what is compiled needs it.
-        from torch._dynamo import config
-
-        config.optimize_ddp = False
-    return cast(nn.Module, torch.compile(module))
+    module: nn.Module = _WithStages(network) if with_stages else network
+    if compiled:
+        return TrainingForward(CompiledForward(module, workers, device, on_compile_failure))
+    return TrainingForward(distributed(module, workers, device))
 
 
 def _answer(output: object) -> Answer:

@@ -76,6 +76,11 @@ class GenerationRun(ABC):
         """The student."""
 
     @property
+    def compiled(self) -> bool:
+        """Whether the student's steps run compiled."""
+        return False
+
+    @property
     @abstractmethod
     def _optimizer(self) -> torch.optim.SGD: ...
 

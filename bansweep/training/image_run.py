@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 
 import torch
@@ -18,6 +18,7 @@ from bansweep.losses.builder import needs_keys, needs_stage_outputs
 from bansweep.networks.builder import build_network
 from bansweep.networks.image_network import ImageNetwork
 from bansweep.networks.staged import StagedNetwork
+from bansweep.plan.events import CompileFailure
 from bansweep.plan.generation import Generation
 from bansweep.plan.seeds import derived_seed
 from bansweep.spec.losses import can_do_without, needs_teacher
@@ -43,7 +44,8 @@ class ImageRun(GenerationRun):
 
     `diagnostics` adds those of section 3.2 to the reports of a student that compares itself with its teacher. `targets`
     are the teacher's for these data, this augmentation and precision; without, nothing is kept of what it says.
-    `recompute`: activations are computed again in the backward pass, which does not go with `compiled`.
+    `recompute`: activations are computed again in the backward pass, which does not go with `compiled`. A network that
+    cannot be compiled is trained uncompiled, after a call of `on_compile_failure` in the first step.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class ImageRun(GenerationRun):
         compiled: bool = False,
         recompute: bool = False,
         diagnostics: bool = False,
+        on_compile_failure: Callable[[CompileFailure], None] = lambda _: None,
     ) -> None:
         super().__init__(generation, workers, device)
         assert isinstance(generation.recipe, Recipe)
@@ -90,8 +93,16 @@ class ImageRun(GenerationRun):
         compares = needs_teacher(generation.loss) and not (teacher is None and can_do_without(generation.loss))
         self._diagnostics = Diagnostics(workers, self._device) if diagnostics and compares else None
         with_stages = needs_stage_outputs(generation.loss)
+        self._forward = training_forward(
+            self._network,
+            workers,
+            self._device,
+            with_stages=with_stages,
+            compiled=compiled,
+            on_compile_failure=on_compile_failure,
+        )
         self._step = TrainingStep(
-            training_forward(self._network, workers, self._device, with_stages=with_stages, compiled=compiled),
+            self._forward,
             self._sgd,
             generation.loss,
             teacher=teacher,
@@ -120,6 +131,10 @@ class ImageRun(GenerationRun):
     @property
     def network(self) -> ImageNetwork:
         return self._network
+
+    @property
+    def compiled(self) -> bool:
+        return self._forward.compiled
 
     @property
     def _optimizer(self) -> torch.optim.SGD:

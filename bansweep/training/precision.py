@@ -16,7 +16,8 @@ def use_exact_arithmetic() -> None:
     """Make "fp32" mean that, and equal work give equal bits, on GPUs as on CPUs. Side effect: settings of this process.
 
     By default cuDNN convolves float32 in TF32, and picks algorithms that add in no fixed order; cuBLAS, which LSTMs
-    use, needs a workspace of fixed size for that, named before its first call.
+    use, needs a workspace of fixed size for that, named before its first call. Compiled networks have settings of their
+    own for the same purpose (`compilation.compiled`).
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.backends.cudnn.allow_tf32 = False

@@ -50,6 +50,13 @@ class Workers:
         dist.broadcast_object_list(box, src=0)
         return box[0]
 
+    def from_all(self, value: T) -> list[T]:
+        """Every worker's `value`, in the order of their ranks, on every worker."""
+        values = [value] * self.size
+        if self.size > 1:
+            dist.all_gather_object(values, value)
+        return values
+
     @classmethod
     def of_process_group(cls) -> Workers:
         """The workers of torch.distributed's default group, which has to be initialised."""

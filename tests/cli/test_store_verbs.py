@@ -86,6 +86,19 @@ def test_show_in_the_units_of_people(store: Store, ids: dict[str, str]) -> None:
     assert not any("0.0008" in line for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("compiled_epochs", "text"), [(None, None), (0, "no"), (4, "yes"), (3, "in 3 of 4 epochs")], ids=str
+)
+def test_show_says_whether_it_was_compiled(
+    compiled_epochs: int | None, text: str | None, plan: Plan, ids: dict[str, str], tmp_path: Path
+) -> None:
+    store = Store(tmp_path / "other")
+    publish_made_up(store, plan.generations[ids["teacher"]], compiled_epochs=compiled_epochs)
+    shown = invoke("show", ids["teacher"], "--store", store.directory).stdout.splitlines()
+    expected = [] if text is None else [f"  compiled    {text}"]
+    assert [line for line in shown if line.startswith("  compiled")] == expected
+
+
 def test_show_says_perplexities_and_tokens_of_language_models(tmp_path: Path) -> None:
     sweep = parse_sweep(
         "{name: text, data: ptb, recipe: lstm, networks: [lstm], generations: {teacher: {loss: labels}}}"

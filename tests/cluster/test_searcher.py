@@ -13,10 +13,11 @@ from ray.tune.search import Searcher
 
 from bansweep.cluster.conductor import Conductor
 from bansweep.cluster.meter import Meter
-from bansweep.cluster.reports import epoch_message
+from bansweep.cluster.reports import epoch_message, uncompiled_message
 from bansweep.cluster.searcher import SweepSearcher
 from bansweep.cluster.tpe import sampler_of
 from bansweep.plan.events import (
+    CompileFailure,
     EpochFinished,
     EpochReport,
     GenerationBlocked,
@@ -24,6 +25,7 @@ from bansweep.plan.events import (
     GenerationFailed,
     GenerationFinished,
     GenerationStarted,
+    GenerationUncompiled,
     SweepEvent,
 )
 from bansweep.store.store import Store
@@ -135,12 +137,17 @@ def test_what_trials_report_becomes_events(
 ) -> None:
     report = EpochReport(1, 4, 0.1 + 0.2, 1e9 / 3, {"train_loss": float("inf"), "test_error": 1 / 3})
     searcher.suggest("t1")
+    failure = CompileFailure("gpu-box", "no C compiler was found", "Install gcc")
     searcher.on_trial_result("t1", {"started": 2})
+    searcher.on_trial_result("t1", {"config/job": "x", **uncompiled_message(failure, 2)})
+    searcher.on_trial_result("t1", uncompiled_message(None, 1))
     searcher.on_trial_result("t1", {"config/job": "x", **epoch_message(report)})
     searcher.on_trial_complete("t1", {"outcome": "finished"})
     teacher = ids["teacher"]
     assert events == [
         GenerationStarted(teacher, epochs_done=2),
+        GenerationUncompiled(teacher, failure, compiled_epochs=2),
+        GenerationUncompiled(teacher, None, compiled_epochs=1),
         EpochFinished(teacher, report),
         GenerationFinished(teacher),
     ]

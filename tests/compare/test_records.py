@@ -34,3 +34,9 @@ def test_what_else_may_have_made_the_difference_is_told() -> None:
         Difference(("versions", "torch"), "2.15.0", "2.14.0"),
         Difference(("device",), "cpu", "cuda"),
     }
+
+
+def test_compiling_is_a_difference_where_both_records_say_it() -> None:
+    compiled, uncompiled, former = (made_up_record(FIRST, compiled_epochs=epochs) for epochs in (4, 0, None))
+    assert training_differences(uncompiled, compiled) == (Difference(("compiled_epochs",), 0, 4),)
+    assert training_differences(former, compiled) == ()

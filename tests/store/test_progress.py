@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import logging
 import os
 import subprocess
@@ -78,6 +80,35 @@ def test_a_writer_that_died_leaves_nothing_that_is_loaded(store: Store) -> None:
     os.utime(half, (long_ago, long_ago))
     store.save_progress(ID, after(2))
     assert not half.exists()
+
+
+@pytest.mark.parametrize("compiled_epochs", [None, 0, 1, 2])
+def test_how_many_epochs_were_compiled_is_kept(store: Store, compiled_epochs: int | None) -> None:
+    progress = dataclasses.replace(after(2), compiled_epochs=compiled_epochs)
+    store.save_progress(ID, progress)
+    assert store.load_progress(ID) == progress
+
+
+def as_written_with(store: Store, compiled: str) -> None:
+    """A file whose manifest has `compiled` at its end, as another version would write it."""
+    path = folder_of(store) / "epoch-000002.progress"
+    _, manifest, tensors = path.read_bytes().split(b"\n", 2)
+    changed = manifest.replace(b', "compiled_epochs": 1', compiled.encode())
+    body = changed + b"\n" + tensors
+    path.write_bytes(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+
+
+def test_progress_of_a_former_version_does_not_say(store: Store) -> None:
+    store.save_progress(ID, dataclasses.replace(after(2), compiled_epochs=1))
+    as_written_with(store, "")
+    assert store.load_progress(ID) == after(2)
+
+
+@pytest.mark.parametrize("wrong", ["3", "-1", '"all"'])
+def test_a_number_of_compiled_epochs_that_cannot_be_is_no_progress(store: Store, wrong: str) -> None:
+    store.save_progress(ID, dataclasses.replace(after(2), compiled_epochs=1))
+    as_written_with(store, f', "compiled_epochs": {wrong}')
+    assert store.load_progress(ID) is None
 
 
 def test_cleared_progress_is_gone_with_all_that_was_set_aside(store: Store) -> None:

@@ -25,7 +25,8 @@ from bansweep.spec.losses import TAUGHT_KINDS, LossSpec
 from bansweep.spec.networks import WideResNet
 from bansweep.spec.recipes import RECIPES, Recipe
 from bansweep.training.batch_norm import GlobalBatchNorm2d, with_global_batch_norm
-from bansweep.training.forward import compiled_for, training_forward
+from bansweep.training.compilation import CompiledForward
+from bansweep.training.forward import training_forward
 from bansweep.training.image_run import ImageRun
 from bansweep.training.optimizer import build_optimizer
 from bansweep.training.step import TrainingStep
@@ -145,8 +146,8 @@ def compiled_steps_in_float64(workers: Workers, loss: str) -> tuple[list[float],
 
     Compiled by dynamo and AOTAutograd, forward and backward. Inductor, which would take minutes, is tried below.
     """
-    counter = CompileCounterWithBackend("aot_eager")
-    torch.compile = partial(torch.compile, backend=counter)
+    counter, compile_by = CompileCounterWithBackend("aot_eager"), torch.compile
+    torch.compile = lambda module, **_: compile_by(module, backend=counter, dynamic=False)
     weights = steps_in_float64(workers, loss, compiled=True)
     return weights, counter.frame_count, list(counters["graph_break"])
 
@@ -164,7 +165,9 @@ def gradients_by_inductor(workers: Workers, images_BKHW: torch.Tensor, *, compil
     torch.manual_seed(0)
     network = nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU(inplace=True))
     network = with_global_batch_norm(network.double(), workers, CPU, compiled=compiled)
-    module = distributed(compiled_for(network, workers) if compiled else network, workers, CPU)
+    module: Callable[..., Any] = distributed(network, workers, CPU)
+    if compiled:
+        module = CompiledForward(network, workers, CPU, on_failure=pytest.fail)
     # Shares add up to the batch's loss, but DDP averages gradients.
     (module(workers.share(images_BKHW)).square().sum() * workers.size).backward()
     tensors = [*(parameter.grad for parameter in network.parameters()), *network.buffers()]
@@ -177,3 +180,12 @@ def test_what_inductor_makes_of_it_computes_the_same() -> None:
     alone = gradients_by_inductor(Workers(), images_BKHW, compiled=False)
     for found in in_group(2, partial(gradients_by_inductor, compiled=True), images_BKHW):
         torch.testing.assert_close(found, alone, rtol=1e-10, atol=1e-10)
+
+
+def ranks_of_all(workers: Workers) -> list[int]:
+    return workers.from_all(10 + workers.rank)
+
+
+def test_every_worker_learns_every_workers_value() -> None:
+    assert in_group(2, ranks_of_all) == [[10, 11], [10, 11]]
+    assert Workers().from_all("alone") == ["alone"]

@@ -9,6 +9,7 @@ from bansweep.plan.events import (
     CandidateEpochFinished,
     CandidateStarted,
     Choice,
+    CompileFailure,
     EpochFinished,
     EpochReport,
     GenerationBlocked,
@@ -18,6 +19,7 @@ from bansweep.plan.events import (
     GenerationNotNeeded,
     GenerationStarted,
     GenerationStopped,
+    GenerationUncompiled,
     SweepEvent,
 )
 from bansweep.service.progress.hyperparameters import setting_text
@@ -37,6 +39,7 @@ class EventLines:
         self._only_ends = only_ends
         self._printed_at: dict[str, float] = {}
         self._ended_with: set[str] = set()
+        self._causes: set[tuple[str, bool]] = set()
 
     def line(self, event: SweepEvent) -> str | None:
         """The line; None where the event deserves none."""
@@ -71,6 +74,7 @@ class EventLines:
         | GenerationBlocked
         | GenerationStopped
         | GenerationNotNeeded
+        | GenerationUncompiled
         | CandidateEnded,
     ) -> str | None:
         state = self._state
@@ -93,11 +97,29 @@ class EventLines:
                     return None
                 self._ended_with.add(cause)
                 return f"left out  what follows {state.plan.label(cause)}: its chain improves no more"
+            case GenerationUncompiled(_, failure, compiled_epochs):
+                return self._uncompiled(label, failure, compiled_epochs)
             case CandidateEnded(generation_id, candidate, outcome, reason):
                 because = f": {reason}" if reason else ""
                 return f"{outcome:<9} {state.candidate_label(generation_id, candidate)}{because}"
             case _:
                 assert_never(event)
+
+    def _uncompiled(self, label: str, failure: CompileFailure | None, compiled_epochs: int) -> str | None:
+        """A warning for each cause, and a line for each generation whose epochs are not all of one kind."""
+        lines = []
+        if failure is not None and (failure.cause, failure.of_network) not in self._causes:
+            self._causes.add((failure.cause, failure.of_network))
+            what = f"cannot compile {label}" if failure.of_network else "does not work"
+            trains = "it trains" if failure.of_network else "generations train"
+            lines.append(
+                f"warning   torch.compile {what} on {failure.host}: {failure.cause}; {trains} uncompiled (slower). "
+                f"{failure.remedy}"
+            )
+        if compiled_epochs:
+            epochs = f"{compiled_epochs} compiled epoch{'s' * (compiled_epochs != 1)}"
+            lines.append(f"changed   {label} continues uncompiled after {epochs}: last bits of its results differ")
+        return "\n".join(lines) or None
 
     def _epoch(self, training: str, label: str, report: EpochReport) -> str | None:
         if not self._is_due(training, report.finished_at):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import os
@@ -27,6 +28,7 @@ from bansweep.plan.events import (
     GenerationNotNeeded,
     GenerationStarted,
     GenerationStopped,
+    GenerationUncompiled,
     SweepEvent,
 )
 from bansweep.plan.plan import Plan
@@ -120,6 +122,14 @@ def event_document(event: SweepEvent, plan: Plan) -> dict[str, Any]:
             return {"event": "generation_not_needed", **generation, "cause": cause}
         case GenerationElsewhere(_, by):
             return {"event": "generation_elsewhere", **generation, "by": by}
+        case GenerationUncompiled(_, failure, compiled_epochs):
+            told = None if failure is None else dataclasses.asdict(failure)
+            return {
+                "event": "generation_uncompiled",
+                **generation,
+                "compiled_epochs": compiled_epochs,
+                "failure": told,
+            }
         case CandidateStarted(_, candidate, epochs_done):
             return {"event": "candidate_started", **generation, **_candidate(candidate), "epochs_done": epochs_done}
         case CandidateEpochFinished(_, candidate, report):

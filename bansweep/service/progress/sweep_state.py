@@ -23,6 +23,7 @@ from bansweep.plan.events import (
     GenerationNotNeeded,
     GenerationStarted,
     GenerationStopped,
+    GenerationUncompiled,
     SweepEvent,
 )
 from bansweep.plan.metric_text import figure_text, name_text
@@ -109,6 +110,8 @@ class SweepState:
                 self.not_needed[generation_id] = cause
             case GenerationElsewhere(generation_id, by):
                 self._elsewhere[generation_id] = by
+            case GenerationUncompiled():
+                pass  # It only takes longer.
             case CandidateStarted(generation_id, candidate, epochs_done):
                 self._begin(generation_id, epochs_done, candidate)
             case CandidateEpochFinished(generation_id, candidate, report):

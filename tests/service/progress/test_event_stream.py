@@ -11,6 +11,7 @@ from demo_sweep import ids_of, plan_of
 
 from bansweep.errors import RequestError
 from bansweep.plan.events import (
+    CompileFailure,
     EpochFinished,
     EpochReport,
     GenerationBlocked,
@@ -18,6 +19,7 @@ from bansweep.plan.events import (
     GenerationFailed,
     GenerationFinished,
     GenerationStarted,
+    GenerationUncompiled,
 )
 from bansweep.plan.plan import Plan
 from bansweep.service.progress.event_stream import EventStream, event_stream
@@ -65,6 +67,26 @@ def test_a_line_for_each_event_with_its_time_its_sweep_and_its_fields(plan: Plan
     ]
     assert [line["event"] for line in lines[5:]] == ["generation_failed", "generation_blocked", "sweep_ended"]
     assert lines[-1]["report"] == {"table": []}
+
+
+def test_why_a_generation_is_not_compiled_is_a_line_too(plan: Plan) -> None:
+    file = io.StringIO()
+    stream = EventStream(plan, file)
+    failure = CompileFailure("gpu-box", "no C compiler was found", "Install gcc")
+    for event in (
+        GenerationUncompiled(ids_of(plan)["ban"], failure),
+        GenerationUncompiled(ids_of(plan)["ban"], None, 3),
+    ):
+        stream.handle(event)
+    first, second = (json.loads(line) for line in file.getvalue().splitlines())
+    assert (first["event"], first["label"]) == ("generation_uncompiled", "wrn-10-1 / ban")
+    assert first["failure"] == {
+        "host": "gpu-box",
+        "cause": "no C compiler was found",
+        "remedy": "Install gcc",
+        "of_network": False,
+    }
+    assert (first["compiled_epochs"], second["compiled_epochs"], second["failure"]) == (0, 3, None)
 
 
 def test_a_file_is_appended_to(plan: Plan, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from bansweep.plan.events import (
     CandidateEpochFinished,
     CandidateStarted,
     Choice,
+    CompileFailure,
     EpochFinished,
     EpochReport,
     GenerationBlocked,
@@ -24,6 +25,7 @@ from bansweep.plan.events import (
     GenerationNotNeeded,
     GenerationStarted,
     GenerationStopped,
+    GenerationUncompiled,
     SweepEvent,
 )
 from bansweep.service.progress.display import Display
@@ -197,6 +199,33 @@ def test_a_line_an_event_outside_a_terminal(state: SweepState, ids: dict[str, st
         "blocked   wrn-10-1 / ban-2: its ancestor wrn-10-1 / ban failed",
         "finished  wrn-10-1 / cwtm, trained by another process; 2 of 4 generations done, 1 failed, 1 blocked",
     ]
+
+
+def test_each_cause_of_uncompiled_training_is_told_once_and_each_change(state: SweepState, ids: dict[str, str]) -> None:
+    def failure(host: str) -> CompileFailure:
+        return CompileFailure(host, "no C compiler was found", "Install gcc and g++ on the nodes, or ...")
+
+    of_network = CompileFailure("a", "RuntimeError: no", "Set resources.compile: false", of_network=True)
+    before = state.counts
+    lines = printed(
+        state,
+        GenerationUncompiled(ids["teacher"], failure("a")),
+        GenerationUncompiled(ids["cwtm"], failure("b")),
+        GenerationUncompiled(ids["ban"], failure("a"), compiled_epochs=3),
+        GenerationUncompiled(ids["ban-2"], None, compiled_epochs=1),
+        GenerationUncompiled(ids["ban-2"], of_network),
+    )
+    assert lines[1:] == [
+        "warning   torch.compile does not work on a: no C compiler was found; generations train uncompiled (slower). "
+        "Install gcc and g++ on the nodes, or ...",
+        "changed   wrn-10-1 / ban continues uncompiled after 3 compiled epochs: last bits of its results differ",
+        "changed   wrn-10-1 / ban-2 continues uncompiled after 1 compiled epoch: last bits of its results differ",
+        "warning   torch.compile cannot compile wrn-10-1 / ban-2 on a: RuntimeError: no; it trains uncompiled "
+        "(slower). Set resources.compile: false",
+    ]
+    assert state.counts == before
+    shown_above_a_tree = EventLines(state, only_ends=True).line(GenerationUncompiled(ids["teacher"], failure("a")))
+    assert shown_above_a_tree == lines[1]
 
 
 @pytest.mark.parametrize(

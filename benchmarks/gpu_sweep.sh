@@ -41,10 +41,10 @@ from pathlib import Path
 store, wanted = Path(sys.argv[1]), sys.argv[2]
 records = [json.loads(path.read_text()) for path in sorted(store.glob("generations/*/generation.json"))]
 for record in sorted(records, key=lambda record: record["started_at"]):
-    compiled = "compiled" if record["compiled"] else "not compiled"
+    epochs = record["generation"]["recipe"]["epochs"]
     print(
         f"  {record['label']:<24} {record['metrics']['test_error']:6.2f} %  {record['training_seconds']:6.1f} s  "
-        f"{record['device']}, {compiled}"
+        f"{record['device']}, {record['compiled_epochs']} of {epochs} epochs compiled"
     )
 elsewhere = [record["label"] for record in records if record["device"].endswith("CPU") != (wanted == "cpu")]
 if elsewhere or not records:

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from bansweep.data.cache import cache_folder
-from bansweep.errors import TrainingError
+from bansweep.errors import BansweepError, TrainingError
 from bansweep.plan.events import CompileFailure
 from bansweep.training.workers import Workers, distributed
 
@@ -128,8 +128,8 @@ class CompiledForward:
     def _cause_of_failure(self, images_BKHW: Tensor) -> str | None:
         try:
             _forward_and_backward(self._compiled, images_BKHW)
-        except (torch.OutOfMemoryError, MemoryError):
-            raise
+        except (BansweepError, torch.OutOfMemoryError, MemoryError):
+            raise  # of user code, or of the device: not of the compiler
         except Exception as error:
             if self._workers.size == 1:
                 return _cause(error)

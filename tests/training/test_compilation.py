@@ -20,7 +20,7 @@ from bansweep.errors import TrainingError
 from bansweep.plan.events import CompileFailure
 from bansweep.plan.generation import Generation
 from bansweep.training import compilation
-from bansweep.training.compilation import _own_folder, _set_environment
+from bansweep.training.compilation import CompiledForward, _own_folder, _set_environment
 from bansweep.training.image_run import ImageRun
 from bansweep.training.workers import Workers
 
@@ -179,6 +179,22 @@ def test_a_users_mistake_is_not_the_compilers(make_generation: Make, digits: Ima
     with pytest.raises(TrainingError, match=r"mine\.py"):
         finished(run)
     assert failures == []
+
+
+def _mistake_of_a_user(workers: Workers) -> str:
+    def fail(_images: torch.Tensor) -> torch.Tensor:
+        raise TrainingError("mine.py:3: wrong shape")
+
+    module = torch.nn.Linear(2, 2)
+    module.forward = fail  # type: ignore[method-assign]
+    forward = CompiledForward(module, workers, torch.device("cpu"), on_failure=pytest.fail)
+    with pytest.raises(TrainingError) as caught:
+        forward(torch.ones(1, 2))
+    return str(caught.value)
+
+
+def test_a_users_mistake_is_not_the_compilers_with_several_workers() -> None:
+    assert in_group(2, _mistake_of_a_user) == ["mine.py:3: wrong shape"] * 2
 
 
 def test_what_is_not_compiled_says_so(make_generation: Make, digits: ImageData) -> None:

@@ -110,12 +110,12 @@ class EventLines:
         lines = []
         if failure is not None and (failure.cause, failure.of_network) not in self._causes:
             self._causes.add((failure.cause, failure.of_network))
-            what = f"cannot compile {label}" if failure.of_network else "does not work"
-            trains = "it trains" if failure.of_network else "generations train"
-            lines.append(
-                f"warning   torch.compile {what} on {failure.host}: {failure.cause}; {trains} uncompiled (slower). "
-                f"{failure.remedy}"
-            )
+            why = f"{failure.host}: {failure.cause}"
+            if failure.of_network:
+                warning = f"warning   torch.compile cannot compile {label} on {why}; it trains uncompiled (slower)"
+            else:
+                warning = f"warning   torch.compile does not work on {why}; generations train uncompiled (slower)"
+            lines.append(f"{warning}. {failure.remedy}")
         if compiled_epochs:
             epochs = f"{compiled_epochs} compiled epoch{'s' * (compiled_epochs != 1)}"
             lines.append(f"changed   {label} continues uncompiled after {epochs}: last bits of its results differ")

@@ -1,11 +1,11 @@
-"""All that one GPU can tell of bansweep's training in ten minutes.
+"""Measures bansweep's training on one GPU in ten minutes.
 
     python benchmarks/gpu.py [--device cuda] [--seconds 540] [--only SECTION...] [--out gpu.jsonl] [--small]
     python benchmarks/gpu.py --table gpu.jsonl
 
 Needs torch (2.11 or newer), numpy, safetensors and pydantic, no Ray and no MLflow. Each section writes its figures to
-`--out` as soon as it has them, so that a run that is ended early keeps what it found; a section that fails says so
-and the next one begins. `--table` prints a file's figures as Markdown.
+`--out` as soon as it has them, so that an interrupted run keeps what it found. A section that fails is reported, and
+the next one begins. `--table` prints a file's figures as Markdown.
 
 Sections, in the order in which they run:
 - environment: versions, GPU, driver, C compiler.
@@ -13,10 +13,11 @@ Sections, in the order in which they run:
   the lines at which the host waits for the GPU.
 - compiled_agreement: the same of torch.compile.
 - workers: two processes that share each batch on one GPU, over gloo, against one.
-- matrix_rate, step_times: eager and compiled steps of the paper's networks in bf16, kernels, device time, whether the
-  GPU or launches bound the step, and MFU: the step's multiply-adds against the rate of large matrix products.
+- matrix_rate: large matrix products a second, by precision.
 - saving: what an epoch pays for its snapshot.
 - packing: 1, 2, 4 and 8 processes with a small network each.
+- step_times: eager and compiled steps of the paper's networks in bf16, kernels, device time, whether the GPU or
+  launches bound the step, and MFU: the step's multiply-adds against `matrix_rate`.
 - distillation, language, precisions, settings: teachers, language models, fp32, and other settings of cuDNN.
 
 `--small --device cpu` takes all sections through the smallest sizes on a CPU, as a check of this script.
@@ -39,10 +40,13 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))  # where bansweep itself is not installed
 
+# Compiling is no part of what is measured.
+os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", str(min(8, os.cpu_count() or 1)))
+
 import torch  # noqa: E402
 from devices import available_device  # noqa: E402
 from gpu_agreement import agreement, compiled_agreement, workers  # noqa: E402
-from gpu_evidence import Bench, Section, markdown, read_evidence  # noqa: E402
+from gpu_evidence import Bench, Row, Section, markdown, read_evidence  # noqa: E402
 from gpu_packing import packing, saving  # noqa: E402
 from gpu_steps import distillation, language, matrix_rate, precisions, settings, step_times  # noqa: E402
 
@@ -73,9 +77,9 @@ SECTIONS: dict[str, Section] = {
         compiled_agreement,
         workers,
         matrix_rate,
-        step_times,
         saving,
         packing,
+        step_times,
         distillation,
         language,
         precisions,
@@ -103,29 +107,26 @@ def main() -> None:
         parser.error(str(error))
     torch.set_num_threads(1)
     bench = Bench(device, arguments.out, small=arguments.small, seconds=arguments.seconds)
-    failed = [name for name in arguments.only if not ran(bench, name)]
+    for name in arguments.only:
+        run_section(bench, name)
     print(f"\n{markdown(bench.rows)}")
-    wrong = [row for row in bench.rows if any(value is False for name, value in row.items() if is_promise(name))]
-    if failed or wrong:
-        raise SystemExit("\n".join([*(f"failed: {name}" for name in failed), *(f"wrong: {row}" for row in wrong)]))
+    if wrong := [row for row in bench.rows if "failed" in row or breaks_a_promise(row)]:
+        raise SystemExit("\n".join(f"wrong: {row}" for row in wrong))
 
 
-def is_promise(figure: str) -> bool:
-    return figure == "agrees" or figure.startswith("same_bits")
+def breaks_a_promise(row: Row) -> bool:
+    return any(value is False for name, value in row.items() if name == "agrees" or name.startswith("same_bits"))
 
 
-def ran(bench: Bench, name: str) -> bool:
-    """Run a section; False where it failed."""
+def run_section(bench: Bench, name: str) -> None:
     if bench.seconds_left <= 0:
         bench.say(name, skipped="no time is left")
-        return True
+        return
     try:
         SECTIONS[name](bench)
     except Exception as error:
         where = traceback.format_exc()[-600:]
         bench.say(name, failed=f"{type(error).__name__}: {error}"[:500], where=where)
-        return False
-    return True
 
 
 if __name__ == "__main__":

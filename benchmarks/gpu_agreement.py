@@ -15,7 +15,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing
 from devices import CPU
-from gpu_evidence import Bench
+from gpu_evidence import Bench, not_compiled
 from random_images import image_network, make_teacher, random_data, student
 from random_text import language_student, random_text
 
@@ -95,6 +95,7 @@ def image_run(
         compiled=compiled,
         recompute=recompute,
         diagnostics=True,
+        on_compile_failure=not_compiled,
     )
 
 

@@ -12,6 +12,7 @@ import torch
 from devices import wall_seconds
 from random_images import StepsOnly, image_network, make_table, make_teacher, random_data, student
 
+from bansweep.plan.events import CompileFailure
 from bansweep.training.generation_run import GenerationRun
 from bansweep.training.image_run import ImageRun
 
@@ -79,6 +80,7 @@ class Bench:
             targets=None if teacher is None or room is None else make_table(teacher, data, precision, room),
             device=self.device,
             compiled=compiled,
+            on_compile_failure=not_compiled,
         )
 
     def step_times(self, run: GenerationRun, *, epochs: int = 3) -> Row:
@@ -102,6 +104,11 @@ class Bench:
 
 
 Section = Callable[[Bench], None]
+
+
+def not_compiled(failure: CompileFailure) -> None:
+    """For `ImageRun.on_compile_failure`: what was to be measured compiled is not measured otherwise."""
+    raise RuntimeError(f"torch.compile failed: {failure.cause}")
 
 
 def read_evidence(path: Path) -> list[Row]:

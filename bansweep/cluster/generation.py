@@ -34,12 +34,12 @@ def train_and_publish(
 ) -> bool:
     """Train a generation from wherever its progress stands, and publish it; False where it was asked to stop before.
 
-    A generation that began compiled resumes compiled, one that began uncompiled resumes uncompiled, whatever the job
-    says. Where it cannot be compiled, it trains uncompiled.
+    A generation that began compiled resumes compiled, one that began uncompiled resumes uncompiled, whether or not the
+    job is `compiled`. If it cannot or must not be compiled any more, it trains uncompiled.
 
     Side effects, all in the store: progress after each epoch, then the finished generation, by worker 0 alone.
     `on_epoch` is called on every worker, after the epoch's progress is safe; `on_uncompiled`, on every worker, when it
-    trains uncompiled against expectation, with the failure (None: the job recomputes activations) and the number of
+    trains uncompiled against expectation, with the failure (None: the job excludes compiling) and the number of
     epochs that ran compiled before.
     Raises TrainingError, DataError or StoreError.
     """
@@ -57,8 +57,9 @@ def train_and_publish(
         if (compiled := _is_to_be_compiled(job, progress)) != job.compiled:
             job = job.model_copy(update={"compiled": compiled})
         if job.compiled:
-            failure = None if job.recompute else compile_failure(workers, device)
-            if failure is not None or job.recompute:
+            excluded = job.recompute or not job.may_compile
+            failure = None if excluded else compile_failure(workers, device)
+            if failure is not None or excluded:
                 job = job.model_copy(update={"compiled": False})
                 report_uncompiled(failure)
         prepared = prepare_run(job, device=device, workers=workers, on_compile_failure=report_uncompiled)

@@ -11,7 +11,8 @@ class GenerationJob(SpecModel):
     """All that a process anywhere in the cluster needs to train one generation, or one candidate of it.
 
     It is published in the store at `store`; its teacher is in the one at `teachers`, where that is another. A candidate
-    is of no use any more once the generation that it `decides` is published there.
+    is of no use any more once the generation that it `decides` is published there. Without `may_compile` it trains
+    uncompiled even if it began compiled.
     """
 
     generation: Generation
@@ -21,6 +22,7 @@ class GenerationJob(SpecModel):
     teachers: str | None = None
     decides: str | None = None
     compiled: bool = False
+    may_compile: bool = True
     recompute: bool = False
     diagnostics: bool = False
     teacher_memory_gb: float = 0.0

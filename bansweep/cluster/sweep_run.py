@@ -128,6 +128,7 @@ def _tune(
             store=store.location if candidate is None else store.candidates.location,
             teachers=store.location,
             compiled=allocation.compiled,
+            may_compile=sweep.resources.compile is not False,
             recompute=sweep.resources.recompute,
             decides=None if candidate is None else task.generation_id,
             diagnostics=sweep.diagnostics,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from threading import Event
 from typing import Any
 
 from ray import tune
@@ -23,6 +25,9 @@ _PATIENCE_S = 60.0
 
 _WITHOUT_TRAINING = ("reused", "claimed")
 
+_cuda_failed = Event()
+"""This process cannot use its GPU any more."""
+
 
 def generation_trial(config: dict[str, Any]) -> None:
     """Train the generation of `config`, or use another process's result, and report how it ended.
@@ -33,13 +38,18 @@ def generation_trial(config: dict[str, Any]) -> None:
     asked to, `claimed` where another process trains it, or `failed` with a `reason`; `diverged` tells that it would
     fail again. Exceptions would be retried by Tune as if the process had died, so failures are results here.
     """
+    if _cuda_failed.is_set():
+        os._exit(1)  # Tune starts this trial again, in a new process
     leave_driver_directories()
     job = GenerationJob.model_validate_json(config["job"])
     allocation = Allocation(**config["allocation"])
     outcome = _outcome_of(job, allocation)
     if allocation.workers == 0 and outcome["outcome"] not in _WITHOUT_TRAINING:
         # Only now: an exception holds its training's tensors until it has been handled.
-        _leave_room(on_gpu=allocation.gpus > 0)
+        try:
+            _leave_room(on_gpu=allocation.gpus > 0)
+        except RuntimeError:  # after an illegal access on the GPU every call of CUDA fails until the process ends
+            _cuda_failed.set()
     tune.report(outcome)
 
 

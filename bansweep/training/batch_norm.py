@@ -99,6 +99,13 @@ class GlobalBatchNorm(_OverWorkers, nn.SyncBatchNorm):
     """nn.SyncBatchNorm over all workers, on any device."""
 
 
+class LocalSyncBatchNorm(nn.SyncBatchNorm):
+    """nn.SyncBatchNorm for a worker that is alone, on any device: PyTorch's refuses CPUs even in a group of one."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return _BatchNorm.forward(self, input)
+
+
 _OVER_WORKERS: dict[type[nn.Module], type[_OverWorkers]] = {
     nn.BatchNorm1d: GlobalBatchNorm1d,
     nn.BatchNorm2d: GlobalBatchNorm2d,
@@ -110,12 +117,15 @@ _OVER_WORKERS: dict[type[nn.Module], type[_OverWorkers]] = {
 def with_global_batch_norm(
     network: Network, workers: Workers, device: torch.device, *, compiled: bool = False
 ) -> Network:
-    """The network with all batch normalisation over all workers; unchanged for a worker that is alone.
+    """The network with all batch normalisation over all workers. A worker that is alone normalises over its own batch.
 
     Parameters, buffers and their names stay as they are. CPU workers that do not compile sum up statistics twice: they
     keep the bits that they have always had. Raises TrainingError where a layer's statistics cannot be shared.
     """
     if workers.size == 1:
+        for module in network.modules():
+            if _known_base(type(module)) is nn.SyncBatchNorm:
+                module.__class__ = LocalSyncBatchNorm
         return network
     cause = local_statistics(network)
     if cause is not None:
@@ -146,11 +156,11 @@ def _problem(module: nn.Module) -> str | None:
     if not isinstance(module, _BatchNorm):
         return None
     if _known_base(type(module)) is None or "forward" in vars(module):
-        return "batch statistics computed by code of its own"
+        return "batch statistics that user code computes"
     if not module.track_running_stats or module.running_mean is None or module.running_var is None:
         return "track_running_stats: False, so that it evaluates by statistics of a batch"
     if getattr(module, "process_group", None) is not None:
-        return "a process group of its own"
+        return "its own process group"
     return None
 
 

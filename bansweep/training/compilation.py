@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import re
 import socket
 import stat
 import tempfile
@@ -22,8 +21,16 @@ import torch
 from torch import Tensor, nn
 
 from bansweep.data.cache import cache_folder
-from bansweep.errors import BansweepError, TrainingError
+from bansweep.errors import TrainingError
 from bansweep.plan.events import CompileFailure
+from bansweep.training.compile_errors import (
+    SWITCH_OFF,
+    cause_of,
+    is_the_compilers,
+    may_be_the_compilers,
+    remedy_for,
+    unwrapped,
+)
 from bansweep.training.workers import Workers, distributed
 
 Function = TypeVar("Function", bound=Callable[..., object])
@@ -34,12 +41,6 @@ _THREADS_VARIABLE = "TORCHINDUCTOR_COMPILE_THREADS"
 
 _CPUINFO = Path("/proc/cpuinfo")
 _CPU_KIND = frozenset({"model name", "flags", "CPU implementer", "CPU part", "Features"})  # of x86 and ARM
-
-_NO_COMPILER = re.compile(r"No working C\+\+ compiler found|Failed to find C compiler|Compiler: .* is not found")
-_COMPILER_ERROR = re.compile(r"\b(?:fatal )?error: [^\n]+")
-_INSTALL = "Install gcc and g++ on the nodes, or set resources.compile: false"
-_SWITCH_OFF = "Set resources.compile: false to skip the attempt"
-_LONGEST_CAUSE = 200
 
 
 def compile_failure(workers: Workers, device: torch.device) -> CompileFailure | None:
@@ -92,8 +93,8 @@ class CompiledForward:
         on_failure: Callable[[CompileFailure], None],
     ) -> None:
         # Dynamo keeps eight compiled versions of a forward method, whatever module it belongs to. A process that has
-        # trained networks of eight shapes would run the ninth uncompiled, without a word. Inductor's cache on disk
-        # makes it cheap to compile a shape again, and a result does not depend on what was trained before.
+        # trained networks of eight shapes would silently run the ninth uncompiled. Inductor's cache on disk makes it
+        # cheap to compile a shape again, and a result does not depend on what was trained before.
         torch.compiler.reset()
         self.works = True
         self._module = module
@@ -123,19 +124,21 @@ class CompiledForward:
                 return
             _forward_and_backward(self._module, images_BKHW)
         self.works = False
-        self._on_failure(CompileFailure(socket.gethostname(), cause, _SWITCH_OFF, of_network=True))
+        self._on_failure(CompileFailure(socket.gethostname(), cause, SWITCH_OFF, of_network=True))
 
     def _cause_of_failure(self, images_BKHW: Tensor) -> str | None:
         try:
             _forward_and_backward(self._compiled, images_BKHW)
-        except (BansweepError, torch.OutOfMemoryError, MemoryError):
-            raise  # of user code, or of the device: not of the compiler
         except Exception as error:
+            if not may_be_the_compilers(error):
+                raise unwrapped(error) from error
             if self._workers.size == 1:
-                return _cause(error)
-            # The other workers may have compiled it, and wait for this one: they cannot be asked.
+                return cause_of(error)
+            if not is_the_compilers(error):
+                raise
+            # The other workers may have compiled the network and wait for this one, so they cannot agree on a fallback.
             raise TrainingError(
-                f"torch.compile failed on {socket.gethostname()}: {_cause(error)}",
+                f"torch.compile failed on {socket.gethostname()}: {cause_of(error)}",
                 remedy="set resources.compile: false, and run the sweep again",
             ) from error
         return None
@@ -173,10 +176,10 @@ def _state_restored(module: nn.Module, device: torch.device) -> Iterator[None]:
 def _failure_here(device: torch.device) -> CompileFailure | None:
     try:
         _compile_tiny_function(device)
-    except (torch.OutOfMemoryError, MemoryError):
-        raise
     except Exception as error:
-        return CompileFailure(socket.gethostname(), _cause(error), _INSTALL)
+        if not may_be_the_compilers(error):
+            raise unwrapped(error) from error
+        return CompileFailure(socket.gethostname(), cause_of(error), remedy_for(error))
     return None
 
 
@@ -189,24 +192,12 @@ def _compile_tiny_function(device: torch.device) -> None:
     from torch._inductor.utils import fresh_cache
 
     values = torch.ones(64, 64, device=device, requires_grad=True)
-    # In an empty cache: what a former process compiled says nothing of the compiler. In the same file system: some
-    # are mounted without the right to execute.
+    # In an empty cache: code that an earlier process compiled needs no compiler. In the same file system: some are
+    # mounted without the right to execute.
     with tempfile.TemporaryDirectory(dir=cache_dir(), ignore_cleanup_errors=True) as folder, fresh_cache(dir=folder):
         result = function(values)
         assert isinstance(result, Tensor)
         result.backward()
-
-
-def _cause(error: Exception) -> str:
-    """What went wrong, in one line."""
-    inner: object = getattr(error, "inner_exception", error)
-    text = str(inner)
-    if _NO_COMPILER.search(text):
-        return "no C compiler was found"
-    if (found := _COMPILER_ERROR.search(text)) is not None:
-        return f"the C compiler failed with {found[0]}"[:_LONGEST_CAUSE]
-    first = next((line.strip() for line in text.splitlines() if line.strip()), "")
-    return f"{type(inner).__name__}: {first}"[:_LONGEST_CAUSE]
 
 
 def _set_environment() -> None:
@@ -237,7 +228,7 @@ def _own_folder() -> Path | None:
 
 
 def _cpu_digest() -> str:
-    """Equal for CPUs that run the same code, by what Linux says of the first one."""
+    """The same for CPUs that run the same code, judged by Linux's description of the first one."""
     try:
         lines = _CPUINFO.read_text(errors="replace").partition("\n\n")[0].splitlines()
     except OSError:

@@ -49,7 +49,7 @@ class Diagnostics:
         )
         sums, confidences = self._totals.split([_SUMS, _BINS])
         sums += of_sample_7B.double().sum(dim=1)
-        bins_B = (confidence_B * _BINS).long().clamp_(max=_BINS - 1)
+        bins_B = (confidence_B * _BINS).long().clamp_(0, _BINS - 1)  # of NaN, too
         # Not bincount: it makes the host wait for a GPU.
         confidences.scatter_add_(0, bins_B, torch.ones_like(bins_B, dtype=confidences.dtype))
 

@@ -15,8 +15,9 @@ for which the workers add up two vectors in one collective. Gradients of weight 
 adds them up. The host waits for the device nowhere: counts travel as numbers on the device.
 
 The collectives are torch.distributed's, called inside an autograd function. torch.compile traces both: it replaces the
-collectives by functional ones, whose order it keeps equal on all workers, and fuses the arithmetic with the layers
-around it. A custom operator would be one opaque call, or might be moved past another collective on one worker only.
+collectives by functional ones, which inductor recognises and keeps in order, and fuses the arithmetic with the layers
+around it. A custom operator would be opaque to it, and might be moved past another collective on one worker only. In
+the networks here one normalisation follows from another; parallel branches of user networks have not been tested.
 Shape suffixes: C channels, W workers.
 """
 

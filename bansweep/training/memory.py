@@ -63,7 +63,9 @@ def _reason(said: str) -> str | None:
         return f"{int(found[1]) / 1e9:.2f} GB more were asked for" if found[1] else "no more is to be had"
     for library, pattern in _IN_A_LIBRARY:
         if (found := pattern.search(said)) is not None:
-            return f"{library} could not allocate what it needs ({found[0]})"
+            # cuBLAS gives this reason for other failures of the GPU as well.
+            doubt = "probably " if found[0].endswith("NOT_INITIALIZED") else ""
+            return f"{library} {doubt}could not allocate what it needs ({found[0]})"
     return None
 
 
@@ -76,7 +78,8 @@ def _error(device: torch.device, doing: str, reason: str) -> OutOfMemoryError:
 def _gpu(device: torch.device) -> tuple[str, bool]:
     """The GPU's name, and whether this process may use only a part of its memory (`device.limit_memory`)."""
     try:
-        return torch.cuda.get_device_name(device), torch.cuda.get_per_process_memory_fraction(device) < 1
+        index = torch.cuda.current_device() if device.index is None else device.index
+        return torch.cuda.get_device_name(index), torch.cuda.get_per_process_memory_fraction(index) < 1
     except (RuntimeError, AssertionError):
         # CUDA itself found no memory when it started.
         return "the GPU", False

@@ -150,6 +150,16 @@ def test_recomputing_activations_ends_compiling(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_compiler")
+def test_compile_false_ends_compiling(tmp_path: Path) -> None:
+    """It is the remedy for a network that cannot be compiled any more."""
+    one = job(tmp_path / "store", may_compile=False)
+    begin(one, compiled_epochs=1)
+    record, reports = trained(one)
+    assert record.compiled_epochs == 1
+    assert reports == [(None, 1)]
+
+
+@pytest.mark.usefixtures("no_compiler")
 def test_what_only_has_to_be_published_needs_no_compiler(tmp_path: Path) -> None:
     one = job(tmp_path / "store", compiled=True)
     begin(one, compiled_epochs=2, epochs=2)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -132,6 +134,24 @@ def reports(job: GenerationJob, monkeypatch: pytest.MonkeyPatch) -> list[dict[st
     allocation = Allocation(workers=0, cpus=1, gpus=0.0, compiled=False)
     trial.generation_trial({"job": job.model_dump_json(), "allocation": dataclasses.asdict(allocation)})
     return tune.reports
+
+
+def test_a_process_whose_gpu_fails_reports_its_training_and_ends_before_the_next(
+    job: GenerationJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(**_: object) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    def end(status: int) -> None:
+        raise Killed(status)
+
+    monkeypatch.setattr(trial, "_cuda_failed", Event())
+    monkeypatch.setattr(trial, "_train_here", lambda *_: None)
+    monkeypatch.setattr(trial, "_leave_room", fail)
+    assert "outcome" in reports(job, monkeypatch)[-1]
+    monkeypatch.setattr(os, "_exit", end)
+    with pytest.raises(Killed):
+        reports(job, monkeypatch)
 
 
 class Killed(BaseException):

@@ -39,6 +39,19 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
 }
 
 
+def sync_batch_norm_alone(workers: Workers) -> list[Any]:
+    """In a group of one, where PyTorch's own refuses tensors of a CPU."""
+    layer = with_global_batch_norm(nn.Sequential(nn.SyncBatchNorm(3)), workers, CPU)
+    output = layer(torch.randn(7, 3, 4, 2, generator=torch.Generator().manual_seed(0)))
+    return [output.tolist(), layer[0].running_var.tolist()]
+
+
+def test_sync_batch_norm_of_a_worker_that_is_alone_is_batch_norm() -> None:
+    layer = nn.BatchNorm2d(3)
+    output = layer(torch.randn(7, 3, 4, 2, generator=torch.Generator().manual_seed(0)))
+    assert in_group(1, sync_batch_norm_alone) == [[output.tolist(), layer.running_var.tolist()]]
+
+
 def made(name: str) -> tuple[nn.Module, Tensor, Tensor]:
     """A layer in double precision, its inputs of several steps, and the gradients of its outputs."""
     make, shape = LAYERS[name]
@@ -234,10 +247,10 @@ def test_one_worker_keeps_its_network() -> None:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: Centred(3), r"Centred \(1\.0\) with batch statistics computed by code of its own"),
-        (lambda: Renorm(3), r"Renorm \(1\.0\) with batch statistics computed by code of its own"),
-        (lambda: nn.LazyBatchNorm2d(), r"LazyBatchNorm2d \(1\.0\) with batch statistics computed by code of its own"),
-        (patched, r"BatchNorm2d \(1\.0\) with batch statistics computed by code of its own"),
+        (lambda: Centred(3), r"Centred \(1\.0\) with batch statistics that user code computes"),
+        (lambda: Renorm(3), r"Renorm \(1\.0\) with batch statistics that user code computes"),
+        (lambda: nn.LazyBatchNorm2d(), r"LazyBatchNorm2d \(1\.0\) with batch statistics that user code computes"),
+        (patched, r"BatchNorm2d \(1\.0\) with batch statistics that user code computes"),
         (lambda: nn.BatchNorm2d(3, track_running_stats=False), r"BatchNorm2d \(1\.0\) with track_running_stats: False"),
         (lambda: nn.InstanceNorm2d(3, track_running_stats=True), r"InstanceNorm2d \(1\.0\) with running statistics of"),
     ],

@@ -245,7 +245,10 @@ def test_with_a_compiler_it_works_in_this_process_and_in_the_cache_folder(tmp_pa
 def test_without_a_compiler_the_cause_and_the_remedy_are_known(missing: str, tmp_path: Path) -> None:
     first, *_ = probe(**{missing: str(tmp_path / "nowhere")})
     assert first == str(
-        ("no C compiler was found", "Install gcc and g++ on the nodes, or set resources.compile: false")
+        (
+            "no C compiler was found",
+            "Install gcc, g++ and the headers of C and Python on the nodes, or set resources.compile: false",
+        )
     )
 
 

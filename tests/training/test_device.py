@@ -11,6 +11,7 @@ import torch
 
 from bansweep.errors import ClusterError, OutOfMemoryError, ResourcesError
 from bansweep.training.device import limit_memory, memory_fraction, release_device_memory, training_device
+from bansweep.training.memory import memory_told
 
 H100_BYTES = 80_000_000_000
 GPU = torch.device("cuda", 0)
@@ -78,6 +79,20 @@ def test_a_gpu_whose_memory_others_have_taken_is_out_of_memory(monkeypatch: pyte
     monkeypatch.setattr(torch.cuda, "current_device", initialise)
     with pytest.raises(OutOfMemoryError, match="ran out when CUDA was initialised: CUDA could not allocate"):
         training_device(gpus=0.5)
+
+
+def test_out_of_memory_on_the_current_gpu_says_whether_the_process_has_a_part_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """PyTorch's functions refuse a device without an index."""
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: f"GPU {index}")
+    monkeypatch.setattr(torch.cuda.memory, "_lazy_init", lambda: None)
+    monkeypatch.setattr(torch._C, "_cuda_getMemoryFraction", lambda index: 0.5, raising=False)
+    with pytest.raises(OutOfMemoryError) as caught, memory_told(torch.device("cuda"), "when CUDA was initialised"):
+        raise RuntimeError("CUDA error: out of memory")
+    assert "the memory of GPU 1 ran out" in str(caught.value)
+    assert "raise resources.gpus_per_worker" in caught.value.remedy
 
 
 def test_cached_memory_goes_back_once_cycles_are_collected(monkeypatch: pytest.MonkeyPatch) -> None:

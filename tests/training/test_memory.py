@@ -84,7 +84,10 @@ CUDA kernel errors might be asynchronously reported at some other API call, so t
     ("error", "reason"),
     [
         (RuntimeError(CUBLAS_HANDLE), "cuBLAS could not allocate what it needs (CUBLAS_STATUS_ALLOC_FAILED)"),
-        (RuntimeError(CUBLAS_NO_HANDLE), "cuBLAS could not allocate what it needs (CUBLAS_STATUS_NOT_INITIALIZED)"),
+        (
+            RuntimeError(CUBLAS_NO_HANDLE),
+            "cuBLAS probably could not allocate what it needs (CUBLAS_STATUS_NOT_INITIALIZED)",
+        ),
         (RuntimeError(CUDNN_9), "CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED)"),
         (RuntimeError(CUDNN_8), "cuDNN could not allocate what it needs (CUDNN_STATUS_ALLOC_FAILED)"),
         (torch.distributed.DistBackendError(NCCL), "NCCL could not allocate what it needs"),

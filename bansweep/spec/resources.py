@@ -3,7 +3,7 @@
 The rest changes the last bits of sums at most (`workers`, `cpus_per_worker`, `compile`), with one exception: in
 networks with dropout each worker draws masks for its share of the batch, so that another number of workers draws
 other masks. Compiled and uncompiled training differ in last bits; each gives equal bits every time. A generation that
-resumes is therefore compiled if it began so, whatever `compile` is by then.
+resumes is therefore compiled if it began so, unless `compile` is false.
 """
 
 from __future__ import annotations

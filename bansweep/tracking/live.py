@@ -33,7 +33,7 @@ from bansweep.tracking.payload import RunDescription
 from bansweep.tracking.runs import SweepRuns
 
 WithoutRun = GenerationBlocked | GenerationNotNeeded | GenerationElsewhere | GenerationUncompiled
-"""What changes no run: the parent's note says it, or the process that trains it, or the display."""
+"""Events that change no run: the parent run's note, another process or the display reports them."""
 
 
 def send_live(runs: SweepRuns, plan: Plan, events: Sequence[SweepEvent]) -> None:

@@ -88,7 +88,7 @@ def test_out_of_memory_on_the_current_gpu_says_whether_the_process_has_a_part_of
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: f"GPU {index}")
     monkeypatch.setattr(torch.cuda.memory, "_lazy_init", lambda: None)
-    monkeypatch.setattr(torch._C, "_cuda_getMemoryFraction", lambda index: 0.5, raising=False)
+    monkeypatch.setattr(torch._C, "_cuda_getMemoryFraction", lambda _: 0.5, raising=False)
     with pytest.raises(OutOfMemoryError) as caught, memory_told(torch.device("cuda"), "when CUDA was initialised"):
         raise RuntimeError("CUDA error: out of memory")
     assert "the memory of GPU 1 ran out" in str(caught.value)

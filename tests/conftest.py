@@ -30,9 +30,12 @@ SETTINGS_OF_USERS = ("MLFLOW_TRACKING_URI", "RAY_ADDRESS", "BANSWEEP_STORE", "BA
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    of_ray = {item.path for item in items if item.get_closest_marker("ray") is not None}
     for item in items:
         if item.get_closest_marker("ray") is not None:
             item.add_marker(pytest.mark.timeout(RAY_TEST_S))
+    # Files with long tests first: what is short then fills up the time of whichever process is done first.
+    items.sort(key=lambda item: item.path not in of_ray)
 
 
 @pytest.fixture(scope="session")

@@ -61,7 +61,10 @@ def test_a_command_imports_nothing_from_the_working_directory(
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("workers", [0, 1], ids=["trial's process", "worker group"])
+@pytest.mark.parametrize(
+    "workers",
+    [pytest.param(0, id="trial's process"), pytest.param(1, id="worker group", marks=pytest.mark.slow)],
+)
 def test_trials_and_workers_import_nothing_from_the_working_directory(
     start: Command, folder: Path, environment: dict[str, str], workers: int
 ) -> None:
@@ -151,7 +154,10 @@ def loss(student_logits_BC, teacher_logits_BC, labels_B):
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("connected", [False, True], ids=["own cluster", "caller's connection"])
+@pytest.mark.parametrize(
+    "connected",
+    [pytest.param(False, id="own cluster"), pytest.param(True, id="caller's connection", marks=pytest.mark.slow)],
+)
 def test_the_api_leaves_the_callers_path_alone_and_keeps_it_from_trials(
     tmp_path: Path, environment: dict[str, str], connected: bool
 ) -> None:

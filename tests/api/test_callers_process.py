@@ -142,6 +142,7 @@ DEAD = """
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_calls_from_executor_threads_take_turns(tiny: Path, environment: dict[str, str]) -> None:
     result = from_python(IN_A_THREAD.replace("FILE", repr(str(tiny))), tiny, environment)
     assert result == {"trained": [1, 1], "connected": False}
@@ -179,6 +180,7 @@ def test_after_ctrl_c_a_connection_of_the_caller_has_its_processors_back(
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_after_a_death_the_caller_is_told_to_close_the_connection(tiny: Path, environment: dict[str, str]) -> None:
     result = from_python(DEAD.replace("FILE", repr(str(tiny))), tiny, environment)
     assert "died: its raylet" in str(result["first"])

@@ -58,6 +58,7 @@ def two_are_under_way(candidates: Store) -> bool:
     return sum(1 <= candidates.epochs_done(one) <= 60 for one in candidates.begun()) >= 2
 
 
+@pytest.mark.slow
 def test_a_node_that_joins_is_used_and_one_that_is_lost_is_done_without(
     start: Command, cluster: Any, tmp_path: Path
 ) -> None:

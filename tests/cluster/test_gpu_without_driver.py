@@ -29,7 +29,9 @@ def address(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Ite
     cluster.shutdown()
 
 
-@pytest.mark.parametrize("resources", ["{workers: 0, gpus_per_worker: 0.5}", "{workers: 1}"])
+@pytest.mark.parametrize(
+    "resources", ["{workers: 0, gpus_per_worker: 0.5}", pytest.param("{workers: 1}", marks=pytest.mark.slow)]
+)
 def test_training_fails_with_cause_and_remedy_instead_of_using_the_cpu(
     resources: str, address: str, start: Command, tmp_path: Path
 ) -> None:

@@ -124,7 +124,9 @@ def check_resumed(out: str, err: str, sweep: Path, store: Store) -> None:
     assert set(runs(store).values()) == {"FINISHED"}
 
 
-@pytest.mark.parametrize(("executable", "name"), [("raylet", "raylet"), ("gcs_server", "GCS server")])
+@pytest.mark.parametrize(
+    ("executable", "name"), [("raylet", "raylet"), pytest.param("gcs_server", "GCS server", marks=pytest.mark.slow)]
+)
 def test_death_of_own_node_ends_the_command_with_a_message(
     start: Command, sweep: Path, store: Store, executable: str, name: str
 ) -> None:
@@ -142,6 +144,7 @@ def test_death_of_own_node_ends_the_command_with_a_message(
     check_resumed(*ended(start("run", sweep, "--store", store.directory, "--json"), 0), sweep, store)
 
 
+@pytest.mark.slow
 def test_death_in_a_thread_of_the_python_interface_is_raised_and_a_second_call_resumes(
     environment: dict[str, str], sweep: Path, store: Store
 ) -> None:
@@ -195,6 +198,7 @@ def test_death_of_another_cluster_ends_the_command_with_a_message(
         assert others["gcs_server"].poll() is None
 
 
+@pytest.mark.slow
 def test_a_node_that_stands_still_is_not_reported_dead(start: Command, sweep: Path, store: Store) -> None:
     command = start("run", sweep, "--store", store.directory, "--json")
     wait_until(student_is_training(sweep, store), command)

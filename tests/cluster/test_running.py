@@ -149,7 +149,8 @@ def test_a_killed_driver_costs_at_most_an_epoch_and_no_bit(start: Command, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("number", "status", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 75, "terminated")]
+    ("number", "status", "word"),
+    [(signal.SIGINT, 130, "interrupted"), pytest.param(signal.SIGTERM, 75, "terminated", marks=pytest.mark.slow)],
 )
 def test_an_interruption_has_its_status_and_the_same_command_goes_on(
     number: signal.Signals, status: int, word: str, start: Command, sweep_file: Path, tmp_path: Path
@@ -169,6 +170,7 @@ def test_an_interruption_has_its_status_and_the_same_command_goes_on(
     assert teacher in kept.finished([teacher])
 
 
+@pytest.mark.slow
 def test_a_group_whose_trial_is_killed_starts_again(start: Command, sweep_file: Path, tmp_path: Path) -> None:
     kept = Store(tmp_path / "store")
     options = ("--only", "teacher", "--set", "recipe.epochs=40", "--set", "resources.workers=2")

@@ -105,6 +105,7 @@ def test_show_lists_the_candidates(undisturbed: Finished, start: Command) -> Non
     assert out.count("   * ") == 1
 
 
+@pytest.mark.slow
 def test_killed_in_the_second_generation_it_searches_the_first_one_no_more(
     undisturbed: Finished, start: Command, tmp_path: Path
 ) -> None:
@@ -129,6 +130,7 @@ def test_killed_in_the_second_generation_it_searches_the_first_one_no_more(
     assert chosen(kept, sweep_file) == chosen(undisturbed.store, undisturbed.sweep_file)
 
 
+@pytest.mark.slow
 def test_a_budget_is_not_exceeded_and_a_larger_one_goes_on(start: Command, tmp_path: Path) -> None:
     sweep_file = written(tmp_path, SWEEP.split("search:\n")[0].replace("keep: all", "keep: winner"))
     arguments = ("run", sweep_file, "--store", tmp_path / "store", "--json")

@@ -76,8 +76,15 @@ def files_with_secrets(folder: Path) -> list[Path]:
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("workers", [0, 1], ids=["trial's process", "worker group"])
-@pytest.mark.parametrize("token", [{}, RAY_TOKEN], ids=["own token", "planted token"])
+@pytest.mark.parametrize(
+    ("token", "workers"),
+    [
+        pytest.param({}, 0, id="own token-trial's process"),
+        pytest.param(RAY_TOKEN, 1, id="planted token-worker group"),
+        pytest.param({}, 1, id="own token-worker group", marks=pytest.mark.slow),
+        pytest.param(RAY_TOKEN, 0, id="planted token-trial's process", marks=pytest.mark.slow),
+    ],
+)
 def test_a_run_writes_no_secret_anywhere(
     start: Command, temporary: Path, tmp_path: Path, workers: int, token: dict[str, str]
 ) -> None:

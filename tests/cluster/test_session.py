@@ -216,7 +216,14 @@ def is_alive(pid: int) -> bool:
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize(("program", "stopped"), [(b"/raylet", 1), (b"/raylet", 2), (b"/gcs_server", 1)])
+@pytest.mark.parametrize(
+    ("program", "stopped"),
+    [
+        pytest.param(b"/raylet", 1, marks=pytest.mark.slow),
+        pytest.param(b"/raylet", 2, marks=pytest.mark.slow),
+        (b"/gcs_server", 1),
+    ],
+)
 def test_a_start_that_takes_too_long_is_tried_once_more(
     start: Command, tiny: Path, tmp_path: Path, program: bytes, stopped: int
 ) -> None:

@@ -12,7 +12,10 @@ from bansweep.store.store import Store
 pytestmark = pytest.mark.ray
 
 
-@pytest.mark.parametrize("workers", [0, 1], ids=["in the trial's process", "in a worker group"])
+@pytest.mark.parametrize(
+    "workers",
+    [pytest.param(0, id="in the trial's process"), pytest.param(1, id="in a worker group", marks=pytest.mark.slow)],
+)
 def test_it_is_trained_and_the_user_warned_once(workers: int, start: Command, tmp_path: Path) -> None:
     sweep_file = tmp_path / "tiny.yaml"
     resources = f"resources: {{compile: true, workers: {workers}}}\nseeds: [1, 2]\n"

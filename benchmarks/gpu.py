@@ -1,4 +1,4 @@
-"""Measures bansweep's training on one GPU in ten minutes.
+"""Measures bansweep's training on one GPU in nine minutes.
 
     python benchmarks/gpu.py [--device cuda] [--seconds 540] [--only SECTION...] [--out gpu.jsonl] [--small]
     python benchmarks/gpu.py --table gpu.jsonl
@@ -97,14 +97,16 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="the smallest sizes, to check this script")
     parser.add_argument("--table", type=Path, help="print the figures of such a file as Markdown, measure nothing")
     arguments = parser.parse_args()
-    if arguments.table:
-        print(markdown(read_evidence(arguments.table)))
-        return
     try:
+        if arguments.table:
+            print(markdown(read_evidence(arguments.table)))
+            return
         device = available_device(arguments.device)
         arguments.out.open("a").close()
-    except (argparse.ArgumentTypeError, OSError) as error:
-        parser.error(str(error))
+    except (argparse.ArgumentTypeError, OSError, ValueError, KeyError) as error:
+        parser.error(
+            f"{error}; `--small --device cpu` needs no GPU" if arguments.table is None else f"--table: {error}"
+        )
     torch.set_num_threads(1)
     bench = Bench(device, arguments.out, small=arguments.small, seconds=arguments.seconds)
     for name in arguments.only:

@@ -141,7 +141,7 @@ def _compare(bench: Bench, data: str, loss: str, make: Any, ways: list[str]) -> 
         from_cpu=apart,
         agrees=apart <= TOLERANCE,
         **same,
-        syncs_an_epoch=sum(lines.values()),
+        syncs_an_epoch=sum(lines.values()) if bench.on_gpu else None,
         steps_an_epoch=run._steps,
         syncs_at=", ".join(f"{line} {count}" for line, count in lines.items()),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from bansweep.data.size import data_size
@@ -122,17 +123,27 @@ def sweep_cost(request: SweepRequest, unfinished: Sequence[str]) -> SweepCost:
 def _measured_trainings(store: Store) -> list[MeasuredTraining]:
     """How long the store's finished trainings took. One file is read for each; those that cannot be are passed over."""
     records = {record.id: record for generation_id in store.ids() if (record := _readable(store, generation_id))}
-    return [_measured(record, records) for record in records.values()]
+    return [_measured(record, records, _epoch_seconds(store, record)) for record in records.values()]
 
 
-def _measured(record: GenerationRecord, records: Mapping[str, GenerationRecord]) -> MeasuredTraining:
+def _epoch_seconds(store: Store, record: GenerationRecord) -> float:
+    """The usual duration of an epoch: the first one of a compiled training also compiled."""
+    if record.compiled_epochs:
+        try:
+            return median(report.seconds for report in store.history(record.id))
+        except StoreError:
+            pass  # the next run notices and repairs what is damaged
+    return record.training_seconds / record.trained.recipe.epochs
+
+
+def _measured(record: GenerationRecord, records: Mapping[str, GenerationRecord], seconds: float) -> MeasuredTraining:
     trained = record.trained
     teacher: NetworkSpec | None = None
     if trained.teacher is not None:
         # A teacher whose record is gone was, as nearly always, a network like its student.
         teacher = records[trained.teacher].trained.network if trained.teacher in records else trained.network
     device: Device = "cpu" if record.device.endswith("CPU") else "gpu"
-    return MeasuredTraining(trained, teacher, device, record.training_seconds / trained.recipe.epochs)
+    return MeasuredTraining(trained, teacher, device, seconds)
 
 
 def _readable(store: Store, generation_id: str) -> GenerationRecord | None:

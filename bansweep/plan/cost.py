@@ -12,7 +12,7 @@ from bansweep.plan.generation import Generation
 from bansweep.plan.gpu_time import gpu_seconds
 from bansweep.plan.plan import Plan
 from bansweep.plan.workload import GIGABYTE, DataSize, TeacherRoom, Work, stored_bytes, training_work
-from bansweep.spec.networks import NetworkSpec, is_language_model
+from bansweep.spec.networks import NetworkSpec
 from bansweep.spec.resources import Precision, Resources
 
 Device = Literal["gpu", "cpu"]
@@ -55,9 +55,11 @@ class Placement:
 
     def seconds(self, work: Work, precision: Precision) -> float:
         """How long a part of a training takes on the devices together."""
+        in_precision = work.operations - work.fp32_operations
+        arithmetic_s = in_precision / self.rate(precision) + work.fp32_operations / self.rate("fp32")
         if self.device == "cpu":
-            return work.operations / (self.rate(precision) * self.devices)
-        return gpu_seconds(work, operations_a_second=self.rate(precision), gpus=self.devices, compiled=self.compiled)
+            return arithmetic_s / self.devices
+        return gpu_seconds(work, arithmetic_s=arithmetic_s, gpus=self.devices, compiled=self.compiled)
 
     def rate(self, precision: Precision) -> float:
         """Multiply-adds a second of one of the devices."""
@@ -161,10 +163,7 @@ def estimates(
 def bf16_share(
     plan: Plan, epochs_done: Mapping[str, int], placement: Placement, *, data: DataSize | None, room: TeacherRoom
 ) -> float | None:
-    """The time in bf16 over that in fp32, both estimated, of all that `epochs_done` has; None where it is unknown, and
-    for language models, whose recurrence is computed in fp32 in either precision."""
-    if any(is_language_model(plan.generations[generation_id].network) for generation_id in epochs_done):
-        return None
+    """The time in bf16 over that in fp32, both estimated, of all that `epochs_done` has; None where it is unknown."""
 
     def device_hours(precision: Precision) -> float | None:
         known = estimates(plan, epochs_done, placement, data=data, room=room, precision=precision)

@@ -25,11 +25,11 @@ _KERNELS_OF_A_TIME_STEP = 4
 _FORWARD = 1 / 3
 
 
-def gpu_seconds(work: Work, *, operations_a_second: float, gpus: float, compiled: bool) -> float:
+def gpu_seconds(work: Work, *, arithmetic_s: float, gpus: float, compiled: bool) -> float:
     """Seconds that `work` takes on `gpus` GPUs: a part of one, or one for each of several workers.
 
-    `operations_a_second` are the multiply-adds of one GPU. Workers share the arithmetic of a batch, but each launches
-    the kernels of all layers. Processes that share a GPU launch side by side, but their kernels run in turn.
+    `arithmetic_s` is the duration of its arithmetic on one GPU. Workers share the arithmetic of a batch, but each
+    launches the kernels of all layers. Processes that share a GPU launch side by side, but their kernels run in turn.
     """
     share = min(1.0, gpus)
     passes = 1.0 if work.trains else _FORWARD
@@ -37,4 +37,4 @@ def gpu_seconds(work: Work, *, operations_a_second: float, gpus: float, compiled
     time_step_kernels = work.time_steps * _KERNELS_OF_A_TIME_STEP
     launching = LAUNCH_S * passes * (work.layers * launches_of_a_layer + time_step_kernels)
     running = _SMALLEST_KERNEL_S * passes * (work.layers * _KERNELS_OF_A_LAYER + time_step_kernels)
-    return max(work.operations / (operations_a_second * gpus), launching, running / share)
+    return max(arithmetic_s / gpus, launching, running / share)

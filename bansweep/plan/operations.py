@@ -59,13 +59,15 @@ class NetworkSize:
     """`operations` are multiply-adds of a forward pass for one image or token; `parameters` what is learnt.
 
     `layers` counts convolutions, normalisations and linear layers, each of which takes kernels of its own for a batch;
-    `recurrent_layers` counts LSTM layers, which take theirs for each time step.
+    `recurrent_layers` counts LSTM layers, which take theirs for each time step. They compute `recurrent_operations` of
+    the operations, in fp32 whatever the precision (`networks/language_model.py`).
     """
 
     operations: int = 0
     parameters: int = 0
     layers: int = 0
     recurrent_layers: int = 0
+    recurrent_operations: int = 0
 
     def __add__(self, other: NetworkSize) -> NetworkSize:
         return NetworkSize(
@@ -73,6 +75,7 @@ class NetworkSize:
             self.parameters + other.parameters,
             self.layers + other.layers,
             self.recurrent_layers + other.recurrent_layers,
+            self.recurrent_operations + other.recurrent_operations,
         )
 
 
@@ -229,7 +232,7 @@ def _spelling_network(spec: CnnLstm, vocabulary: Vocabulary) -> NetworkSize:
 def _lstm_layer(inputs: int, units: int) -> NetworkSize:
     """Four gates, each from the layer's input and from its own hidden state; PyTorch's have two biases each."""
     weights = 4 * units * (inputs + units)
-    return NetworkSize(weights, weights + 2 * 4 * units, recurrent_layers=1)
+    return NetworkSize(weights, weights + 2 * 4 * units, recurrent_layers=1, recurrent_operations=weights)
 
 
 def _convolution(inputs: int, outputs: int, grid: _Grid, *, kernel: int) -> NetworkSize:
@@ -248,7 +251,11 @@ def _normalisation(channels: int) -> NetworkSize:
 
 def _times(number: int, size: NetworkSize) -> NetworkSize:
     return NetworkSize(
-        number * size.operations, number * size.parameters, number * size.layers, number * size.recurrent_layers
+        number * size.operations,
+        number * size.parameters,
+        number * size.layers,
+        number * size.recurrent_layers,
+        number * size.recurrent_operations,
     )
 
 

@@ -51,9 +51,9 @@ class TeacherRoom:
 class Work:
     """A part of a training whose batches are all computed in the same way.
 
-    `operations`: multiply-adds in all. `layers` and `time_steps`: how often a layer, and a time step of a recurrent
-    layer, is computed for a batch. `trains`: backward and update follow each forward pass. `compilable`: torch.compile
-    applies where it is on.
+    `operations`: multiply-adds in all, of which `fp32_operations` are in fp32 whatever the precision. `layers` and
+    `time_steps`: how often a layer, and a time step of a recurrent layer, is computed for a batch. `trains`: backward
+    and update follow each forward pass. `compilable`: torch.compile applies where it is on.
     """
 
     operations: int
@@ -61,6 +61,7 @@ class Work:
     time_steps: int = 0
     trains: bool = False
     compilable: bool = False
+    fp32_operations: int = 0
 
 
 def training_operations(
@@ -124,6 +125,7 @@ def _text_work(size: NetworkSize, tokens: int, *, time_steps: float, window: int
         layers=ceil(time_steps / window) * size.layers,
         time_steps=ceil(time_steps) * size.recurrent_layers,
         trains=trains,
+        fp32_operations=passes * tokens * size.recurrent_operations,
     )
 
 

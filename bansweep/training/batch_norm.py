@@ -95,8 +95,12 @@ class GlobalBatchNorm3d(_OverWorkers, nn.BatchNorm3d):
     """nn.BatchNorm3d over all workers."""
 
 
-class GlobalBatchNorm(_OverWorkers, nn.SyncBatchNorm):
-    """nn.SyncBatchNorm over all workers, on any device."""
+class GlobalBatchNorm(_OverWorkers, _BatchNorm):
+    """nn.SyncBatchNorm over all workers, on any device. Does not extend it: DDP refuses every SyncBatchNorm on CPUs."""
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        if input.dim() < 2:
+            raise ValueError(f"expected at least 2D input (got {input.dim()}D input)")
 
 
 class LocalSyncBatchNorm(nn.SyncBatchNorm):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 
@@ -48,7 +49,10 @@ def cause_of(error: Exception) -> str:
     inner = unwrapped(error)
     text = str(inner)
     if _NO_COMPILER.search(text):
-        return "no C compiler was found"
+        # Triton's kernels need a C compiler, inductor's for CPUs a C++ compiler.
+        language, variable = ("C", "CC") if "C compiler" in text else ("C++", "CXX")
+        named = os.environ.get(variable)
+        return f"no {language} compiler was found" + (f" ({variable} is {named})" if named else "")
     if _c_compiler_failed(error) and (found := _COMPILER_ERROR.search(text)) is not None:
         return f"the C compiler failed with {found[0]}"[:_LONGEST_CAUSE]
     first = next((line.strip() for line in text.splitlines() if line.strip()), "")

@@ -15,6 +15,7 @@ from made_up_generation import publish_made_up
 from typer.testing import CliRunner, Result
 
 from bansweep.cli.app import app
+from bansweep.plan.events import EpochReport
 from bansweep.store.store import Store
 
 ROOT = Path(__file__).parents[2]
@@ -130,6 +131,20 @@ def test_plan_estimates_by_measured_times(sweep_file: Path, tmp_path: Path) -> N
     (other / "generation.json").write_text(record.read_text()[:-9])
     assert cost_of(*arguments) == cost, "what is damaged says nothing"
     assert "estimated" not in invoke("plan", *arguments, "--only", "teacher").stdout
+
+
+def test_plan_does_not_count_compiling_in_every_epoch(sweep_file: Path, tmp_path: Path) -> None:
+    graph = plan_of(sweep_file)
+    teacher = graph.generations[ids_of(graph)["teacher"]]
+    epochs = teacher.recipe.epochs
+    compiled, uncompiled = Store(tmp_path / "compiled"), Store(tmp_path / "uncompiled")
+    seconds = [900.0, *[10.0] * (epochs - 1)]
+    history = [EpochReport(one + 1, epochs, took, 0.0, {}) for one, took in enumerate(seconds)]
+    measured = {"device": "x86_64 CPU", "history": history}
+    publish_made_up(compiled, teacher, training_seconds=sum(seconds), compiled_epochs=epochs, **measured)
+    publish_made_up(uncompiled, teacher, training_seconds=10.0 * epochs, compiled_epochs=0, **measured)
+    of_compiled, of_uncompiled = (cost_of(sweep_file, "--store", one.directory) for one in (compiled, uncompiled))
+    assert of_compiled["hours"] == of_uncompiled["hours"]
 
 
 def test_plan_says_what_it_cannot_know(sweep_file: Path, tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def test_without_a_compiler_it_trains_uncompiled_and_says_so(before: int, tmp_pa
         begin(one, compiled_epochs=before)
     record, [(failure, compiled_epochs)] = trained(one)
     assert failure is not None
-    assert failure.cause == "no C compiler was found"
+    assert failure.cause == "no C++ compiler was found"
     assert not failure.of_network
     assert record.compiled_epochs == compiled_epochs == before
 

@@ -26,7 +26,7 @@ def test_it_is_trained_and_the_user_warned_once(workers: int, start: Command, tm
     assert len(warnings) == 1, messages
     assert warnings[0].startswith("warning   torch.compile does not work on ")
     assert warnings[0].endswith(
-        ": no C compiler was found; generations train uncompiled (slower). "
+        ": no C++ compiler was found (CXX is /nonexistent/g++); generations train uncompiled (slower). "
         "Install gcc, g++ and the headers of C and Python on the nodes, or set resources.compile: false"
     )
     store = Store(tmp_path / "store")

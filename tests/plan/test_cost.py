@@ -22,7 +22,7 @@ from bansweep.plan.expand import expand
 from bansweep.plan.generation import DataIdentity, Generation
 from bansweep.plan.operations import Images, Vocabulary, network_size
 from bansweep.plan.plan import Plan
-from bansweep.plan.workload import DataSize, TeacherRoom, stored_bytes, training_operations
+from bansweep.plan.workload import DataSize, TeacherRoom, Work, stored_bytes, training_operations
 from bansweep.spec.networks import Lstm, network_from_name
 from bansweep.spec.reading import parse_sweep
 from bansweep.spec.resources import Resources
@@ -184,9 +184,17 @@ def test_bf16_saves_arithmetic_and_no_launches() -> None:
     assert small == pytest.approx(1.0)
     assert large == pytest.approx(8.5 / 125)
     text = DataSize(Vocabulary(words=200, characters=26, longest=5), training=1003, evaluation=50, test=70)
-    assert share(plan_of(text=TEXT), text) is None, "its recurrence stays in fp32"
+    assert share(plan_of(text=TEXT), text) == pytest.approx(1.0), "small, too"
     unknown = plan_of()
     assert bf16_share(unknown, dict.fromkeys(unknown.generations, 0), ONE_GPU, data=None, room=NO_ROOM) is None
+
+
+def test_recurrence_takes_as_long_in_bf16_as_in_fp32() -> None:
+    """One second of it, and as many other operations as a GPU computes in 2 s in bf16 (125e12 a second)."""
+    work = Work(operations=int(8.5e12 + 250e12), layers=1, fp32_operations=int(8.5e12))
+    assert ONE_GPU.seconds(work, "bf16") == pytest.approx(3.0)
+    assert ONE_GPU.seconds(work, "fp32") == pytest.approx(1.0 + 250 / 8.5)
+    assert ONE_CORE.seconds(work, "bf16") == pytest.approx(8.5e12 / 25e9 + 250e12 / 50e9)
 
 
 def test_finished_epochs_cost_nothing_more() -> None:

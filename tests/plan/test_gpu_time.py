@@ -20,7 +20,7 @@ def step_of(name: str) -> Work:
 
 
 def seconds(work: Work, *, gpus: float = 1.0, compiled: bool = True) -> float:
-    return gpu_seconds(work, operations_a_second=RATE, gpus=gpus, compiled=compiled)
+    return gpu_seconds(work, arithmetic_s=work.operations / RATE, gpus=gpus, compiled=compiled)
 
 
 def test_a_small_networks_step_takes_what_is_expected_of_it() -> None:

@@ -40,7 +40,10 @@ def built(spec: ImageNetworkSpec, images: Images) -> NetworkSize:
 def built_language_model(spec: LanguageNetworkSpec, words: list[str]) -> NetworkSize:
     with torch.device("meta"):
         model = build_language_model(spec, vocabulary=words)
-    return NetworkSize(count_operations_of_token(model), count_parameters(model), *layers_of(model))
+    recurrent = [one for one in model.modules() if isinstance(one, nn.LSTM)]
+    # A token takes one multiply-add for each weight of an LSTM.
+    in_fp32 = sum(weight.numel() for one in recurrent for name, weight in one.named_parameters() if "weight" in name)
+    return NetworkSize(count_operations_of_token(model), count_parameters(model), *layers_of(model), in_fp32)
 
 
 def layers_of(network: nn.Module) -> tuple[int, int]:

@@ -23,7 +23,7 @@ from bansweep.training.batch_norm import (
     GlobalBatchNorm3d,
     with_global_batch_norm,
 )
-from bansweep.training.workers import Workers
+from bansweep.training.workers import Workers, distributed
 
 CPU = torch.device("cpu")
 STEPS = 3
@@ -44,6 +44,27 @@ def sync_batch_norm_alone(workers: Workers) -> list[Any]:
     layer = with_global_batch_norm(nn.Sequential(nn.SyncBatchNorm(3)), workers, CPU)
     output = layer(torch.randn(7, 3, 4, 2, generator=torch.Generator().manual_seed(0)))
     return [output.tolist(), layer[0].running_var.tolist()]
+
+
+def gradients_below_ddp(workers: Workers, compiled: bool) -> list[Any]:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.SyncBatchNorm(4)).double()
+    network = with_global_batch_norm(network, workers, CPU, compiled=compiled)
+    images_BKHW = torch.randn(6, 3, 5, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    module = distributed(network, workers, CPU)
+    (module(workers.share(images_BKHW)).pow(3).sum() * workers.size).backward()
+    return [parameter.grad.tolist() for parameter in network.parameters() if parameter.grad is not None]
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_ddp_takes_a_network_with_sync_batch_norm_on_cpus(compiled: bool) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).double()
+    images_BKHW = torch.randn(6, 3, 5, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    network(images_BKHW).pow(3).sum().backward()
+    expected = [parameter.grad.tolist() for parameter in network.parameters() if parameter.grad is not None]
+    for found in in_group(2, gradients_below_ddp, compiled):
+        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
 
 
 def test_sync_batch_norm_of_a_worker_that_is_alone_is_batch_norm() -> None:

@@ -241,12 +241,12 @@ def test_with_a_compiler_it_works_in_this_process_and_in_the_cache_folder(tmp_pa
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700, "what lies there is executed"
 
 
-@pytest.mark.parametrize("missing", ["CXX", "PATH"])
-def test_without_a_compiler_the_cause_and_the_remedy_are_known(missing: str, tmp_path: Path) -> None:
-    first, *_ = probe(**{missing: str(tmp_path / "nowhere")})
+@pytest.mark.parametrize(("missing", "named"), [("CXX", " (CXX is /nowhere)"), ("PATH", "")])
+def test_without_a_compiler_the_cause_and_the_remedy_are_known(missing: str, named: str) -> None:
+    first, *_ = probe(**{missing: "/nowhere"})
     assert first == str(
         (
-            "no C compiler was found",
+            f"no C++ compiler was found{named}",
             "Install gcc, g++ and the headers of C and Python on the nodes, or set resources.compile: false",
         )
     )
@@ -277,7 +277,7 @@ def test_nodes_with_other_cpus_have_a_cache_of_their_own(tmp_path: Path, monkeyp
 
 @pytest.mark.slow
 def test_workers_agree_where_one_of_them_cannot_compile() -> None:
-    assert in_group(2, _failure_of_some) == ["no C compiler was found"] * 2
+    assert in_group(2, _failure_of_some) == ["no C++ compiler was found (CXX is /nonexistent)"] * 2
 
 
 @pytest.mark.parametrize("unusable", ["a file", "others may write", "of the user's own"])

@@ -52,12 +52,19 @@ def test_dynamo_inductor_and_c_compilers_are(error: Exception) -> None:
     ("error", "cause", "installs"),
     [
         (by_dynamo(CPP), "the C compiler failed with fatal error: Python.h: No such file or directory", True),
-        (RuntimeError("Failed to find C compiler. Please specify via CC"), "no C compiler was found", True),
+        (
+            RuntimeError("Failed to find C compiler. Please specify via CC"),
+            "no C compiler was found (CC is cc-9)",
+            True,
+        ),
+        (by_dynamo(RuntimeError("Compiler: g++ is not found.")), "no C++ compiler was found", True),
         (by_dynamo(TRITONS_CC), "CalledProcessError: Command '['/usr/bin/gcc', 'main.c']' returned non-zero", True),
         (by_dynamo(RuntimeError("error: Triton needs a newer GPU")), "RuntimeError: error: Triton needs", False),
     ],
 )
-def test_cause_and_remedy(error: Exception, cause: str, installs: bool) -> None:
+def test_cause_and_remedy(error: Exception, cause: str, installs: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", "cc-9")
+    monkeypatch.delenv("CXX", raising=False)
     assert cause_of(error).startswith(cause)
     assert ("Install gcc" in remedy_for(error)) is installs
     assert "resources.compile: false" in remedy_for(error)

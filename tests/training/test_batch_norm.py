@@ -27,6 +27,14 @@ from bansweep.training.workers import Workers, distributed
 
 CPU = torch.device("cpu")
 STEPS = 3
+
+
+def without_bias(layer: nn.Module) -> nn.Module:
+    """As `bias=False` makes it, which only newer versions of PyTorch know."""
+    layer.register_parameter("bias", None)
+    return layer
+
+
 LAYERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "vectors": (lambda: nn.BatchNorm1d(3), (7, 3)),
     "sequences": (lambda: nn.BatchNorm1d(3, momentum=0.3), (7, 3, 5)),
@@ -34,7 +42,7 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "volumes": (lambda: nn.BatchNorm3d(3, eps=0.1), (7, 3, 2, 2, 3)),
     "mean over all batches": (lambda: nn.BatchNorm2d(3, momentum=None), (7, 3, 4, 2)),
     "without weights": (lambda: nn.BatchNorm2d(3, affine=False), (7, 3, 4, 2)),
-    "without bias": (lambda: nn.BatchNorm2d(3, bias=False), (7, 3, 4, 2)),
+    "without bias": (lambda: without_bias(nn.BatchNorm2d(3)), (7, 3, 4, 2)),
     "one channel": (lambda: nn.BatchNorm2d(1), (7, 1, 4, 2)),
 }
 

@@ -60,7 +60,7 @@ class _NormalisedOverWorkers(torch.autograd.Function):
         ctx.save_for_backward(input, weight_C, mean_C, inverse_std_C, count)
         ctx.has_bias = bias_C is not None
         ctx.mark_non_differentiable(mean_C, variance_C, count)
-        return output.to(input.dtype), mean_C, variance_C, count
+        return _cast(output, input.dtype), mean_C, variance_C, count
 
     @staticmethod
     @once_differentiable
@@ -78,7 +78,7 @@ class _NormalisedOverWorkers(torch.autograd.Function):
         scale_C = inverse_std_C if weight_C is None else inverse_std_C * weight_C
         towards_mean = deviations * _by_channel(mean_product_C * inverse_std_C.square(), input)
         grad_input = (slopes - _by_channel(mean_slope_C, input) - towards_mean) * _by_channel(scale_C, input)
-        return grad_input.to(input.dtype), grad_weight_C, grad_bias_C if ctx.has_bias else None, None
+        return _cast(grad_input, input.dtype), grad_weight_C, grad_bias_C if ctx.has_bias else None, None
 
 
 def _statistics(values: Tensor) -> Tensor:
@@ -108,6 +108,11 @@ def _combined(vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     mean_C = first_C + (counts_W1 * (means_WC - first_C)).sum(0) / count
     squares_C = squares_WC.sum(0) + (counts_W1 * (means_WC - mean_C).square()).sum(0)
     return mean_C, squares_C, count
+
+
+def _cast(values: Tensor, dtype: torch.dtype) -> Tensor:
+    # Compiled by torch 2.11, a result of `to` that is its own input has no gradient.
+    return values if values.dtype == dtype else values.to(dtype)
 
 
 def _at_least_float32(values: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Measures bansweep's training on one GPU in nine minutes.
+"""Measures bansweep's training on one GPU in about nine minutes (`--seconds`).
 
     python benchmarks/gpu.py [--device cuda] [--seconds 540] [--only SECTION...] [--out gpu.jsonl] [--small]
     python benchmarks/gpu.py --table gpu.jsonl

@@ -68,7 +68,7 @@ def precisions(bench: Bench) -> None:
 
 
 def distillation(bench: Bench) -> None:
-    """What a teacher costs a step: kept by view, computed anew, asked in the step."""
+    """Steps with a teacher against steps from labels: logits cached by view, recomputed, or computed in the step."""
     for name in SMALL_NETWORKS if bench.small else ("wrn-28-1", "densenet-90-60"):
         labels = bench.step_times(bench.image_run(name))["step_ms"]
         cases: dict[str, dict[str, Any]] = {

@@ -2,7 +2,7 @@
 
     pytest tests/test_lower_bounds.py -m slow
 
-Needs `python3.12` on the PATH and a package index, and takes about 20 minutes on two cores.
+Needs `python3.12` on the PATH and a package index.
 """
 
 from __future__ import annotations

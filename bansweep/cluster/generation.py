@@ -1,4 +1,4 @@
-"""The doing of a job: the same in a trial's own process and in each worker of a group."""
+"""Runs one training job; identical in a trial process and in every Ray Train worker."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def train_and_publish(
 
 
 def _is_to_be_compiled(job: GenerationJob, progress: Progress | None) -> bool:
-    """As it began; as the job says where it begins now, or where its progress does not say."""
+    """Whether to compile: as the generation began, or by the job if it is new or its progress does not record it."""
     if is_language_model(job.generation.network):
         return False
     if progress is not None and progress.epochs_done == job.generation.recipe.epochs:

@@ -27,8 +27,8 @@ def epoch_report(message: dict[str, Any]) -> EpochReport | None:
 
 
 def uncompiled_message(failure: CompileFailure | None, compiled_epochs: int) -> dict[str, str]:
-    told = {"failure": None if failure is None else dataclasses.asdict(failure), "compiled_epochs": compiled_epochs}
-    return {"uncompiled": json.dumps(told)}
+    fields = {"failure": None if failure is None else dataclasses.asdict(failure), "compiled_epochs": compiled_epochs}
+    return {"uncompiled": json.dumps(fields)}
 
 
 def uncompiled_report(message: dict[str, Any]) -> tuple[CompileFailure | None, int] | None:
@@ -36,5 +36,6 @@ def uncompiled_report(message: dict[str, Any]) -> tuple[CompileFailure | None, i
     text = message.get("uncompiled")
     if text is None:
         return None
-    told = json.loads(text)
-    return None if told["failure"] is None else CompileFailure(**told["failure"]), told["compiled_epochs"]
+    fields = json.loads(text)
+    failure = None if fields["failure"] is None else CompileFailure(**fields["failure"])
+    return failure, fields["compiled_epochs"]

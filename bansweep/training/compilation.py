@@ -233,5 +233,5 @@ def _cpu_digest() -> str:
         lines = _CPUINFO.read_text(errors="replace").partition("\n\n")[0].splitlines()
     except OSError:
         lines = []
-    told = [line for line in lines if line.partition(":")[0].strip() in _CPU_KIND]
-    return hashlib.sha256("\n".join([platform.machine(), *told]).encode()).hexdigest()[:8]
+    described = [line for line in lines if line.partition(":")[0].strip() in _CPU_KIND]
+    return hashlib.sha256("\n".join([platform.machine(), *described]).encode()).hexdigest()[:8]

@@ -1,4 +1,4 @@
-"""What failed when a network was compiled: the compiler, or something else; and what the user can do about it."""
+"""Classifies errors that occur while a network is compiled, and gives their cause and remedy in one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What failed when a network was compiled is told apart by its errors."""
+"""Errors of the compiler are distinguished from errors of memory, devices and user code."""
 
 from __future__ import annotations
 

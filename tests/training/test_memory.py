@@ -121,14 +121,16 @@ def test_other_errors_of_these_libraries_stay_as_they_are(said: str) -> None:
     assert str(caught.value) == said
 
 
-@pytest.mark.parametrize(("fraction", "told"), [(0.2375, True), (1.0, False)])
-def test_a_part_of_a_gpu_could_be_a_larger_one(fraction: float, told: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("fraction", "expected"), [(0.2375, True), (1.0, False)])
+def test_a_part_of_a_gpu_could_be_a_larger_one(
+    fraction: float, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "NVIDIA H100")
     monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda _: fraction)
     with pytest.raises(OutOfMemoryError) as caught, memory_told(torch.device("cuda", 0), "in epoch 3"):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
     assert caught.value.cause.startswith("the memory of NVIDIA H100 ran out in epoch 3")
-    assert ("raise resources.gpus_per_worker" in caught.value.remedy) is told
+    assert ("raise resources.gpus_per_worker" in caught.value.remedy) is expected
 
 
 def test_other_errors_stay_as_they_are() -> None:

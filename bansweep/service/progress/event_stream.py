@@ -123,12 +123,11 @@ def event_document(event: SweepEvent, plan: Plan) -> dict[str, Any]:
         case GenerationElsewhere(_, by):
             return {"event": "generation_elsewhere", **generation, "by": by}
         case GenerationUncompiled(_, failure, compiled_epochs):
-            told = None if failure is None else dataclasses.asdict(failure)
             return {
                 "event": "generation_uncompiled",
                 **generation,
                 "compiled_epochs": compiled_epochs,
-                "failure": told,
+                "failure": None if failure is None else dataclasses.asdict(failure),
             }
         case CandidateStarted(_, candidate, epochs_done):
             return {"event": "candidate_started", **generation, **_candidate(candidate), "epochs_done": epochs_done}

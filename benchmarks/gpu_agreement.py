@@ -16,8 +16,8 @@ import torch.distributed as dist
 import torch.multiprocessing
 from devices import CPU
 from gpu_evidence import Bench, not_compiled
-from random_images import image_network, make_teacher, random_data, student
-from random_text import language_student, random_text
+from random_images import image_network, make_teacher, random_data, student, untrained
+from random_text import random_text
 
 from bansweep.networks.builder import build_language_model
 from bansweep.spec.networks import CnnLstm, LanguageNetworkSpec, Lstm
@@ -107,7 +107,13 @@ def language_run(network: LanguageNetworkSpec, loss: str, device: torch.device) 
         torch.manual_seed(0)
         teacher = build_language_model(network, vocabulary=text.vocabulary).eval().to(device)
         teacher.requires_grad_(requires_grad=False)
-    return LanguageRun(language_student(network, loss, recipe), text, teacher=teacher, device=device, diagnostics=True)
+    return LanguageRun(
+        untrained(network, loss, recipe, data="text", precision="fp32"),
+        text,
+        teacher=teacher,
+        device=device,
+        diagnostics=True,
+    )
 
 
 def trained(run: GenerationRun) -> GenerationRun:

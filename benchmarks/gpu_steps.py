@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from devices import wait_for, wall_seconds
 from gpu_evidence import ALL_VIEWS, CLASSES, ENDLESS, Bench, Row
-from random_images import AskedInTheStep, StepsOnly, image_network
-from random_text import language_student, random_text
+from random_images import AskedInTheStep, StepsOnly, image_network, untrained
+from random_text import random_text
 from torch.profiler import ProfilerActivity, profile
 
 from bansweep.networks.builder import build_language_model, build_network
@@ -94,7 +94,7 @@ def language(bench: Bench) -> None:
         recipe = {**RECIPES[recipe_name], "epochs": ENDLESS}
         text = random_text(recipe["batch_size"] * recipe["window"] * steps, words)
         for loss, memory, disk in (("labels", 0.0, 0.0), ("kd", 1e12, 0.0), ("kd", 0.0, 1e12), ("dkpp", 1e12, 0.0)):
-            generation = language_student(network, loss, recipe, precision="bf16")
+            generation = untrained(network, loss, recipe, data="text", precision="bf16")
             teacher = None
             if loss != "labels":
                 teacher = build_language_model(network, vocabulary=text.vocabulary).eval().to(bench.device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from bansweep.data.resident import ResidentImages
 from bansweep.data.sampling import epoch_order
 from bansweep.networks.builder import build_network
 from bansweep.plan.generation import DataIdentity, Generation
-from bansweep.spec.networks import ImageNetworkSpec, is_language_model, network_from_name
+from bansweep.spec.networks import ImageNetworkSpec, NetworkSpec, is_language_model, network_from_name
 from bansweep.spec.recipes import RECIPES, Augmentation
 from bansweep.training.image_run import ImageRun
 from bansweep.training.snapshot import weights_bytes
@@ -92,15 +93,22 @@ def read(table: TargetTable, images: ResidentImages, seed: int, epoch: int, batc
 
 def student(network: ImageNetworkSpec, loss: str, *, precision: str, batch: int, epochs: int) -> Generation:
     """A generation with SEED, by the paper's recipe."""
+    recipe = {**RECIPES["wide-resnet"], "epochs": epochs, "batch_size": batch}
+    return untrained(network, loss, recipe, data="random", precision=precision)
+
+
+def untrained(network: NetworkSpec, loss: str, recipe: dict[str, Any], *, data: str, precision: str) -> Generation:
+    """A generation with SEED that learns from labels, or from a teacher that its run is given."""
+    taught = loss != "labels"
     return Generation.model_validate(
         {
             "network": network,
             "loss": loss,
-            "recipe": {**RECIPES["wide-resnet"], "epochs": epochs, "batch_size": batch},
-            "data": DataIdentity(kind="random", fingerprint="benchmark"),
+            "recipe": recipe,
+            "data": DataIdentity(kind=data, fingerprint="benchmark"),
             "precision": precision,
             "seed": SEED,
-            "generation_index": 0 if loss == "labels" else 1,
-            "teacher": None if loss == "labels" else "t",
+            "generation_index": int(taught),
+            "teacher": "t" if taught else None,
         }
     )

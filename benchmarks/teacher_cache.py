@@ -19,7 +19,8 @@ import statistics
 
 import torch
 from devices import add_device_option, wall_seconds
-from random_text import language_student, random_text
+from random_images import untrained
+from random_text import random_text
 
 from bansweep.networks.builder import build_language_model
 from bansweep.spec.networks import Lstm
@@ -64,7 +65,7 @@ def measured(units: int, words: int, rounds: int, device: torch.device) -> dict[
     recipe = {**RECIPES["lstm"], "batch_size": STREAMS, "window": WINDOW, "epochs": rounds + 1}
 
     def run(loss: str, memory_bytes: float, disk_bytes: float = 0) -> LanguageRun:
-        generation = language_student(network, loss, recipe)
+        generation = untrained(network, loss, recipe, data="text", precision="fp32")
         given = None if loss == "labels" else teacher
         return LanguageRun(
             generation,

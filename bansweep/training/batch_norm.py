@@ -15,8 +15,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
 from bansweep.errors import TrainingError
+from bansweep.losses.probabilities import at_least_float32
 from bansweep.networks.own_network import OwnNetwork
-from bansweep.training.global_statistics import normalised_over_workers
+from bansweep.training.global_statistics import all_but_channels, by_channel, normalised_over_workers
 from bansweep.training.workers import Workers
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -50,22 +51,21 @@ class _OverWorkers(_Base):
         return output
 
     def _normalised_in_two_sums(self, input: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        values = input if input.dtype == torch.float64 else input.float()
-        across = tuple(dimension for dimension in range(input.ndim) if dimension != 1)
-        shape = (-1, *[1] * (input.ndim - 2))
+        values = at_least_float32(input)
+        across = all_but_channels(values)
         local_count = values.numel() // values.shape[1]
         sums_C = values.sum(dim=across)
         sums_and_count = _sum_over_workers(torch.cat([sums_C, sums_C.new_tensor([local_count])]))
         count = sums_and_count[-1].detach()
         mean_C = sums_and_count[:-1] / count
-        deviations = values - mean_C.view(shape)
+        deviations = values - by_channel(mean_C, values)
         variance_C = _sum_over_workers(deviations.square().sum(dim=across)) / count
         scale_C = torch.rsqrt(variance_C + self.eps)
         if self.weight is not None:
             scale_C = scale_C * self.weight
-        output = deviations * scale_C.view(shape)
+        output = deviations * by_channel(scale_C, values)
         if self.bias is not None:
-            output = output + self.bias.view(shape)
+            output = output + by_channel(self.bias, values)
         return output.to(input.dtype), mean_C, variance_C, count
 
     @torch.no_grad()

@@ -30,6 +30,8 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from bansweep.losses.probabilities import at_least_float32
+
 
 def normalised_over_workers(
     input: Tensor, weight_C: Tensor | None, bias_C: Tensor | None, eps: float
@@ -49,14 +51,14 @@ class _NormalisedOverWorkers(torch.autograd.Function):
     def forward(
         ctx: Any, input: Tensor, weight_C: Tensor | None, bias_C: Tensor | None, eps: float
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        values = _at_least_float32(input)
+        values = at_least_float32(input)
         mean_C, squares_C, count = _combined(_gathered(_statistics(values)))
         variance_C = squares_C / count
         inverse_std_C = torch.rsqrt(variance_C + eps)
         scale_C = inverse_std_C if weight_C is None else inverse_std_C * weight_C
-        output = (values - _by_channel(mean_C, values)) * _by_channel(scale_C, values)
+        output = (values - by_channel(mean_C, values)) * by_channel(scale_C, values)
         if bias_C is not None:
-            output = output + _by_channel(bias_C, values)
+            output = output + by_channel(bias_C, values)
         ctx.save_for_backward(input, weight_C, mean_C, inverse_std_C, count)
         ctx.has_bias = bias_C is not None
         ctx.mark_non_differentiable(mean_C, variance_C, count)
@@ -66,9 +68,9 @@ class _NormalisedOverWorkers(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None, None]:
         input, weight_C, mean_C, inverse_std_C, count = ctx.saved_tensors
-        slopes = _at_least_float32(grad)
-        deviations = _at_least_float32(input) - _by_channel(mean_C, input)
-        across = _all_but_channels(input)
+        slopes = at_least_float32(grad)
+        deviations = at_least_float32(input) - by_channel(mean_C, input)
+        across = all_but_channels(input)
         share_2C = torch.cat([slopes.sum(across), (slopes * deviations).sum(across)])
         grad_bias_C, share_C = share_2C.chunk(2)
         grad_weight_C = None if weight_C is None else share_C * inverse_std_C
@@ -76,8 +78,8 @@ class _NormalisedOverWorkers(torch.autograd.Function):
         dist.all_reduce(total_2C)
         mean_slope_C, mean_product_C = (total_2C / count).chunk(2)
         scale_C = inverse_std_C if weight_C is None else inverse_std_C * weight_C
-        towards_mean = deviations * _by_channel(mean_product_C * inverse_std_C.square(), input)
-        grad_input = (slopes - _by_channel(mean_slope_C, input) - towards_mean) * _by_channel(scale_C, input)
+        towards_mean = deviations * by_channel(mean_product_C * inverse_std_C.square(), input)
+        grad_input = (slopes - by_channel(mean_slope_C, input) - towards_mean) * by_channel(scale_C, input)
         return _cast(grad_input, input.dtype), grad_weight_C, grad_bias_C if ctx.has_bias else None, None
 
 
@@ -87,7 +89,7 @@ def _statistics(values: Tensor) -> Tensor:
     count = values.numel() // channels  # known here, without asking the device
     if count == 0:
         return values.new_zeros(1 + 2 * channels)
-    variance_C, mean_C = torch.var_mean(values, _all_but_channels(values), correction=0)
+    variance_C, mean_C = torch.var_mean(values, all_but_channels(values), correction=0)
     return torch.cat([mean_C.new_full((1,), count), mean_C, variance_C * count])
 
 
@@ -115,14 +117,11 @@ def _cast(values: Tensor, dtype: torch.dtype) -> Tensor:
     return values if values.dtype == dtype else values.to(dtype)
 
 
-def _at_least_float32(values: Tensor) -> Tensor:
-    return values if values.dtype == torch.float64 else values.float()
-
-
-def _all_but_channels(values: Tensor) -> list[int]:
+def all_but_channels(values: Tensor) -> list[int]:
+    """The dimensions of `values` (B, C, ...) but for C."""
     return [dimension for dimension in range(values.ndim) if dimension != 1]
 
 
-def _by_channel(vector_C: Tensor, values: Tensor) -> Tensor:
+def by_channel(vector_C: Tensor, values: Tensor) -> Tensor:
     """The vector with a shape that broadcasts along the channels of `values` (B, C, ...)."""
     return vector_C.view(-1, *[1] * (values.ndim - 2))

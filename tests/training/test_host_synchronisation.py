@@ -105,6 +105,21 @@ def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(permutation_keys, "BYTES_AT_A_TIME", 3 * BATCH * CLASSES * 4)
 
 
+def make_generation(network: Any, loss: Any, recipe: dict[str, Any], *, data: str) -> Generation:
+    return Generation.model_validate(
+        {
+            "network": network,
+            "loss": loss,
+            "recipe": recipe,
+            "data": DataIdentity(kind=data, fingerprint="f"),
+            "precision": "fp32",
+            "seed": 1,
+            "generation_index": 0 if loss == "labels" else 1,
+            "teacher": None if loss == "labels" else "t",
+        }
+    )
+
+
 def image_run(loss: Any, steps: int, device: torch.device, room: dict[str, float]) -> tuple[ImageRun, TargetTable]:
     random = np.random.default_rng(0)
 
@@ -126,17 +141,11 @@ def image_run(loss: Any, steps: int, device: torch.device, room: dict[str, float
         memory_bytes=room.get("memory", 0),
         disk_bytes=room.get("disk", 0),
     )
-    generation = Generation.model_validate(
-        {
-            "network": NETWORK,
-            "loss": loss,
-            "recipe": {**RECIPES["wide-resnet"], "epochs": EPOCHS, "batch_size": BATCH, "augmentation": CROPS},
-            "data": DataIdentity(kind="random", fingerprint="f"),
-            "precision": "fp32",
-            "seed": 1,
-            "generation_index": 0 if loss == "labels" else 1,
-            "teacher": None if loss == "labels" else "t",
-        }
+    generation = make_generation(
+        NETWORK,
+        loss,
+        {**RECIPES["wide-resnet"], "epochs": EPOCHS, "batch_size": BATCH, "augmentation": CROPS},
+        data="random",
     )
     learns_from_logits = loss not in ("labels", "kd+activations")
     run = ImageRun(
@@ -210,17 +219,8 @@ def language_run(
     random = np.random.default_rng(0)
     tokens_N = random.integers(0, WORDS, steps * STREAMS * WINDOW, dtype=np.int32)
     text = TextData(tokens_N, tokens_N[:20], tokens_N[:20], VOCABULARY, WORDS - 1)
-    generation = Generation.model_validate(
-        {
-            "network": network,
-            "loss": loss,
-            "recipe": {**RECIPES["lstm"], "batch_size": STREAMS, "window": WINDOW, "epochs": EPOCHS},
-            "data": DataIdentity(kind="text", fingerprint="f"),
-            "precision": "fp32",
-            "seed": 1,
-            "generation_index": 0 if loss == "labels" else 1,
-            "teacher": None if loss == "labels" else "t",
-        }
+    generation = make_generation(
+        network, loss, {**RECIPES["lstm"], "batch_size": STREAMS, "window": WINDOW, "epochs": EPOCHS}, data="text"
     )
     torch.manual_seed(0)
     teacher = build_language_model(network, vocabulary=VOCABULARY).eval().requires_grad_(requires_grad=False)

@@ -51,6 +51,13 @@ class RequestError(BansweepError):
     """What was asked for is wrong; nothing was started."""
 
 
+KeyPath = tuple[str | int, ...]
+"""Where in a sweep file: keys and positions from the top."""
+
+Finding = tuple[KeyPath, str]
+"""A place in a sweep file, and what is wrong there."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing wrong with a sweep file. `line` counts from 1; 0 where there is none."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-KeyPath = tuple[str | int, ...]
+from bansweep.errors import KeyPath
 
 
 class Absent(Enum):

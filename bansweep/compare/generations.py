@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from bansweep.compare.differences import Difference, KeyPath, differences
+from bansweep.compare.differences import Difference, differences
+from bansweep.errors import KeyPath
 from bansweep.plan.generation import Generation
 from bansweep.plan.plan import Cell, Plan
 from bansweep.spec.own_code import with_digests

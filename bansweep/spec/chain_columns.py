@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from bansweep.errors import Finding, KeyPath
 from bansweep.spec.chain import Chain
-from bansweep.spec.document import KeyPath
-from bansweep.spec.references import Finding
 
 
 def chain_problems(sweep: dict[str, Any]) -> Iterator[Finding]:

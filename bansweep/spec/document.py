@@ -16,15 +16,13 @@ from typing import Any
 
 import yaml
 
-from bansweep.errors import Problem, SweepFileError
+from bansweep.errors import KeyPath, Problem, SweepFileError
 from bansweep.regular_file import open_regular
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 32
 MAX_TEXT = 1000
 MAX_PROBLEMS = 20
-
-KeyPath = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bansweep.errors import KeyPath
 from bansweep.spec.data import is_text
-from bansweep.spec.document import KeyPath
 from bansweep.spec.losses import compares_stages
 from bansweep.spec.networks import is_language_model
 from bansweep.spec.recipes import AnyRecipe, LanguageRecipe

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bansweep.spec.document import KeyPath
+from bansweep.errors import KeyPath
 
 MAX_NETWORKS = 500
 MAX_COLUMNS = 20_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bansweep.spec.document import KeyPath
+from bansweep.errors import KeyPath
 from bansweep.spec.losses import compares_stages
 from bansweep.spec.networks import DenseNet, OwnNetwork, StagedNetworkSpec, is_language_model
 from bansweep.spec.sweep import Column, SweepSpec

@@ -15,16 +15,13 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from pydantic import Field, JsonValue
 
+from bansweep.errors import Finding, KeyPath
 from bansweep.regular_file import open_regular
 from bansweep.spec.model import SpecModel, nearest
-
-if TYPE_CHECKING:  # what only describes data reads no YAML
-    from bansweep.spec.document import KeyPath
-    from bansweep.spec.references import Finding
 
 KIND: Final = "python"
 MAX_BYTES = 128 * 1024

@@ -10,14 +10,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bansweep.errors import Problem, SweepFileError
+from bansweep.errors import Finding, KeyPath, Problem, SweepFileError
 from bansweep.spec.chain_columns import chain_problems, chains_are_valid, said_of_chains, with_chains
-from bansweep.spec.document import Document, KeyPath, key_text, parse_document, parse_value, read_document, refusal
+from bansweep.spec.document import Document, key_text, parse_document, parse_value, read_document, refusal
 from bansweep.spec.kinds import kind_problems
 from bansweep.spec.limits import size_problems
 from bansweep.spec.matching import matching_problems
 from bansweep.spec.own_code import with_code
-from bansweep.spec.references import Finding, reference_problems
+from bansweep.spec.references import reference_problems
 from bansweep.spec.searching import search_problems
 from bansweep.spec.sweep import SweepSpec
 

@@ -9,14 +9,12 @@ from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from bansweep.spec.document import KeyPath
+from bansweep.errors import Finding, KeyPath
 from bansweep.spec.losses import TAUGHT_KINDS
 from bansweep.spec.model import nearest
 from bansweep.spec.sweep import Row, named_row
 
 PAPER_TABLES = ("table1", "table2", "table3", "table4", "table5", "table6")
-
-Finding = tuple[KeyPath, str]
 
 
 def reference_problems(sweep: Mapping[str, Any]) -> Iterator[Finding]:

@@ -15,10 +15,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bansweep.api.result import SweepResult
-    from bansweep.api.running import run
-    from bansweep.api.sweep import Sweep, load_sweep
     from bansweep.errors import BansweepError
+    from bansweep.service.api import Sweep, SweepResult, load_sweep, run
 
 __version__ = "0.1.0"
 
@@ -34,19 +32,19 @@ if not TYPE_CHECKING:  # or every misspelt name would have a type
 
                 return BansweepError
             case "Sweep":
-                from bansweep.api.sweep import Sweep
+                from bansweep.service.api import Sweep
 
                 return Sweep
             case "SweepResult":
-                from bansweep.api.result import SweepResult
+                from bansweep.service.api import SweepResult
 
                 return SweepResult
             case "load_sweep":
-                from bansweep.api.sweep import load_sweep
+                from bansweep.service.api import load_sweep
 
                 return load_sweep
             case "run":
-                from bansweep.api.running import run
+                from bansweep.service.api import run
 
                 return run
             case _:

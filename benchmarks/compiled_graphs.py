@@ -26,9 +26,9 @@ import torch.distributed as dist
 import torch.multiprocessing
 from random_images import CPU, image_network
 
-from bansweep.networks.builder import build_network
+from bansweep.networks.build import build_network
 from bansweep.training.batch_norm import with_global_batch_norm
-from bansweep.training.forward import training_forward
+from bansweep.training.image_run import training_forward
 from bansweep.training.workers import ALONE, Workers
 
 NETWORKS = ["wrn-28-1", "wrn-28-10", "densenet-40-12", "densenet-90-60"]

@@ -45,13 +45,11 @@ def open_data(spec: dict[str, Any], fingerprint: str, device_name: str) -> None:
     import torch
     from devices import available_device, wait_for
 
-    from bansweep.data.augmentation import draw_views
-    from bansweep.data.images import load_images
+    from bansweep.config.data import is_text
+    from bansweep.config.recipes import Augmentation
+    from bansweep.data.augmentation import draw_views, epoch_order
+    from bansweep.data.datasets import load_images, load_text
     from bansweep.data.resident import ResidentImages
-    from bansweep.data.sampling import epoch_order
-    from bansweep.data.text import load_text
-    from bansweep.spec.data import is_text
-    from bansweep.spec.recipes import Augmentation
     from bansweep.training.token_streams import TokenStreams
     from bansweep.training.workers import ALONE
 
@@ -92,7 +90,7 @@ def open_data(spec: dict[str, Any], fingerprint: str, device_name: str) -> None:
 def parsed(spec: dict[str, Any]) -> Any:
     from pydantic import TypeAdapter
 
-    from bansweep.spec.data import DataSpec
+    from bansweep.config.data import DataSpec
 
     return TypeAdapter(DataSpec).validate_python(spec)
 

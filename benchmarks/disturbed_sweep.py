@@ -12,9 +12,9 @@ from pathlib import Path
 
 from commands import start
 
+from bansweep.config.reading import read_sweep
 from bansweep.data.fingerprint import data_identity
-from bansweep.plan.expand import expand
-from bansweep.spec.reading import read_sweep
+from bansweep.graph.expand import expand
 from bansweep.store.store import Store
 
 PATIENCE_S = 300.0

@@ -29,11 +29,11 @@ from faulty_proxy import FaultyProxy
 from made_up_sweep import EPOCHS, expected_points, live_events, made_up_history, publish_made_up
 from mlflow_server import MlflowServer, held_runs, parent_runs
 
+from bansweep.config.reading import read_sweep
 from bansweep.data.fingerprint import data_identity
-from bansweep.plan.expand import expand
-from bansweep.plan.plan import Plan
+from bansweep.graph.expand import expand
+from bansweep.graph.plan import Plan
 from bansweep.service.tracking import finished_generations, tracker_of
-from bansweep.spec.reading import read_sweep
 from bansweep.store.store import Store
 
 TIMEOUT_S = 4.0  # of a sweep's end

@@ -19,9 +19,9 @@ from gpu_evidence import Bench, not_compiled
 from random_images import image_network, make_teacher, random_data, student, untrained
 from random_text import random_text
 
-from bansweep.networks.builder import build_language_model
-from bansweep.spec.networks import CnnLstm, LanguageNetworkSpec, Lstm
-from bansweep.spec.recipes import RECIPES
+from bansweep.config.networks import CnnLstm, LanguageNetworkSpec, Lstm
+from bansweep.config.recipes import RECIPES
+from bansweep.networks.build import build_language_model
 from bansweep.training.generation_run import GenerationRun
 from bansweep.training.image_run import ImageRun
 from bansweep.training.language_run import LanguageRun

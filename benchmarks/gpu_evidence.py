@@ -12,7 +12,7 @@ import torch
 from devices import wall_seconds
 from random_images import StepsOnly, image_network, make_table, make_teacher, random_data, student
 
-from bansweep.plan.events import CompileFailure
+from bansweep.graph.events import CompileFailure
 from bansweep.training.generation_run import GenerationRun
 from bansweep.training.image_run import ImageRun
 

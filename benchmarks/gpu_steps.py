@@ -13,10 +13,10 @@ from random_images import AskedInTheStep, StepsOnly, image_network, untrained
 from random_text import random_text
 from torch.profiler import ProfilerActivity, profile
 
-from bansweep.networks.builder import build_language_model, build_network
-from bansweep.networks.operations import count_operations
-from bansweep.spec.networks import CnnLstm, LanguageNetworkSpec, Lstm
-from bansweep.spec.recipes import RECIPES
+from bansweep.config.networks import CnnLstm, LanguageNetworkSpec, Lstm
+from bansweep.config.recipes import RECIPES
+from bansweep.networks.build import build_language_model, build_network
+from bansweep.networks.counting import count_operations
 from bansweep.training.generation_run import GenerationRun
 from bansweep.training.language_run import LanguageRun
 from bansweep.training.precision import use_exact_arithmetic

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bansweep.plan.events import EpochFinished, EpochReport, GenerationFinished, GenerationStarted, SweepEvent
-from bansweep.plan.plan import Plan
-from bansweep.store.predictions import Predictions
+from bansweep.graph.events import EpochFinished, EpochReport, GenerationFinished, GenerationStarted, SweepEvent
+from bansweep.graph.plan import Plan
+from bansweep.store.parquet_tables import Predictions
 from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store
 from bansweep.tracking.protocol import FinishedGeneration

@@ -35,12 +35,12 @@ import torch
 from devices import add_device_option, busy_seconds
 from torch.profiler import ProfilerActivity, profile
 
-from bansweep.networks.builder import build_network
-from bansweep.networks.staged import StagedNetwork
-from bansweep.spec.losses import LabelsLoss
-from bansweep.spec.networks import ImageNetworkSpec, is_language_model, network_from_name
-from bansweep.spec.recipes import RECIPES, Recipe
-from bansweep.training.forward import training_forward
+from bansweep.config.losses import LabelsLoss
+from bansweep.config.networks import ImageNetworkSpec, is_language_model, network_from_name
+from bansweep.config.recipes import RECIPES, Recipe
+from bansweep.networks.build import build_network
+from bansweep.networks.image_network import StagedNetwork
+from bansweep.training.image_run import training_forward
 from bansweep.training.optimizer import build_optimizer
 from bansweep.training.precision import use_exact_arithmetic
 from bansweep.training.step import TrainingStep

@@ -25,12 +25,12 @@ from typing import Any
 from commands import add_sweep_device_option, sweep_device_settings
 
 from bansweep.cluster.sweep_run import run_sweep
+from bansweep.config.reading import parse_sweep
+from bansweep.config.sweep import SweepSpec
 from bansweep.data.fingerprint import data_identity
 from bansweep.data.prepare import prepare
-from bansweep.plan.events import GenerationFailed, GenerationFinished, SweepEvent
-from bansweep.plan.expand import expand
-from bansweep.spec.reading import parse_sweep
-from bansweep.spec.sweep import SweepSpec
+from bansweep.graph.events import GenerationFailed, GenerationFinished, SweepEvent
+from bansweep.graph.expand import expand
 from bansweep.store.store import Store
 
 # Training images (None: all 1,437) and epochs.

@@ -10,14 +10,13 @@ import torch
 from devices import CPU
 from torch import Tensor
 
-from bansweep.data.augmentation import Views, draw_views
-from bansweep.data.images import ImageData, ImageSplit
+from bansweep.config.networks import ImageNetworkSpec, NetworkSpec, is_language_model, network_from_name
+from bansweep.config.recipes import RECIPES, Augmentation
+from bansweep.data.augmentation import Views, draw_views, epoch_order
+from bansweep.data.datasets import ImageData, ImageSplit
 from bansweep.data.resident import ResidentImages
-from bansweep.data.sampling import epoch_order
-from bansweep.networks.builder import build_network
-from bansweep.plan.generation import DataIdentity, Generation
-from bansweep.spec.networks import ImageNetworkSpec, NetworkSpec, is_language_model, network_from_name
-from bansweep.spec.recipes import RECIPES, Augmentation
+from bansweep.graph.generation import DataIdentity, Generation
+from bansweep.networks.build import build_network
 from bansweep.training.image_run import ImageRun
 from bansweep.training.snapshot import weights_bytes
 from bansweep.training.target_table import TargetTable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bansweep.data.text import TextData
+from bansweep.data.datasets import TextData
 
 
 def random_text(tokens: int, words: int, *, held_out: int = 100) -> TextData:

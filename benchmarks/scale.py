@@ -27,18 +27,18 @@ from typing import Any
 
 from rich.console import Console
 
-from bansweep.cluster.conductor import Conductor
-from bansweep.cluster.meter import Meter
+from bansweep.config.reading import read_sweep
 from bansweep.data.fingerprint import data_identity
-from bansweep.plan.candidates import Sampler
-from bansweep.plan.events import EpochReport, SweepEvent
-from bansweep.plan.expand import expand
-from bansweep.plan.generation import Generation
-from bansweep.plan.plan import Plan
-from bansweep.plan.schedule import Task
-from bansweep.service.progress.display import Display
-from bansweep.service.progress.sweep_state import SweepState
-from bansweep.spec.reading import read_sweep
+from bansweep.graph.candidates import Sampler
+from bansweep.graph.events import EpochReport, SweepEvent
+from bansweep.graph.expand import expand
+from bansweep.graph.generation import Generation
+from bansweep.graph.plan import Plan
+from bansweep.scheduling.conductor import Conductor
+from bansweep.scheduling.meter import Meter
+from bansweep.scheduling.schedule import Task
+from bansweep.service.display import Display
+from bansweep.service.sweep_state import SweepState
 from bansweep.store.layout import RECORD_FILE, Layout
 from bansweep.store.location import store_path
 from bansweep.store.records import GenerationRecord, encode_record, sealed

@@ -34,8 +34,8 @@ from torch.utils.data import DataLoader, Dataset, RandomSampler
 from torchvision import transforms
 from turns import Loop, timed
 
-from bansweep.data.images import ImageData, ImageSplit
-from bansweep.networks.builder import build_network
+from bansweep.data.datasets import ImageData, ImageSplit
+from bansweep.networks.build import build_network
 from bansweep.training.precision import autocast
 
 Loss = Literal["labels", "kd", "kd-cached"]

@@ -45,9 +45,8 @@ from random_images import (
     student,
 )
 
-from bansweep.data.augmentation import draw_views
-from bansweep.data.sampling import epoch_order
-from bansweep.spec.networks import ImageNetworkSpec
+from bansweep.config.networks import ImageNetworkSpec
+from bansweep.data.augmentation import draw_views, epoch_order
 from bansweep.training.image_run import ImageRun
 from bansweep.training.target_table import TargetTable
 

@@ -22,9 +22,9 @@ from devices import add_device_option, wall_seconds
 from random_images import untrained
 from random_text import random_text
 
-from bansweep.networks.builder import build_language_model
-from bansweep.spec.networks import Lstm
-from bansweep.spec.recipes import RECIPES
+from bansweep.config.networks import Lstm
+from bansweep.config.recipes import RECIPES
+from bansweep.networks.build import build_language_model
 from bansweep.training.language_run import LanguageRun
 
 STREAMS, WINDOW, STEPS = 20, 35, 4

@@ -102,11 +102,11 @@ def judged(model: Plain, tokens: Tensor, end: int) -> float:
 
 def our_perplexities(root: Path, epochs: int, device: torch.device) -> list[float]:
     """The validation perplexity after each epoch of the package's run."""
+    from bansweep.config.data import PennTreebank
+    from bansweep.config.recipes import RECIPES
+    from bansweep.data.datasets import load_text
     from bansweep.data.prepare import prepare
-    from bansweep.data.text import load_text
-    from bansweep.plan.generation import DataIdentity, Generation
-    from bansweep.spec.recipes import RECIPES
-    from bansweep.spec.text_data import PennTreebank
+    from bansweep.graph.generation import DataIdentity, Generation
     from bansweep.training.language_run import LanguageRun
 
     spec = PennTreebank(root=root)

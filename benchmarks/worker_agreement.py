@@ -15,9 +15,9 @@ from pathlib import Path
 
 from commands import SWEEPS, add_sweep_device_option, finish, start, sweep_device_settings
 
+from bansweep.config.reading import read_sweep
 from bansweep.data.fingerprint import data_identity
-from bansweep.plan.expand import expand
-from bansweep.spec.reading import read_sweep
+from bansweep.graph.expand import expand
 from bansweep.store.store import Store
 
 TOLERANCE = 1e-4

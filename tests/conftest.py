@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, settings
 from patience import RAY_TEST_S
 from s3_server import KEYS, make_bucket, s3_server
 
+from bansweep.config.data import Digits
 from bansweep.data.prepare import prepare
-from bansweep.spec.data import Digits
 
 # How long an example takes says nothing on a busy machine.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from patience import SWEEP_S
 
+from bansweep.config.reading import read_sweep
 from bansweep.data.fingerprint import data_identity
-from bansweep.plan.expand import expand
-from bansweep.plan.plan import Plan
-from bansweep.spec.reading import read_sweep
+from bansweep.graph.expand import expand
+from bansweep.graph.plan import Plan
 
 Command = Callable[..., "subprocess.Popen[str]"]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from bansweep.plan.events import EpochReport
-from bansweep.plan.generation import Generation
-from bansweep.store.predictions import Predictions, TokenPredictions
+from bansweep.graph.events import EpochReport
+from bansweep.graph.generation import Generation
+from bansweep.store.parquet_tables import Predictions, TokenPredictions
 from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store
 

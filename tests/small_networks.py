@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from bansweep.networks.builder import build_language_model, build_network
+from bansweep.config.networks import is_language_model, network_from_name
+from bansweep.networks.build import build_language_model, build_network
+from bansweep.networks.image_network import StagedNetwork
 from bansweep.networks.language_model import LanguageModel
-from bansweep.networks.staged import StagedNetwork
-from bansweep.spec.networks import is_language_model, network_from_name
 
 IMAGE_NETWORKS = ("wrn-10-1", "densenet-16-4", "pre-resnet-11", "ban-wide-resnet-1-0.5")
 LANGUAGE_MODELS = ("lstm-6-2", "lstm-6-1-untied", "cnn-lstm-6-2")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bansweep.spec.budget import Budget
-from bansweep.spec.chain import Chain, Stop
-from bansweep.spec.data import Digits, ImageFolder, OwnImages, ParquetImages
-from bansweep.spec.losses import (
+from bansweep.config.base import SpecModel
+from bansweep.config.chain import Chain, Stop
+from bansweep.config.data import Digits, ImageFolder, ParquetImages, PennTreebank, TextFiles, UserImages, WikiText2
+from bansweep.config.losses import (
     LOSS_KINDS,
     ActivationsLoss,
     CwtmLoss,
@@ -17,22 +17,19 @@ from bansweep.spec.losses import (
     KdLabelsLoss,
     KdLoss,
     LabelsLoss,
-    OwnLoss,
+    UserLoss,
 )
-from bansweep.spec.model import SpecModel
-from bansweep.spec.networks import CnnLstm, DenseNet, Lstm, OwnNetwork, PreResNet, ResidualStudent, WideResNet
-from bansweep.spec.reading import parse_sweep, read_sweep
-from bansweep.spec.recipes import Augmentation, LanguageRecipe, Recipe
-from bansweep.spec.resources import Resources
-from bansweep.spec.search import Asha, Median, Search
-from bansweep.spec.selection import Select
-from bansweep.spec.sweep import Column, SweepSpec
-from bansweep.spec.text_data import PennTreebank, TextFiles, WikiText2
+from bansweep.config.networks import CnnLstm, DenseNet, Lstm, PreResNet, ResidualStudent, UserNetwork, WideResNet
+from bansweep.config.reading import parse_sweep, read_sweep
+from bansweep.config.recipes import Augmentation, LanguageRecipe, Recipe
+from bansweep.config.resources import Resources
+from bansweep.config.search import Asha, Median, Search
+from bansweep.config.sweep import Budget, Column, Select, SweepSpec
 
 ROOT = Path(__file__).parent.parent
-NETWORKS = (WideResNet, DenseNet, PreResNet, ResidualStudent, Lstm, CnnLstm, OwnNetwork)
-LOSSES = (LabelsLoss, KdLoss, KdLabelsLoss, CwtmLoss, DkppLoss, ActivationsLoss, OwnLoss)
-DATA = (Digits, ParquetImages, ImageFolder, OwnImages, PennTreebank, WikiText2, TextFiles)
+NETWORKS = (WideResNet, DenseNet, PreResNet, ResidualStudent, Lstm, CnnLstm, UserNetwork)
+LOSSES = (LabelsLoss, KdLoss, KdLabelsLoss, CwtmLoss, DkppLoss, ActivationsLoss, UserLoss)
+DATA = (Digits, ParquetImages, ImageFolder, UserImages, PennTreebank, WikiText2, TextFiles)
 SEARCH = (Search, Asha, Median, Chain, Stop, Select, Budget)
 MODELS = (SweepSpec, Column, Recipe, LanguageRecipe, Augmentation, Resources, *SEARCH, *NETWORKS, *LOSSES, *DATA)
 

@@ -13,9 +13,9 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d
 
-from bansweep.data.images import ImageSplit, load_images
+from bansweep.config.data import Cifar
+from bansweep.data.datasets import ImageSplit, load_images
 from bansweep.data.prepare import prepare
-from bansweep.spec.data import Cifar
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "sweeps" / "cpu" / "half_resolution.py"

@@ -16,7 +16,7 @@ import requests
 
 from bansweep.errors import BansweepError
 from bansweep.tracking.client import in_one_line
-from bansweep.tracking.location import without_credentials
+from bansweep.tracking.tracking_uri import without_credentials
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "bansweep"
@@ -40,9 +40,9 @@ FORBIDDEN = {
     *("download_and_extract_archive", "ssl._create_unverified_context", "importlib.import_module"),
 }
 # Where a dangerous thing is done, and done with care.
-UNPICKLER = "data/sources/plain_pickle.py"
+UNPICKLER = "data/sources/cifar_archive.py"
 EXTRACTION = "data/sources/cifar_archive.py"
-RUNNER = "own_code/running.py"
+RUNNER = "user_code.py"
 LOADERS = "export/loaders/"  # of weights that were exported to PyTorch's own format, without pickles in it
 
 
@@ -114,8 +114,8 @@ def dangers(module: str, tree: ast.Module) -> Iterator[str]:
 
 
 def test_code_of_a_users_own_is_run_by_what_trains_and_no_other() -> None:
-    """Who wants their work of code that a store holds has to ask `store/own_code.py` first: training, `export`."""
-    imported = "bansweep.own_code.running"
+    """Who wants their work of code that a store holds has to ask `store/records.py` first: training, `export`."""
+    imported = "bansweep.user_code"
     users = {name for name, tree in MODULES.items() if any(one.startswith(imported) for one in aliases(tree).values())}
     assert {name.partition("/")[0] for name in users} == {"losses", "networks", "data", "training"}
 
@@ -169,10 +169,10 @@ def test_each_exception_is_where_it_is_said_to_be() -> None:
 
 def test_downloads_are_encrypted_and_have_digests() -> None:
     downloading = {module for module, tree in MODULES.items() if any("urlopen" in name for name, _ in calls(tree))}
-    assert downloading == {EXTRACTION, "data/sources/ptb.py"}
+    assert downloading == {EXTRACTION, "data/sources/text.py"}
     from torchvision.datasets import CIFAR10, CIFAR100
 
-    from bansweep.data.sources.ptb import ADDRESS, SERVED_SHA256
+    from bansweep.data.sources.text import ADDRESS, SERVED_SHA256
 
     for dataset in (CIFAR10, CIFAR100):
         assert dataset.url.startswith("https://")
@@ -183,7 +183,7 @@ def test_downloads_are_encrypted_and_have_digests() -> None:
 
 # Packages that read files from others, and their other reads: files of /proc, and the log that a run has just written.
 READERS = ("spec/", "data/", "store/", "tracking/", "service/")
-READ_OTHERWISE = {"store/processes.py": 2, "service/run_log.py": 1}
+READ_OTHERWISE = {"store/claims.py": 2, "service/run_log.py": 1}
 
 
 def opened_for_reading(tree: ast.Module) -> list[str]:
@@ -220,7 +220,7 @@ def test_patterns_say_where_they_begin_and_end() -> None:
 
 
 def test_ray_listens_on_this_machine_only() -> None:
-    started = [call for name, call in calls(MODULES["cluster/session.py"]) if name == "ray.init"]
+    started = [call for name, call in calls(MODULES["cluster/ray_session.py"]) if name == "ray.init"]
     assert len(started) == 1
     keywords = {one.arg: ast.unparse(one.value) for one in started[0].keywords}
     assert not {"dashboard_host", "dashboard_port"} & keywords.keys()
@@ -266,7 +266,10 @@ def test_no_environment_is_written_down_or_logged() -> None:
         module: [ast.unparse(node) for node in ast.walk(tree) if _takes_whole_environment(node)]
         for module, tree in MODULES.items()
     }
-    assert {module: found for module, found in whole.items() if found}.keys() <= {"cli/ui.py", "import_path.py"}
+    assert {module: found for module, found in whole.items() if found}.keys() <= {
+        "cli/commands/ui.py",
+        "import_path.py",
+    }
     secret = re.compile(r"PASSWORD|TOKEN|SECRET|CREDENTIAL", re.IGNORECASE)
     named = [
         (module, node.value)
@@ -277,7 +280,7 @@ def test_no_environment_is_written_down_or_logged() -> None:
         and secret.fullmatch(node.value.rpartition("_")[2])
     ]
     # What names MLflow's variables in messages, and what gives Ray a token that no file holds.
-    assert {module for module, _ in named} <= {"tracking/location.py", "cluster/ray_environment.py"}
+    assert {module for module, _ in named} <= {"tracking/tracking_uri.py", "cluster/ray_environment.py"}
 
 
 def _takes_whole_environment(node: ast.AST) -> bool:

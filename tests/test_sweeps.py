@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bansweep.plan.expand import expand
-from bansweep.plan.generation import DataIdentity
-from bansweep.plan.plan import Plan
+from bansweep.config.reading import read_sweep
+from bansweep.graph.expand import expand
+from bansweep.graph.generation import DataIdentity
+from bansweep.graph.plan import Plan
 from bansweep.report.paper_figures import paper_figure, paper_table
-from bansweep.spec.reading import read_sweep
 
 FOLDER = Path(__file__).parent.parent / "sweeps"
 SWEEPS = sorted(FOLDER.rglob("*.yaml"))

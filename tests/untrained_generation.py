@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from made_up_generation import ONE_IMAGE, made_up_record
 
-from bansweep.networks.builder import build_language_model, build_network
-from bansweep.plan.generation import Generation
-from bansweep.spec.networks import is_language_model
-from bansweep.store.predictions import TokenPredictions
+from bansweep.config.networks import is_language_model
+from bansweep.graph.generation import Generation
+from bansweep.networks.build import build_language_model, build_network
+from bansweep.store.parquet_tables import TokenPredictions
 from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store
 from bansweep.training.snapshot import weights_bytes

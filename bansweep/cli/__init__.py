@@ -1,1 +1,1 @@
-"""The `bansweep` command: a file per verb."""
+"""The `bansweep` command: helpers that its commands share."""

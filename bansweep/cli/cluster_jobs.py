@@ -1,20 +1,55 @@
-"""What the verbs for sweeps on a cluster share: its address, which job is meant, how its end is told."""
+"""What commands for sweeps on a cluster share: its address, the job, and files that its nodes must see."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from bansweep.cli.exit_status import ExitStatus
-from bansweep.spec.reading import read_sweep
+from bansweep.config.data import DataSpec
+from bansweep.config.reading import read_sweep
+from bansweep.config.sweep import SweepSpec
+from bansweep.config.user_code import code_files
+from bansweep.errors import RequestError
+from bansweep.store.location import is_url
 
 if TYPE_CHECKING:
-    from bansweep.cluster.jobs import Jobs, SweepJob
+    from bansweep.jobs.submission import Jobs, SweepJob
+
+
+def files_beside(spec: SweepSpec) -> dict[str, str]:
+    """The Python files that a sweep names, to be laid beside it on the cluster. Raises RequestError for one that lies
+    elsewhere."""
+    files = code_files(spec)
+    for file in files:
+        path = PurePosixPath(Path(file).as_posix())
+        if path.is_absolute() or ".." in path.parts or file.startswith("~"):
+            raise RequestError(
+                f"{file} cannot go to the cluster with the sweep file: it lies in another folder",
+                remedy="put it into the sweep file's folder, or one below, and name it from there",
+            )
+    return files
+
+
+def check_seen_by_cluster(data: DataSpec, store: str | None) -> None:
+    """Raises RequestError for folders that mean another one on each machine. Opens no store."""
+    if store is not None and not is_url(store) and not Path(store).is_absolute():
+        raise RequestError(
+            f"--store {store}: a relative folder is another one on each node",
+            remedy="name an object store, s3://BUCKET/FOLDER, or from the root a folder that all nodes share",
+        )
+    for name, path in data:
+        if isinstance(path, Path) and not path.expanduser().is_absolute():
+            raise RequestError(
+                f"data.{name}: {path}: a relative folder is another one on each node",
+                remedy=f"name it from the root, as the cluster's nodes see it (--set data.{name}=/...)",
+            )
+
 
 ADDRESS_VARIABLE = "RAY_API_SERVER_ADDRESS"
 

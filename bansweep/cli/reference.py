@@ -1,4 +1,4 @@
-"""What a user names on the command line: a generation by its id, a cell of a sweep, or a sweep as a whole."""
+"""What a user names on the command line: a generation by its id, a cell of a sweep, or a whole sweep."""
 
 from __future__ import annotations
 
@@ -6,9 +6,35 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from bansweep.config.base import nearest
 from bansweep.errors import RequestError
-from bansweep.plan.plan import Cell, Plan
-from bansweep.spec.model import nearest
+from bansweep.graph.plan import Cell, Plan
+from bansweep.store.records import GenerationRecord
+from bansweep.store.store import Store
+
+
+def found_record(store: Store, beginning: str, location: str) -> GenerationRecord:
+    """The one record whose id begins so. Raises RequestError for none, for several, and for what cannot be an id."""
+    if not re.fullmatch(r"[0-9a-f]{4,16}", beginning):
+        raise RequestError(
+            f"{beginning!r} is no generation's id: ids are 16 hexadecimal digits, of which the first 4 may do",
+            remedy="bansweep plan SWEEP lists the ids of a sweep",
+        )
+    if not store.exists:
+        raise RequestError(f"no store at {location}", remedy="--store STORE names one that bansweep run has written to")
+    ids = [beginning] if len(beginning) == 16 else [one for one in store.ids() if one.startswith(beginning)]
+    if len(ids) > 1:
+        raise RequestError(
+            f"{beginning!r} begins the ids of {len(ids)} generations: {', '.join(ids[:5])}{', ...' * (len(ids) > 5)}",
+            remedy="give more digits",
+        )
+    record = store.record(ids[0]) if ids else None
+    if record is None:
+        raise RequestError(
+            f"no finished generation {beginning!r} in {location}",
+            remedy="bansweep plan SWEEP lists the ids of a sweep; --store names another store",
+        )
+    return record
 
 
 @dataclass(frozen=True)

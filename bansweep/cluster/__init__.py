@@ -1,1 +1,1 @@
-"""Everything that knows Ray: the Tune driver, the trial of one generation, its group of Train workers."""
+"""Everything that knows Ray while a sweep runs: the Tune driver, a trial, its group of Train workers."""

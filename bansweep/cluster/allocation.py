@@ -1,12 +1,87 @@
-"""What each generation takes of the cluster, and how many fit at a time. Pure arithmetic."""
+"""What each generation takes of the cluster, and how many fit on its nodes at a time.
+
+A cluster with an autoscaler begins with a head and adds nodes when work waits for them. Ray does not say which; whoever
+sets such a cluster up does, in BANSWEEP_CLUSTER_NODES, as the manifests in deploy/ do.
+
+A Ray Train controller that dies, alone or with the trial that started it, leaves its workers' placement group behind,
+and with it their CPUs: Ray's own cleaner works through the dashboard and finds no cluster where there are several.
+So workers tell which group they are in, and the driver removes it before the next attempt.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from bansweep.config.resources import Resources
 from bansweep.errors import ResourcesError
-from bansweep.spec.resources import Resources
+
+NODES_VARIABLE = "BANSWEEP_CLUSTER_NODES"
+
+Node = dict[str, float]
+
+_GROUP = re.compile(r"(\d{1,5})\*([A-Za-z_]\w*:\d+(?:\.\d+)?(?:,[A-Za-z_]\w*:\d+(?:\.\d+)?)*)")
+_KINDS = ("CPU", "GPU")
+
+
+def cluster_nodes(announced: Iterable[Mapping[str, float]] = ()) -> list[Node]:
+    """The CPUs and GPUs of each node of the cluster that Ray is connected to, with those `announced` that it lacks."""
+    import ray
+
+    return with_announced((node["Resources"] for node in ray.nodes() if node["Alive"]), announced)
+
+
+def with_announced(there: Iterable[Mapping[str, float]], announced: Iterable[Mapping[str, float]]) -> list[Node]:
+    """Of each size of node as many as are there, or as were announced where that is more."""
+    sizes = Counter(map(_size, there)) | Counter(map(_size, announced))
+    return [dict(zip(_KINDS, size, strict=True)) for size in sizes.elements()]
+
+
+def nodes_of_environment() -> list[Node]:
+    """What BANSWEEP_CLUSTER_NODES announces. Raises ResourcesError where it cannot be read."""
+    return announced_nodes(os.environ.get(NODES_VARIABLE, ""))
+
+
+def announced_nodes(text: str) -> list[Node]:
+    """`8*CPU:6,GPU:1 2*CPU:4` as ten nodes. Raises ResourcesError."""
+    nodes: list[Node] = []
+    for group in text.split():
+        match = _GROUP.fullmatch(group)
+        if match is None:
+            raise ResourcesError(
+                f"{NODES_VARIABLE}: {group!r} is no group of nodes",
+                remedy="write how many, and what each has: 8*CPU:6,GPU:1; groups are separated by blanks",
+            )
+        amounts = (amount.split(":") for amount in match[2].split(","))
+        node = {kind: float(amount) for kind, amount in amounts}
+        nodes += [dict(node) for _ in range(int(match[1]))]
+    return nodes
+
+
+def _size(node: Mapping[str, float]) -> tuple[float, ...]:
+    return tuple(node.get(kind, 0.0) for kind in _KINDS)
+
+
+def current_placement_group() -> str:
+    """The placement group of this process, in hexadecimal; empty where it has none."""
+    from ray.util import get_current_placement_group
+
+    group = get_current_placement_group()
+    return "" if group is None else group.id.hex()
+
+
+def remove_placement_group(group: str) -> None:
+    """Give back what a placement group holds; nothing where it is gone already."""
+    from ray import PlacementGroupID
+    from ray.util.placement_group import PlacementGroup
+    from ray.util.placement_group import remove_placement_group as remove
+
+    remove(PlacementGroup(PlacementGroupID.from_hex(group)))
+
 
 _GROWING = "; of one that adds nodes by itself, BANSWEEP_CLUSTER_NODES says which (docs/clusters.md)"
 
@@ -87,3 +162,30 @@ def _room(node: Mapping[str, float], cpus: int, gpus: float) -> int:
         return room
     there = int(node.get("GPU", 0.0))
     return min(room, there // int(gpus) if gpus >= 1 else there * int(1 / gpus + 1e-9))
+
+
+_LOOK_INTERVAL_S = 5.0
+
+
+class Capacity:
+    """What `nodes` hold now, as of a few seconds ago: never less than one, so that something asks for a node."""
+
+    def __init__(
+        self,
+        allocation: Allocation,
+        nodes: Callable[[], Sequence[Mapping[str, float]]],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._allocation = allocation
+        self._nodes = nodes
+        self._clock = clock
+        self._looked_at = float("-inf")
+        self._concurrency = 1
+
+    def __call__(self) -> int:
+        now = self._clock()
+        if now - self._looked_at >= _LOOK_INTERVAL_S:
+            self._looked_at = now
+            self._concurrency = max(1, concurrency(self._allocation, self._nodes()))
+        return self._concurrency

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bansweep.plan.generation import Generation
-from bansweep.spec.data import DataSpec
-from bansweep.spec.model import SpecModel
+from bansweep.config.base import SpecModel
+from bansweep.config.data import DataSpec
+from bansweep.graph.generation import Generation
 
 
 class GenerationJob(SpecModel):

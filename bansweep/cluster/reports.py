@@ -6,7 +6,7 @@ import dataclasses
 import json
 from typing import Any
 
-from bansweep.plan.events import CompileFailure, EpochReport
+from bansweep.graph.events import CompileFailure, EpochReport
 
 LOST = (
     "its process died again and again; the operating system may have run out of memory\n"

@@ -12,10 +12,10 @@ from typing import Any
 from ray.tune import Callback
 from ray.tune.search import Searcher
 
-from bansweep.cluster.conductor import Conductor
-from bansweep.cluster.placement import remove_placement_group
+from bansweep.cluster.allocation import remove_placement_group
 from bansweep.cluster.reports import LOST, epoch_report, uncompiled_report
-from bansweep.plan.schedule import Task
+from bansweep.scheduling.conductor import Conductor
+from bansweep.scheduling.schedule import Task
 
 # Where nothing can start, so long passes, or something happens, before the conductor is asked again.
 _PAUSE_S = 1.0

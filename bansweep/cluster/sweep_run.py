@@ -8,23 +8,21 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from bansweep.cluster.allocation import Allocation, allocate
-from bansweep.cluster.capacity import Capacity
-from bansweep.cluster.conductor import Conductor
+from bansweep.cluster.allocation import Allocation, Capacity, Node, allocate, cluster_nodes, nodes_of_environment
 from bansweep.cluster.job import GenerationJob
-from bansweep.cluster.meter import Meter
-from bansweep.cluster.nodes import Node, cluster_nodes, nodes_of_environment
 from bansweep.cluster.ray_failure import ran_out_of_memory, ray_failure
+from bansweep.cluster.ray_session import ray_session
 from bansweep.cluster.ray_watch import call_watched, ray_watch
-from bansweep.cluster.session import ray_session
+from bansweep.config.data import with_absolute_paths
+from bansweep.config.sweep import SweepSpec
 from bansweep.errors import ResourcesError
-from bansweep.plan.candidates import variants
-from bansweep.plan.events import SweepEvent
-from bansweep.plan.expand import keeping_all_candidates
-from bansweep.plan.plan import Plan
-from bansweep.plan.schedule import Task
-from bansweep.spec.data import with_absolute_paths
-from bansweep.spec.sweep import SweepSpec
+from bansweep.graph.candidates import variants
+from bansweep.graph.events import SweepEvent
+from bansweep.graph.expand import keeping_all_candidates
+from bansweep.graph.plan import Plan
+from bansweep.scheduling.conductor import Conductor
+from bansweep.scheduling.meter import Meter
+from bansweep.scheduling.schedule import Task
 from bansweep.store.records import recorded_number
 from bansweep.store.spending_ledger import SpendingLedger
 from bansweep.store.store import Store

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
-from bansweep.plan.candidates import (
+from bansweep.config.hyperparameters import AnyDistribution, Choice, Grid, Int, LogUniform, Uniform
+from bansweep.graph.candidates import (
     DRAWS_A_CANDIDATE,
     Sampler,
     Setting,
@@ -15,9 +16,7 @@ from bansweep.plan.candidates import (
     Told,
     settings_in_advance,
 )
-from bansweep.plan.generation import Generation
-from bansweep.plan.seeds import derived_seed
-from bansweep.spec.distributions import AnyDistribution, Choice, Grid, Int, LogUniform, Uniform
+from bansweep.graph.generation import Generation, derived_seed
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

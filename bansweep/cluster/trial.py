@@ -96,7 +96,7 @@ def _train_here(job: GenerationJob, allocation: Allocation) -> None:
     # The driver imports this module, too, and has no use for torch.
     import torch
 
-    from bansweep.cluster.generation import train_and_publish
+    from bansweep.cluster.training_job import train_and_publish
     from bansweep.training.device import training_device
     from bansweep.training.workers import Workers
 
@@ -117,9 +117,9 @@ def _leave_room(*, on_gpu: bool) -> None:
     On a CPU the teacher's table stays: the next student often has the same teacher. A GPU is given back to Ray, or is
     shared with other processes.
     """
-    from bansweep.cluster.run_of_job import drop_last_table
-    from bansweep.training.allocator import give_back_freed_memory
+    from bansweep.cluster.training_job import drop_last_table
     from bansweep.training.device import release_device_memory
+    from bansweep.training.memory import give_back_freed_memory
 
     if on_gpu:
         drop_last_table()

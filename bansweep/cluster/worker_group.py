@@ -12,13 +12,12 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from bansweep.cluster.allocation import Allocation
+from bansweep.cluster.allocation import Allocation, current_placement_group
 from bansweep.cluster.job import GenerationJob
-from bansweep.cluster.placement import current_placement_group
 from bansweep.cluster.ray_environment import leave_driver_directories
 from bansweep.cluster.reports import epoch_message, uncompiled_message
 from bansweep.errors import BansweepError, ClusterError, DivergedError, TrainingError
-from bansweep.plan.events import CompileFailure, EpochReport
+from bansweep.graph.events import CompileFailure, EpochReport
 from bansweep.store.store import Store
 
 # The controller looks at its workers this often; each report waits for a look. Ray's 2 s would be 2 s an epoch.
@@ -139,7 +138,7 @@ def _worker(config: dict[str, Any]) -> DivergedError | None:
     import ray.train
     import torch
 
-    from bansweep.cluster.generation import train_and_publish
+    from bansweep.cluster.training_job import train_and_publish
     from bansweep.training.device import training_device
     from bansweep.training.workers import Workers
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from bansweep.plan.plan import Plan
+from bansweep.graph.plan import Plan
 from bansweep.report.cells import ReportCell, cells, replica_seeds
 from bansweep.report.metrics import Metric, metric_of
-from bansweep.report.paired_difference import PairedDifference, paired_difference
-from bansweep.report.results import FinishedGenerations
+from bansweep.report.paired_differences import PairedDifference, paired_difference
+from bansweep.report.stored_figures import FinishedGenerations
 
 _Ids = dict[int, tuple[str, ...]]
 

@@ -1,4 +1,4 @@
-"""Views: which crop of the padded image, and which flip, a training image shows in an epoch."""
+"""Views: which crop and flip a training image shows in an epoch, as functions of (seed, epoch)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,19 @@ from typing import Literal
 
 import torch
 
+from bansweep.config.recipes import Augmentation
 from bansweep.data.host_to_device import to_device
-from bansweep.data.sampling import epoch_generator
-from bansweep.spec.recipes import Augmentation
+from bansweep.graph.generation import derived_seed
+
+
+def epoch_order(images: int, seed: int, epoch: int) -> torch.Tensor:
+    """The order in which an epoch visits the training images: a permutation of 0..images-1, int64, on the CPU."""
+    return torch.randperm(images, generator=epoch_generator(seed, epoch, "order"))
+
+
+def epoch_generator(seed: int, epoch: int, purpose: str) -> torch.Generator:
+    """A CPU generator of its own for each (seed, epoch, purpose), so that no use of chance shifts another."""
+    return torch.Generator().manual_seed(derived_seed(seed, epoch, purpose))
 
 
 @dataclass(frozen=True)

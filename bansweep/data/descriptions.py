@@ -7,10 +7,10 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from bansweep.data.token_counts import TokenCounts
+from bansweep.config.base import SpecModel
+from bansweep.data.splits import TokenCounts
 from bansweep.errors import DataError
 from bansweep.regular_file import read_regular
-from bansweep.spec.model import SpecModel
 
 DESCRIPTION = "meta.json"
 VOCABULARY = "vocabulary.json"

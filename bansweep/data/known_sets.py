@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bansweep.data.sentences import text_fingerprint
-from bansweep.data.token_counts import TokenCounts
+from bansweep.data.splits import TokenCounts
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from bansweep.data.augmentation import Views
-from bansweep.data.images import ImageSplit
-from bansweep.data.suitability import check_pad
+from bansweep.data.datasets import ImageSplit, check_pad
 
 
 class ResidentImages:

@@ -5,16 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 from typing import assert_never
 
+from bansweep.config.data import (
+    Cifar,
+    DataSpec,
+    Digits,
+    ImageDataSpec,
+    ImageFolder,
+    ParquetImages,
+    PennTreebank,
+    TextFiles,
+    TextSpec,
+    UserImages,
+    WikiText2,
+    is_text,
+)
 from bansweep.data.cache import cache_folder, prepared_folder
 from bansweep.data.descriptions import PreparedImages, PreparedText, read_description, read_vocabulary
 from bansweep.data.known_sets import KNOWN_SETS, PENN_TREEBANK, WIKITEXT_2_TOKENS
-from bansweep.data.splits import split_ranges
-from bansweep.data.token_counts import TokenCounts, tokens_used
+from bansweep.data.splits import TokenCounts, split_ranges, tokens_used
 from bansweep.errors import DataError
-from bansweep.plan.operations import LONGEST_WORD, Images, Vocabulary
-from bansweep.plan.workload import DataSize
-from bansweep.spec.data import Cifar, DataSpec, Digits, ImageDataSpec, ImageFolder, OwnImages, ParquetImages, is_text
-from bansweep.spec.text_data import PennTreebank, TextFiles, TextSpec, WikiText2
+from bansweep.graph.operations import LONGEST_WORD, Images, Vocabulary
+from bansweep.graph.workload import DataSize
 
 _KNOWN_IMAGES = {
     "digits": Images(channels=1, height=8, width=8, classes=10),
@@ -44,7 +55,7 @@ def _image_size(spec: ImageDataSpec, prepared: Path) -> DataSize:
         case Digits() | Cifar():
             known = KNOWN_SETS[spec.kind]
             images, training, test = _KNOWN_IMAGES[spec.kind], known.training_images, known.test_images
-        case ParquetImages() | ImageFolder() | OwnImages():
+        case ParquetImages() | ImageFolder() | UserImages():
             meta = read_description(prepared, PreparedImages)
             height, width, channels = meta.image_shape
             images = Images(channels, height, width, len(meta.classes))

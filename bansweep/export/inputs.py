@@ -11,18 +11,15 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from bansweep.config.data import DataSpec
+from bansweep.config.networks import is_language_model
 from bansweep.data import cache
-from bansweep.data.channel_statistics import channel_statistics
 from bansweep.data.descriptions import PreparedImages, read_description, read_vocabulary
 from bansweep.data.prepare import prepare
-from bansweep.data.prepared import map_array
-from bansweep.data.prepared_images import FILES, check_prepared_images
-from bansweep.data.prepared_text import check_prepared_text
+from bansweep.data.prepared import FILES, channel_statistics, check_prepared_images, check_prepared_text, map_array
 from bansweep.data.sentences import END_OF_SENTENCE
 from bansweep.errors import DamagedError, RequestError
-from bansweep.plan.generation import DataIdentity
-from bansweep.spec.data import DataSpec
-from bansweep.spec.networks import is_language_model
+from bansweep.graph.generation import DataIdentity
 from bansweep.store.records import GenerationRecord
 
 _TRAIN_IMAGES, _TRAIN_COUNTS = FILES[0], FILES[-1]

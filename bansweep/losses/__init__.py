@@ -1,1 +1,1 @@
-"""What a student learns from: a file per distillation loss, pure functions of logits and labels."""
+"""Distillation losses: pure functions of logits and labels."""

@@ -6,16 +6,7 @@ from typing import Protocol, assert_never
 
 from torch import Tensor
 
-from bansweep.losses.answer import Answer
-from bansweep.losses.cwtm import cwtm_loss
-from bansweep.losses.dkpp import dkpp_loss
-from bansweep.losses.kd import kd_loss
-from bansweep.losses.kd_activations import kd_activations_loss
-from bansweep.losses.kd_labels import kd_labels_loss
-from bansweep.losses.labels import labels_loss
-from bansweep.losses.own_loss import own_loss
-from bansweep.losses.weighted_mean import GlobalBatch
-from bansweep.spec.losses import (
+from bansweep.config.losses import (
     ActivationsLoss,
     CwtmLoss,
     DkppLoss,
@@ -23,9 +14,17 @@ from bansweep.spec.losses import (
     KdLoss,
     LabelsLoss,
     LossSpec,
-    OwnLoss,
+    UserLoss,
     compares_stages,
 )
+from bansweep.losses.building_blocks import GlobalBatch, NetworkOutput
+from bansweep.losses.cwtm import cwtm_loss
+from bansweep.losses.dkpp import dkpp_loss
+from bansweep.losses.kd import kd_loss
+from bansweep.losses.kd_activations import kd_activations_loss
+from bansweep.losses.kd_labels import kd_labels_loss
+from bansweep.losses.labels import labels_loss
+from bansweep.losses.user_loss import user_loss
 
 
 class DistillationLoss(Protocol):
@@ -40,8 +39,8 @@ class DistillationLoss(Protocol):
 
     def __call__(
         self,
-        student: Answer,
-        teacher: Answer | None,
+        student: NetworkOutput,
+        teacher: NetworkOutput | None,
         labels_B: Tensor,
         *,
         batch: GlobalBatch,
@@ -52,11 +51,11 @@ class DistillationLoss(Protocol):
 
 def build_loss(spec: LossSpec) -> DistillationLoss:
     """The loss that a spec names. Raises TrainingError where code of the user's own cannot be run."""
-    own = own_loss(spec) if isinstance(spec, OwnLoss) else None
+    own = user_loss(spec) if isinstance(spec, UserLoss) else None
 
     def loss(
-        student: Answer,
-        teacher: Answer | None,
+        student: NetworkOutput,
+        teacher: NetworkOutput | None,
         labels_B: Tensor,
         *,
         batch: GlobalBatch,
@@ -92,7 +91,7 @@ def build_loss(spec: LossSpec) -> DistillationLoss:
                     batch,
                     weight=_weight(spec, progress),
                 )
-            case OwnLoss():
+            case UserLoss():
                 assert own is not None
                 return own(student.logits_BC, None if teacher is None else teacher.logits_BC, labels_B, batch)
             case _:
@@ -111,7 +110,7 @@ def needs_stage_outputs(spec: LossSpec) -> bool:
     return compares_stages(spec)
 
 
-def _present(teacher: Answer | None) -> Answer:
+def _present(teacher: NetworkOutput | None) -> NetworkOutput:
     assert teacher is not None, "this loss needs a teacher's answer"
     return teacher
 

@@ -16,10 +16,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from bansweep.losses.cross_entropy import portions
+from bansweep.losses.building_blocks import GlobalBatch, portions, teacher_probabilities, weighted_mean
 from bansweep.losses.labels import label_cross_entropies
-from bansweep.losses.probabilities import teacher_probabilities
-from bansweep.losses.weighted_mean import GlobalBatch, weighted_mean
 
 _LEAST_OF_LABEL = 1e-30
 """A teacher may be certain and wrong in every sample of a small batch, where weights of zero would make 0/0."""

@@ -14,9 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bansweep.losses.cross_entropy import cross_entropies
-from bansweep.losses.probabilities import teacher_probabilities
-from bansweep.losses.weighted_mean import GlobalBatch, mean
+from bansweep.losses.building_blocks import GlobalBatch, cross_entropies, mean, teacher_probabilities
 
 
 def permute_dark_knowledge(probabilities_BC: Tensor, keys_BC: Tensor) -> Tensor:

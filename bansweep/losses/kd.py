@@ -15,9 +15,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from bansweep.losses.cross_entropy import cross_entropies
-from bansweep.losses.probabilities import at_least_float32, teacher_probabilities
-from bansweep.losses.weighted_mean import GlobalBatch, mean
+from bansweep.losses.building_blocks import GlobalBatch, at_least_float32, cross_entropies, mean, teacher_probabilities
 
 
 def teacher_cross_entropies(student_logits_BC: Tensor, teacher_logits_BC: Tensor, temperature: float = 1.0) -> Tensor:

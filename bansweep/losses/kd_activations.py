@@ -16,9 +16,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from bansweep.losses.building_blocks import GlobalBatch, at_least_float32, mean
 from bansweep.losses.kd import teacher_cross_entropies
-from bansweep.losses.probabilities import at_least_float32
-from bansweep.losses.weighted_mean import GlobalBatch, mean
 
 
 def stage_differences(student_stages: Sequence[Tensor], teacher_stages: Sequence[Tensor]) -> Tensor:

@@ -13,11 +13,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bansweep.losses.cross_entropy import cross_entropies
+from bansweep.losses.building_blocks import GlobalBatch, cross_entropies, mean, teacher_probabilities
 from bansweep.losses.kd import teacher_cross_entropies
 from bansweep.losses.labels import label_cross_entropies
-from bansweep.losses.probabilities import teacher_probabilities
-from bansweep.losses.weighted_mean import GlobalBatch, mean
 
 
 def kd_labels_loss(

@@ -13,8 +13,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from bansweep.losses.probabilities import at_least_float32
-from bansweep.losses.weighted_mean import GlobalBatch, mean
+from bansweep.losses.building_blocks import GlobalBatch, at_least_float32, mean
 
 
 def label_cross_entropies(student_logits_BC: Tensor, labels_B: Tensor, smoothing: float = 0.0) -> Tensor:

@@ -1,1 +1,1 @@
-"""The networks that are taught and that teach: plain PyTorch, which knows nothing of teachers."""
+"""Networks that teach and learn: plain PyTorch, which knows nothing of teachers."""

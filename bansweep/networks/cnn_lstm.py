@@ -1,4 +1,6 @@
-"""LSTM over words read character by character: Y. Kim, Y. Jernite, D. Sontag and A. Rush, "Character-Aware Neural
+"""A language model that reads words character by character.
+
+LSTM over words read character by character: Y. Kim, Y. Jernite, D. Sontag and A. Rush, "Character-Aware Neural
 Language Models", AAAI 2016, sections 2 and 4.2 (their large model).
 
     characters -> embedding -> convolutions, tanh, largest over the word -> highway layers -> LSTM -> dropout -> linear
@@ -16,7 +18,31 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from bansweep.networks.language_model import DistinctWords, LanguageModel, initialise_uniformly
-from bansweep.networks.spelling import PADDING, characters_of, spell
+
+PADDING, BEGINNING, END = 0, 1, 2
+# Longer words are read as far as this, or a single web address would decide how large the table is.
+LONGEST = 63
+_FIRST_CHARACTER = 3
+
+
+def characters_of(vocabulary: Sequence[str]) -> int:
+    """How many different symbols `spell` uses: padding, beginning, end, and the characters of all words."""
+    return _FIRST_CHARACTER + len(set().union(*vocabulary))
+
+
+def spell(vocabulary: Sequence[str], *, shortest: int) -> tuple[Tensor, Tensor]:
+    """Characters (V, L) of all words between a beginning and an end, padded to the longest and at least `shortest`;
+    and lengths (V,) with both marks.
+
+    Special words such as `<unk>` and `<eos>` are spelled like any other: no word has their spelling.
+    """
+    characters = sorted(set().union(*vocabulary))
+    number_of = {character: _FIRST_CHARACTER + index for index, character in enumerate(characters)}
+    spelled = [[BEGINNING, *(number_of[character] for character in word[:LONGEST]), END] for word in vocabulary]
+    longest = max(shortest, *(len(word) for word in spelled))
+    # On the CPU whatever the default device is: a table of numbers is no parameter.
+    rows = [[*word, *[PADDING] * (longest - len(word))] for word in spelled]
+    return torch.tensor(rows, device="cpu"), torch.tensor([len(word) for word in spelled], device="cpu")
 
 
 class CharacterConvolutions(nn.Module):

@@ -21,9 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, relu
 
-from bansweep.networks.recomputation import recomputed
-from bansweep.networks.stage import Stage
-from bansweep.networks.staged import StagedNetwork
+from bansweep.networks.image_network import Stage, StagedNetwork, recomputed
 
 
 class BottleneckUnit(nn.Module):

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bansweep.plan.plan import Plan
-from bansweep.report.measured import Figures, ensemble_figures, recorded_figures
+from bansweep.graph.plan import Plan
 from bansweep.report.metrics import Metric, Split, metric_of
 from bansweep.report.paper_figures import paper_figure, paper_table
-from bansweep.report.results import FinishedGenerations
+from bansweep.report.stored_figures import Figures, FinishedGenerations, ensemble_figures, recorded_figures
 
 CellKind = Literal["generation", "ensemble"]
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bansweep.plan.chains import ChainEnd
-from bansweep.plan.comparison import comparable
-from bansweep.plan.metric_text import figure_text, name_text
+from bansweep.graph.chains import ChainEnd
+from bansweep.graph.metric_values import comparable, figure_text, name_text
 from bansweep.report.document import json_figure
 
 

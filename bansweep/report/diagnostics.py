@@ -1,4 +1,4 @@
-"""What students recorded about their teachers (section 3.2 of the paper), as curves over epochs, seeds averaged."""
+"""What students recorded about their teachers (section 3.2), as curves over epochs, averaged over seeds."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bansweep.plan.events import EpochReport
-from bansweep.plan.plan import Plan
+from bansweep.errors import DamagedError
+from bansweep.graph.events import EpochReport
+from bansweep.graph.plan import Plan
+from bansweep.report.stored_figures import FinishedGenerations
 
 # The two parts of Eq. 7 as signed means over samples, and their sizes: absolute value and L2 norm of a sample's part.
 GROUND_TRUTH = "kd_gradient_ground_truth"
@@ -130,3 +132,24 @@ def mean_curve(name: str, histories: Iterable[Sequence[EpochReport]]) -> Curve:
                 values.setdefault(report.epoch, []).append(value)
     epochs = tuple(sorted(values))
     return Curve(epochs, tuple(statistics.fmean(values[epoch]) for epoch in epochs))
+
+
+def recorded_diagnostics(plan: Plan, store: FinishedGenerations) -> dict[str, Sequence[EpochReport]]:
+    """Generation id -> history, for the finished ones that have a teacher and recorded something about it.
+
+    Unfinished and damaged generations are left out: a plot of the others is worth having. Raises StoreError where the
+    store cannot be read at all.
+    """
+    histories: dict[str, Sequence[EpochReport]] = {}
+    for generation_id, generation in plan.generations.items():
+        if generation.teacher is None:
+            continue
+        try:
+            if store.record(generation_id) is None:
+                continue
+            history = store.history(generation_id)
+        except DamagedError:
+            continue
+        if has_diagnostics(history):
+            histories[generation_id] = history
+    return histories

@@ -20,7 +20,7 @@ from bansweep.report.notation import (
     spread_text,
     verdict,
 )
-from bansweep.report.summary import StudentDifference
+from bansweep.report.paired_differences import StudentDifference
 from bansweep.report.table import ReportTable
 
 _BASELINE = "Likewise, from the network that learnt from labels and began the chain of teachers."

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from bansweep.plan.plan import Plan
-from bansweep.spec.networks import is_language_model
+from bansweep.config.networks import is_language_model
+from bansweep.graph.plan import Plan
 
 MetricName = Literal["test_error", "perplexity"]
 

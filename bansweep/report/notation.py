@@ -6,10 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from bansweep.report.cells import ReportCell
 from bansweep.report.metrics import Metric
-from bansweep.report.paired_difference import CONFIDENCE, PairedDifference
-from bansweep.report.paper_difference import PaperDifference
+from bansweep.report.paired_differences import CONFIDENCE, PairedDifference, PaperDifference, StudentDifference
 from bansweep.report.paper_figures import paper_table
-from bansweep.report.summary import StudentDifference
 from bansweep.report.table import ReportTable
 
 UNFINISHED = "–"

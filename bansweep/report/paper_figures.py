@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bansweep.config.base import nearest
+from bansweep.config.consistency import PAPER_TABLES
 from bansweep.errors import RequestError
 from bansweep.report.metrics import MetricName
-from bansweep.spec.model import nearest
-from bansweep.spec.references import PAPER_TABLES
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from bansweep.plan.plan import Plan
+from bansweep.graph.plan import Plan
 from bansweep.report.cells import ReportCell, cells, replica_seeds
-from bansweep.report.damage import DamageNoted
 from bansweep.report.metrics import Metric, metric_of
-from bansweep.report.results import FinishedGenerations
-from bansweep.report.summary import StudentDifference, baseline_differences, ensemble_differences, student_differences
+from bansweep.report.paired_differences import (
+    StudentDifference,
+    baseline_differences,
+    ensemble_differences,
+    student_differences,
+)
+from bansweep.report.stored_figures import DamageTolerantStore, FinishedGenerations
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ def report_table(
     remarks: tuple[str, ...] = (),
 ) -> ReportTable:
     """The table of a plan from what the store holds now. Raises what `cells` raises."""
-    noted = DamageNoted(store)
+    noted = DamageTolerantStore(store)
     metric = metric_of(plan)
     made = cells(plan, noted, paper=paper, rehearsal=rehearsal)
     return ReportTable(

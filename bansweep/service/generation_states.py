@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bansweep.errors import DamagedError
-from bansweep.plan.chains import ChainEnd, chain_ends, without_ended
-from bansweep.plan.plan import Plan
+from bansweep.graph.chains import ChainEnd, chain_ends, without_ended
+from bansweep.graph.plan import Plan
 from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store
 

@@ -6,22 +6,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bansweep.config.reading import read_sweep
+from bansweep.config.rehearsal import rehearsal_overrides
+from bansweep.config.sweep import SweepSpec
+from bansweep.config.yaml_document import MAX_BYTES, read_document
+from bansweep.data.cache import cache_folder
 from bansweep.data.fingerprint import data_identities
 from bansweep.errors import DataError, StoreError
-from bansweep.plan.cost import Bf16
-from bansweep.plan.expand import expand, expansions
-from bansweep.plan.generation import DataIdentity
-from bansweep.plan.plan import Plan
-from bansweep.plan.selection import select
-from bansweep.plan.stored_ids import as_stored
+from bansweep.graph.cost import Bf16
+from bansweep.graph.expand import as_stored, expand, expansions
+from bansweep.graph.generation import DataIdentity
+from bansweep.graph.plan import Plan, select
 from bansweep.regular_file import read_regular
 from bansweep.service.this_machine import bf16_on_this_cpu, trains_on_this_cpu
-from bansweep.spec.document import MAX_BYTES, read_document
-from bansweep.spec.reading import read_sweep
-from bansweep.spec.rehearsal import rehearsal_overrides
-from bansweep.spec.sweep import SweepSpec
+from bansweep.store.layout import sha256
 from bansweep.store.spending_ledger import SpendingLedger
 from bansweep.store.store import Store
+
+
+def local_folder(store: Store) -> Path:
+    """The store's own folder; for an object store one below the cache. It need not exist yet."""
+    return store.directory or cache_folder() / "stores" / sha256(store.location.encode())[:16]
+
 
 # A store of its own inside the store: what a rehearsal trains is never found where results are looked for.
 REHEARSALS = "rehearsals"

@@ -15,7 +15,7 @@ from typing import TextIO
 from bansweep.data.cache import CACHE_VARIABLE
 from bansweep.errors import StoreError
 from bansweep.regular_file import append_regular
-from bansweep.service.local_folder import local_folder
+from bansweep.service.request import local_folder
 from bansweep.store.store import Store
 
 _STDOUT, _STDERR = 1, 2

@@ -1,29 +1,87 @@
-"""Running a sweep: what its store lacks is trained, and table, reports and MLflow are as they should be after it."""
+"""Runs a sweep: checks its data, trains what the store lacks, and updates table, reports and MLflow."""
 
 from __future__ import annotations
 
+import logging
 import shlex
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 
+from bansweep.config.data import is_text
+from bansweep.config.networks import is_language_model
+from bansweep.config.recipes import LanguageRecipe
+from bansweep.config.sweep import SweepSpec
+from bansweep.config.user_code import code_files
+from bansweep.data.datasets import check_suitable, check_text_suitable, load_images, load_text, trained_test_images
+from bansweep.data.prepare import prepare
 from bansweep.errors import BansweepError, StoreError
-from bansweep.plan.chains import ChainEnd, not_needed
-from bansweep.plan.events import GenerationNotNeeded, SweepEvent
-from bansweep.plan.plan import Plan
+from bansweep.graph.candidates import variants
+from bansweep.graph.chains import ChainEnd, not_needed
+from bansweep.graph.events import GenerationNotNeeded, SweepEvent
+from bansweep.graph.plan import Plan
 from bansweep.report.document import Outcome
+from bansweep.service.display import Display, MessageConsole, own_warnings_shown
+from bansweep.service.event_stream import EventStream
 from bansweep.service.generation_states import ended_chains
-from bansweep.service.progress.console import MessageConsole, own_warnings_shown
-from bansweep.service.progress.display import Display
-from bansweep.service.progress.event_stream import EventStream
-from bansweep.service.progress.pace import readable_records, sweep_pace
-from bansweep.service.progress.sweep_state import SweepState
 from bansweep.service.request import SweepRequest
 from bansweep.service.run_log import RunLog, run_log
+from bansweep.service.stored_status import readable_records, sweep_pace
 from bansweep.service.sweep_report import SweepReport, sweep_report
+from bansweep.service.sweep_state import SweepState
 from bansweep.service.tracking import finished_ensembles, finished_generations, tracker_of
 from bansweep.tracking.protocol import SweepStatus, TrackingSummary
+
+logger = logging.getLogger(__name__)
+
+
+def check_data(spec: SweepSpec, graph: Plan) -> None:
+    """Prepare the data, and see that everything suits it, while that is cheap to mend.
+
+    Side effects: prepares the data in the cache, runs user code, and logs a warning where test images are among the
+    training images. Raises RequestError, DataError.
+    """
+    folder = prepare(spec.data)
+    pairs = {
+        (variant.recipe, variant.network)
+        for generation in graph.generations.values()
+        for variant in variants(generation)
+    }
+    if is_text(spec.data):
+        text = load_text(spec.data, folder)
+        for recipe, _ in pairs:
+            assert isinstance(recipe, LanguageRecipe)
+            check_text_suitable(recipe, text)
+        _try_own_code(spec, graph, None, len(text.vocabulary))
+        return
+    images = load_images(spec.data, folder)
+    _warn_of_copies(trained_test_images(spec.data, folder), len(images.test))
+    for recipe, network in pairs:
+        assert not isinstance(recipe, LanguageRecipe)
+        assert not is_language_model(network)
+        check_suitable(recipe, network, images)
+    _try_own_code(spec, graph, images.input_shape, len(images.classes))
+
+
+def _warn_of_copies(copies: int, test_images: int) -> None:
+    if copies:
+        logger.warning(
+            "%s of the %s test images are also training images with the same label: "
+            "test errors are lower than on new images",
+            f"{copies:,}",
+            f"{test_images:,}",
+        )
+
+
+def _try_own_code(spec: SweepSpec, graph: Plan, input_shape: tuple[int, int, int] | None, classes: int) -> None:
+    """Raises RequestError where code of the user's own fails."""
+    if code_files(spec):
+        from bansweep.training.user_code_check import try_user_code
+
+        tried = [variant for generation in graph.generations.values() for variant in variants(generation)]
+        try_user_code(tried, input_shape=input_shape, classes=classes, workers=spec.resources.workers or 1)
+
 
 # At the end of a sweep the tracker may take this long to send what is left; the rest waits for `bansweep sync`.
 TRACKING_TIMEOUT_S = 60.0
@@ -140,7 +198,6 @@ def _not_wanted(request: SweepRequest, state: SweepState) -> dict[str, str]:
 def _prepare(request: SweepRequest, state: SweepState) -> None:
     """Raises RequestError, DataError."""
     # PyTorch and Ray take seconds to import, and a finished sweep needs neither.
-    from bansweep.service.data_check import check_data
 
     check_data(request.spec, request.plan)
     state.pace = sweep_pace(request.spec, request.plan, readable_records(request.store, state.reused))

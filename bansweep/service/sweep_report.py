@@ -1,26 +1,44 @@
-"""A request's report, from what its store holds: the table, the document for programs, the files to keep."""
+"""A request's report from its store: the table, the document for programs, and the files to keep."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from bansweep.errors import StoreError
-from bansweep.plan.chains import ChainEnd, without_ended
-from bansweep.plan.plan import Plan
+from bansweep.graph.chains import ChainEnd, without_ended
+from bansweep.graph.plan import Plan
 from bansweep.report.chain_ends import chain_remarks, chains_document
-from bansweep.report.diagnostics_plot import diagnostics_svg
-from bansweep.report.document import Outcome, report_document
-from bansweep.report.files import report_files
-from bansweep.report.page.commands import Commands
+from bansweep.report.diagnostics import recorded_diagnostics
+from bansweep.report.diagnostics_figure import diagnostics_svg
+from bansweep.report.document import Outcome, comma_separated, report_document
+from bansweep.report.latex import latex
+from bansweep.report.markdown import markdown
 from bansweep.report.page.page import report_page
-from bansweep.report.page.source import PageSource
-from bansweep.report.recorded_diagnostics import recorded_diagnostics
+from bansweep.report.page.source import Commands, PageSource
 from bansweep.report.table import ReportTable, report_table
 from bansweep.service.request import SweepRequest
 from bansweep.store.spending_ledger import SpendingLedger
+
+
+def report_files(source: PageSource, document: Mapping[str, Any], diagnostics: str | None = None) -> dict[str, str]:
+    """File name -> text, for the store and the tracker.
+
+    `source` has the table, and what the page shows beside it; `document` is `report_document`'s, `diagnostics`
+    `diagnostics_svg`'s; where that is None, there is no such file.
+    """
+    table = source.table
+    files = {
+        "report.md": markdown(table),
+        "report.csv": comma_separated(table),
+        "report.tex": latex(table),
+        "report.json": json.dumps(document, indent=2) + "\n",
+        "report.html": report_page(source),
+    }
+    return files if diagnostics is None else {**files, "diagnostics.svg": diagnostics}
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from bansweep.plan.cost import Bf16
+from bansweep.config.resources import Resources
+from bansweep.graph.cost import Bf16
 from bansweep.regular_file import read_regular
-from bansweep.spec.resources import Resources
 
 _CPUINFO = Path("/proc/cpuinfo")
 _LARGEST_CPUINFO_BYTES = 16 << 20  # some 2 KB for each processor

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bansweep.errors import DamagedError
-from bansweep.plan.plan import Plan
+from bansweep.graph.plan import Plan
 from bansweep.report.table import ReportTable
-from bansweep.service.local_folder import local_folder
+from bansweep.service.request import local_folder
 from bansweep.store.records import GenerationRecord, candidate_in
 from bansweep.store.store import Store
-from bansweep.tracking.location import tracking_uri
 from bansweep.tracking.mlflow_tracker import MlflowTracker
 from bansweep.tracking.protocol import FinishedCandidate, FinishedEnsemble, FinishedGeneration, Tracker
+from bansweep.tracking.tracking_uri import tracking_uri
 
 
 def tracker_of(store: Store, sweep: str, *, thorough: bool = False) -> Tracker:

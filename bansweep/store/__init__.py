@@ -1,1 +1,1 @@
-"""What is finished, what is under way, and who is at it: a directory that sweeps share."""
+"""Finished generations, the progress of running ones, and claims on training them."""

@@ -1,4 +1,4 @@
-"""Where everything lies in a store.
+"""Where everything lies in a store, and the digests that reveal damage.
 
 ::
 
@@ -21,11 +21,21 @@ its place, the files beside generation.json lie one folder lower, which the reco
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 
 from bansweep.errors import StoreError
 from bansweep.store.paths import SMALL_BYTES, StorePath
+
+
+def sha256(*parts: bytes | memoryview) -> str:
+    """The SHA-256 of the parts one after the other, in hexadecimal."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
+
 
 RECORD_FILE = "generation.json"
 WEIGHTS_FILE = "weights.safetensors"

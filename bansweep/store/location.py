@@ -8,8 +8,7 @@ from urllib.parse import unquote
 
 from bansweep.errors import RequestError
 from bansweep.store.local_path import LocalPath
-from bansweep.store.object_filesystem import SCHEMES, object_filesystem
-from bansweep.store.object_path import ObjectPath
+from bansweep.store.object_path import SCHEMES, ObjectPath, object_filesystem
 from bansweep.store.paths import StorePath
 
 # fsspec and the packages behind it are imported where a URL's store is opened: `bansweep plan` on a folder starts at

@@ -18,9 +18,8 @@ import re
 from dataclasses import dataclass
 
 from bansweep.errors import DamagedError, StoreError
-from bansweep.plan.events import EpochReport
-from bansweep.store.digests import sha256
-from bansweep.store.layout import LARGEST_PROGRESS_BYTES
+from bansweep.graph.events import EpochReport
+from bansweep.store.layout import LARGEST_PROGRESS_BYTES, sha256
 from bansweep.store.paths import StorePath
 
 _log = logging.getLogger(__name__)

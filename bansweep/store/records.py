@@ -1,4 +1,4 @@
-"""The record of a finished generation, and `generation.json`, the file that holds it."""
+"""The record of a finished generation, `generation.json`, and when its user code may run."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, Field, JsonValue, ValidationError, field_validator, model_validator
 
+from bansweep.config.base import SpecModel
+from bansweep.config.networks import UserNetwork
 from bansweep.errors import DamagedError, StoreError
-from bansweep.plan.candidates import Candidate, candidate_of, former_candidates
-from bansweep.plan.generation import Generation
-from bansweep.spec.model import SpecModel
-from bansweep.store.digests import sha256
-from bansweep.store.layout import PUBLISHED_FILES, RECORD_FILE
+from bansweep.graph.candidates import Candidate, candidate_of, former_candidates
+from bansweep.graph.generation import Generation
+from bansweep.store.layout import PUBLISHED_FILES, RECORD_FILE, sha256
 from bansweep.store.paths import StorePath
 
 SCHEMA_VERSION = 2
@@ -162,3 +162,26 @@ def _own_digest(content: dict[str, Any]) -> str:
     """The SHA-256 of the record's canonical JSON without this digest."""
     others = {name: digest for name, digest in content["digests"].items() if name != RECORD_FILE}
     return sha256(json.dumps({**content, "digests": others}, sort_keys=True, separators=(",", ":")).encode())
+
+
+def check_user_code(record: GenerationRecord, *, planned_id: str | None) -> None:
+    """Code that a store holds is run where it is what a sweep file at hand has named, and nowhere else.
+
+    `planned_id` is the generation's by that sweep: the digest of all that it is, its code included. Raises StoreError
+    where the record's code is other code, or None says that no sweep has named it.
+    """
+    network, planned = record.trained.network, record.generation
+    if not isinstance(network, UserNetwork):
+        return
+    if planned_id is None:
+        raise StoreError(
+            f"the network of {record.id} is code of somebody's own ({network.code.file}:{network.code.name}), "
+            "which is not run because a store holds it",
+            remedy="name the sweep file that names it, and the cell: SWEEP ROW/COLUMN",
+        )
+    same_code = isinstance(planned.network, UserNetwork) and planned.network.code.text == network.code.text
+    if planned.id != planned_id or not same_code:
+        raise StoreError(
+            f"the record of {record.id} holds other code than the sweep names",
+            remedy="somebody has changed the store: remove that generation, and run the sweep again",
+        )

@@ -8,7 +8,7 @@ import uuid
 from collections import Counter
 
 from bansweep.errors import DamagedError, StoreError
-from bansweep.plan.spending import hours_in
+from bansweep.graph.spending import hours_in
 from bansweep.store.paths import StorePath
 from bansweep.store.store import Store
 

@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from bansweep.errors import DamagedError, StoreError
-from bansweep.plan.events import EpochReport
-from bansweep.plan.generation import Generation
-from bansweep.store import published
+from bansweep.graph.events import EpochReport
+from bansweep.graph.generation import Generation
+from bansweep.store import publishing as published
 from bansweep.store.claims import Claim
-from bansweep.store.history import decode_candidates, decode_history, encode_candidates, encode_history
-from bansweep.store.inspection import READERS, set_aside_damaged
 from bansweep.store.layout import (
     ATTEMPTS_FILE,
     CANDIDATES_FILE,
@@ -29,10 +27,19 @@ from bansweep.store.layout import (
 )
 from bansweep.store.local_path import LocalPath
 from bansweep.store.location import store_path
+from bansweep.store.parquet_tables import (
+    Predictions,
+    TokenPredictions,
+    decode_candidates,
+    decode_history,
+    decode_predictions,
+    encode_candidates,
+    encode_history,
+    encode_predictions,
+)
 from bansweep.store.paths import StorePath
-from bansweep.store.predictions import Predictions, TokenPredictions, decode_predictions, encode_predictions
 from bansweep.store.progress import Progress, clear_progress, epochs_done, load_progress, save_progress
-from bansweep.store.publishing import publish
+from bansweep.store.publishing import READERS, publish, set_aside_damaged
 from bansweep.store.records import GenerationRecord
 
 _Decoded = TypeVar("_Decoded")

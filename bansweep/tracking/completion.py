@@ -1,16 +1,65 @@
-"""What is said of a run once the store holds everything about its generation or candidate. Pure."""
+"""What MLflow holds of a finished generation, candidate or ensemble, and of a whole search. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bansweep.plan.metric_text import figure_text, name_text
+from bansweep.graph.metric_values import comparable, figure_text, name_text
+from bansweep.graph.plan import Plan
 from bansweep.tracking import payload
-from bansweep.tracking.payload import NOTE, Point, RunDescription, RunStatus
-from bansweep.tracking.protocol import FinishedCandidate, FinishedGeneration
-from bansweep.tracking.run_note import room_beside
-from bansweep.tracking.search_table import search_table
+from bansweep.tracking.payload import NOTE, Point, RunDescription, RunStatus, setting_text
+from bansweep.tracking.protocol import FinishedCandidate, FinishedEnsemble, FinishedGeneration
+from bansweep.tracking.run_note import characters_left, ensemble_note
+
+
+def search_table(item: FinishedGeneration, room: int) -> str:
+    """The candidates of `item`, best value first and failed ones last, in at most `room` characters if one row fits.
+
+    Rows for which there is no room are counted in a last line.
+    """
+    ordered = sorted(item.candidates, key=_rank)
+    keys = list(dict.fromkeys(key for one in ordered for key in one.candidate.setting))
+    metric = (item.generation.select.metric or "value").replace("_", " ")
+    titles = ["candidate", *keys, metric, "epoch", "epochs", "outcome"]
+    lines = [_line(titles), _line(["---"] * len(titles))]
+    rows = [_row(item, one, keys) for one in ordered]
+    left = room - sum(len(line) + 1 for line in lines) - len(_rest(len(rows)))
+    for place, row in enumerate(rows):
+        left -= len(row) + 1
+        if left < 0 and place > 0:
+            return "\n".join((*lines, _rest(len(rows) - place)))
+        lines.append(row)
+    return "\n".join(lines)
+
+
+def _rank(one: FinishedCandidate) -> tuple[bool, float, int]:
+    return one.value is None, comparable(one.value), one.candidate.number
+
+
+def _row(item: FinishedGeneration, one: FinishedCandidate, keys: list[str]) -> str:
+    number = str(one.candidate.number + 1)
+    is_chosen = one is item.chosen
+    return _line(
+        [
+            f"**{number}**" if is_chosen else number,
+            *(setting_text(one.candidate.setting[key]) if key in one.candidate.setting else "" for key in keys),
+            "" if one.value is None else f"{one.value:.4g}",
+            "" if one.epoch is None else str(one.epoch),
+            str(len(one.history)),
+            "**winner**" if is_chosen else one.outcome,
+        ]
+    )
+
+
+def _rest(count: int) -> str:
+    # An empty line ends the table.
+    return f"\n{count} more, none of them better, in runs of their own"
+
+
+def _line(entries: list[str]) -> str:
+    return "| " + " | ".join(entry.replace("|", "\\|") for entry in entries) + " |"
+
 
 # What a generation is judged by: the first of these that it has.
 _VERDICTS = ("test_error", "test_perplexity", "validation_error", "validation_perplexity")
@@ -51,7 +100,7 @@ def completed_generation(description: RunDescription, item: FinishedGeneration) 
         winner = f"{chosen.candidate.number + 1} ({chosen.candidate.id})"
         tags["bansweep.winning_candidate"] = winner
         note += f"\n\ncandidate {winner} of {len(item.candidates)} was chosen:\n\n"
-        note += search_table(item, room=room_beside(note))
+        note += search_table(item, room=characters_left(note))
     return Completion(
         status="FINISHED",
         params=params,
@@ -122,3 +171,51 @@ def _begun_at(item: FinishedGeneration, one: FinishedCandidate) -> float:
 
 def _ended_at(item: FinishedGeneration, one: FinishedCandidate) -> float:
     return one.history[-1].finished_at if one.history else item.started_at
+
+
+def describe_ensemble(plan: Plan, ensemble: FinishedEnsemble) -> RunDescription:
+    """The run of an ensemble of generations of `plan`; raises KeyError for members that are not in it."""
+    members = [plan.generations[member] for member in ensemble.members]
+    replica = f" (seed {ensemble.replica_seed})" if len(plan.replica_seeds) > 1 else ""
+    tags = {
+        payload.RUN_NAME: f"{ensemble.row} / {ensemble.column}{replica}",
+        payload.ENSEMBLE: ensemble.key,
+        payload.LEVEL: "ensemble",
+        "bansweep.network": ", ".join(dict.fromkeys(member.network.name for member in members)),
+        "bansweep.row": ensemble.row,
+        "bansweep.column": ensemble.column,
+        "bansweep.seed": str(ensemble.replica_seed),
+        "bansweep.members": ", ".join(ensemble.members),
+        NOTE: ensemble_note(plan, ensemble.members),
+    }
+    return RunDescription(
+        identity=(payload.ENSEMBLE, ensemble.key),
+        params={},
+        tags={key: value[: payload.LONGEST_TAG] for key, value in tags.items()},
+        data=members[0].data,
+    )
+
+
+def completed_ensemble(
+    description: RunDescription, ensemble: FinishedEnsemble, items: Mapping[str, FinishedGeneration]
+) -> Completion:
+    """The figures of an ensemble whose members are among `items`, which are by their ids.
+
+    It is there as soon as its last member is. Its parameters and seconds are those of all members.
+    """
+    members = [items[member] for member in ensemble.members]
+    ended_at = max(member.finished_at for member in members)
+    figures = {
+        **{f"final_{name}": value for name, value in ensemble.metrics.items()},
+        "parameters": float(sum(member.parameters for member in members)),
+        payload.END_WITNESS: sum(member.training_seconds for member in members),
+    }
+    note = "\n\n".join(filter(None, (verdict(ensemble.metrics), description.tags[NOTE])))
+    return Completion(
+        status="FINISHED",
+        params={},
+        tags={NOTE: note[: payload.LONGEST_TAG]},
+        points=points_at(figures, ended_at, 0),
+        started_at=ended_at,
+        ended_at=ended_at,
+    )

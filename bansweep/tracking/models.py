@@ -1,4 +1,4 @@
-"""Generations as MLflow's models: one logged model for each finished one, and a registered one for each chain.
+"""Generations as MLflow models: a logged model for each, and a registered one for the best of each chain.
 
 Weights stay in the store, as safetensors; models link to them by tags and hold no files. Whatever is here already is
 found by its tags and not made again. Every function talks to MLflow at once and may raise whatever its client raises,
@@ -9,21 +9,25 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bansweep.plan.comparison import comparable
+from bansweep.graph.metric_values import comparable
+from bansweep.graph.plan import Plan
 from bansweep.tracking import payload
-from bansweep.tracking.chains import Best, ModelChain
-from bansweep.tracking.completion import Completion
-from bansweep.tracking.lock import alone
+from bansweep.tracking.completion import Completion, completed_generation
+from bansweep.tracking.model_chains import Best, ModelChain, best_of, chains_of
 from bansweep.tracking.payload import RunDescription
+from bansweep.tracking.protocol import FinishedGeneration
+from bansweep.tracking.sync_state import exclusive_lock
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel
     from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+
 
 BEST = "best"
 """The alias of a chain's best generation: `models:/NAME@best`."""
@@ -55,7 +59,7 @@ class SweepModels:
         from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Metric
 
         tags = self._tags(description, completion)
-        with alone(self._lock):
+        with exclusive_lock(self._lock):
             model = self._one_of(run_id, tags)
             is_new = model is None
             if model is None:
@@ -86,7 +90,7 @@ class SweepModels:
         A version that is not among what `best` was chosen from, as where `--only` names a part, keeps it if better.
         """
         tags = {**self._tags(description, completion), METRIC: best.metric, VALUE: repr(best.value)}
-        with alone(self._lock):
+        with exclusive_lock(self._lock):
             holder = self._holder(self._registered(chain, best.metric))
             if holder is not None and _is_better(holder, best):
                 return
@@ -185,3 +189,42 @@ def _is_better(holder: ModelVersion, best: Best) -> bool:
         return comparable(float(holder.tags.get(VALUE, "nan"))) < comparable(best.value)
     except ValueError:
         return False
+
+
+def register_models(
+    models: SweepModels,
+    plan: Plan,
+    items: Sequence[FinishedGeneration],
+    run_ids: dict[str, str],
+    known: dict[str, str],
+    abandoned: threading.Event,
+) -> None:
+    """Complete the models of `items`, whose runs are `run_ids`; those whose digests are in `known` are left alone.
+
+    `known` is brought up to date, by the ids of generations and the names of registered models. Stops early once
+    `abandoned` is set. May raise whatever MLflow's client raises.
+    """
+    told = {item.generation_id: item for item in items if item.generation_id in run_ids}
+    digests: dict[str, str] = {}
+    for generation_id, item in told.items():
+        if abandoned.is_set():
+            return
+        description = payload.describe(plan, generation_id)
+        completion = completed_generation(description, item)
+        digests[generation_id] = payload.digest_of([run_ids[generation_id], description.digest, completion.digest])
+        if known.get(generation_id) != digests[generation_id]:
+            models.log(description, completion, run_ids[generation_id])
+            known[generation_id] = digests[generation_id]
+    metrics = {generation_id: item.metrics for generation_id, item in told.items()}
+    for chain in chains_of(plan):
+        best = best_of(chain, metrics)
+        if best is None:
+            continue
+        digest = payload.digest_of([digests[best.generation_id], best.metric, best.value, best.chosen_from])
+        if abandoned.is_set() or known.get(chain.model) == digest:
+            continue
+        run_id = run_ids[best.generation_id]
+        description = payload.describe(plan, best.generation_id)
+        completion = completed_generation(description, told[best.generation_id])
+        models.register(chain, best, description, completion, models.log(description, completion, run_id))
+        known[chain.model] = digest

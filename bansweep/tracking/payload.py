@@ -8,17 +8,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from bansweep.plan.candidates import Candidate
-from bansweep.plan.events import CandidateEnded, CandidateEvent, CandidateStarted, EpochReport, SweepEvent
-from bansweep.plan.generation import DataIdentity, Generation
-from bansweep.plan.plan import Plan
-from bansweep.spec.losses import loss_name
-from bansweep.spec.own_code import with_digests
-from bansweep.spec.selection import Select
-from bansweep.tracking.chains import chains_of
-from bansweep.tracking.lineage import lineage, name_of
-from bansweep.tracking.outcomes import Outcomes
-from bansweep.tracking.run_note import LONGEST_NOTE, generation_note
+from bansweep.config.losses import loss_name
+from bansweep.config.sweep import Select
+from bansweep.config.user_code import with_digests
+from bansweep.graph.candidates import Candidate
+from bansweep.graph.events import CandidateEnded, CandidateEvent, CandidateStarted, EpochReport, SweepEvent
+from bansweep.graph.generation import DataIdentity, Generation
+from bansweep.graph.plan import Plan
+from bansweep.tracking.model_chains import chains_of
+from bansweep.tracking.protocol import Outcomes
+from bansweep.tracking.run_note import LONGEST_NOTE, generation_note, lineage, name_of
 
 NOTE = "mlflow.note.content"
 RUN_NAME = "mlflow.runName"

@@ -1,7 +1,9 @@
-"""What MLflow's page of a run says of a generation or ensemble, in Markdown: its loss, its teachers, how to get it
+"""The note on the page of an MLflow run, in Markdown: loss, teachers, and the command to get it again.
+
+What MLflow's page of a run says of a generation or ensemble, in Markdown: its loss, its teachers, how to get it
 again. Pure.
 
-A note is written before anybody knows the runs it links to and the store's path. `at_home` puts both in; it may be
+A note is written before anybody knows the runs it links to and the store's path. `with_links` puts both in; it may be
 applied again to its own result, so that links follow runs that were begun anew.
 """
 
@@ -11,11 +13,79 @@ import re
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import assert_never
 
-from bansweep.plan.generation import Generation
-from bansweep.plan.plan import Plan
-from bansweep.tracking.lineage import lineage, name_of
-from bansweep.tracking.loss_words import loss_in_words
+from bansweep.config.losses import (
+    ActivationsLoss,
+    CwtmLoss,
+    DkppLoss,
+    KdLabelsLoss,
+    KdLoss,
+    LabelsLoss,
+    LossSpec,
+    UserLoss,
+)
+from bansweep.graph.generation import Generation
+from bansweep.graph.plan import Plan
+
+
+def name_of(plan: Plan, generation_id: str) -> str:
+    """The plan's label, or network and id where no cell shows the generation."""
+    if plan.cells_of.get(generation_id):
+        return plan.label(generation_id)
+    known = plan.generations.get(generation_id)
+    return f"{known.network.name} / {generation_id}" if known else generation_id
+
+
+def lineage(plan: Plan, generation_id: str) -> tuple[str, ...]:
+    """The ids from the generation that learnt from labels down to this one."""
+    ids = [generation_id]
+    while (generation := plan.generations.get(ids[-1])) and generation.teacher:
+        ids.append(generation.teacher)
+    return tuple(reversed(ids))
+
+
+def loss_in_words(loss: LossSpec) -> str:
+    """What the loss compares, without a full stop at the end."""
+    match loss:
+        case LabelsLoss():
+            smoothing = f", smoothed by {loss.smoothing:g}" if loss.smoothing else ""
+            return f"cross-entropy with the labels (Eq. 1){smoothing}"
+        case KdLoss():
+            return f"cross-entropy with the teacher's probabilities (Eqs. 2 and 3){_temperature(loss.temperature)}"
+        case KdLabelsLoss():
+            weights = "the sum of" if loss.mixing is None else f"{loss.mixing:g} : {1 - loss.mixing:g} of"
+            return (
+                f"{weights} cross-entropy with the teacher's probabilities (Eqs. 2 and 3)"
+                f"{_temperature(loss.temperature)} and with the labels (Eq. 1)"
+            )
+        case CwtmLoss(confidence="max"):
+            return "cross-entropy with the labels, each sample weighted by the teacher's largest probability (Eq. 10)"
+        case CwtmLoss():
+            return (
+                "cross-entropy with the labels, each sample weighted by the teacher's probability of its label (Eq. 9)"
+            )
+        case DkppLoss():
+            drawn = "drawn anew in every step" if loss.permutation == "fresh" else "drawn once for each sample"
+            return (
+                "cross-entropy with the teacher's probabilities, those of all but its likeliest class permuted "
+                f"(Eq. 11; {drawn})"
+            )
+        case ActivationsLoss():
+            ramp = "" if loss.ramp == "constant" else ", growing from 0 over the epochs"
+            return (
+                "cross-entropy with the teacher's probabilities (Eqs. 2 and 3) and the mean squared difference of the "
+                f"stages' outputs (section 4.1), weighted by {loss.weight:g}{ramp}"
+            )
+        case UserLoss():
+            return f"the function `{loss.code.name}` of your own"
+        case _:
+            assert_never(loss)
+
+
+def _temperature(temperature: float) -> str:
+    return "" if temperature == 1 else f" at temperature {temperature:g}"
+
 
 LONGEST_NOTE = 5000
 """MLflow before 3 refuses longer tags."""
@@ -47,7 +117,7 @@ def ensemble_note(plan: Plan, members: Sequence[str]) -> str:
     return f"**ensemble**: the mean of the probabilities (Eq. 4) of {', '.join(_linked(plan, members))}"
 
 
-def at_home(note: str, run_of: Callable[[str], str | None], experiment_id: str, store: Path) -> str:
+def with_links(note: str, run_of: Callable[[str], str | None], experiment_id: str, store: Path) -> str:
     """The note with links to the runs that `run_of` knows by generation ids, and with the store's path."""
 
     def linked(found: re.Match[str]) -> str:
@@ -59,7 +129,7 @@ def at_home(note: str, run_of: Callable[[str], str | None], experiment_id: str, 
     return _LINK.sub(linked, note.replace(_STORE, path))[:LONGEST_NOTE]
 
 
-def room_beside(note: str) -> int:
+def characters_left(note: str) -> int:
     """How many letters may be added to a note that is not at home yet."""
     links = len(_LINK.findall(note)) * _ROOM_FOR_A_LINK
     return max(0, LONGEST_NOTE - len(note) - links - _ROOM_FOR_THE_STORE)

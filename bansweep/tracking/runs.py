@@ -1,4 +1,4 @@
-"""A sweep's experiment and runs in MLflow: found by their tags, created where they are missing, never twice.
+"""A sweep's experiment and runs in MLflow: found by their tags, created where missing, never twice.
 
 MLflow can remove whole runs, but no point and no parameter. A run that holds what has been trained again since is
 therefore deleted and begun anew, with the points of the epochs before.
@@ -7,23 +7,39 @@ therefore deleted and begun anew, with the points of the epochs before.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bansweep.plan.generation import DataIdentity
+from bansweep.graph.generation import DataIdentity
 from bansweep.tracking import payload
 from bansweep.tracking.completion import Completion
-from bansweep.tracking.lock import alone
 from bansweep.tracking.models import SweepModels
-from bansweep.tracking.one_run import PARENT, all_of, find_or_create, merge_all, rehang
-from bansweep.tracking.payload import Point, RunDescription, RunStatus
-from bansweep.tracking.retold import WITNESSES, is_retold
-from bansweep.tracking.run_note import at_home
+from bansweep.tracking.payload import END_WITNESS, EPOCH_WITNESS, Point, RunDescription, RunStatus
+from bansweep.tracking.run_lookup import PARENT, all_of, find_or_create, merge_all, reparent
+from bansweep.tracking.run_note import with_links
+from bansweep.tracking.sync_state import exclusive_lock
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import DatasetInput, Run, RunTag
+
+
+WITNESSES = (EPOCH_WITNESS, END_WITNESS)
+"""Metrics that stand for all others, which are sent with them: every epoch has the first, every end the second."""
+
+
+def is_superseded(key: str, held: Iterable[tuple[int, int]], points: Sequence[Point]) -> bool:
+    """Whether `points` say otherwise than `held`: the steps and timestamps that a run has of the metric `key`.
+
+    An epoch that is sent again has the timestamp that it had; one that was trained again has another. A training ends
+    once, whatever the step.
+    """
+    told = {point.step: point.timestamp_ms for point in points if point.key == key}
+    if key == END_WITNESS and told:
+        return any(told.get(step) != timestamp_ms for step, timestamp_ms in held)
+    return any(told.get(step, timestamp_ms) != timestamp_ms for step, timestamp_ms in held)
+
 
 # MLflow's limits.
 _METRICS_A_BATCH = 1000
@@ -103,8 +119,8 @@ class SweepRuns:
         """The sweep has ended: its documents (file name -> text) become artifacts of the parent run."""
         for name, text in documents.items():
             self._client.log_text(self.parent_id, text, name)
-        at_home = {**self._at_home(tags), payload.STORE: str(self._store_root)}
-        self._client.log_batch(self.parent_id, tags=_run_tags(at_home))
+        with_links = {**self._at_home(tags), payload.STORE: str(self._store_root)}
+        self._client.log_batch(self.parent_id, tags=_run_tags(with_links))
         self._client.set_terminated(self.parent_id, status, payload.milliseconds(ended_at))
 
     def _without_old_outcome(self, run_id: str, tags: Mapping[str, str]) -> Run:
@@ -117,13 +133,15 @@ class SweepRuns:
 
     def merge_duplicates(self) -> set[tuple[str, str]]:
         """Look for runs that stand twice, in the whole experiment; the identities of finished ones."""
-        with alone(self._lock):
+        with exclusive_lock(self._lock):
             return merge_all(self._client, self.experiment_id)
 
     def _holds_otherwise(self, run_id: str, points: Sequence[Point]) -> bool:
         told = {point.key for point in points}
         return any(
-            is_retold(key, [(one.step, one.timestamp) for one in self._client.get_metric_history(run_id, key)], points)
+            is_superseded(
+                key, [(one.step, one.timestamp) for one in self._client.get_metric_history(run_id, key)], points
+            )
             for key in WITNESSES
             if key in told
         )
@@ -140,7 +158,7 @@ class SweepRuns:
         # The runs of candidates are hung below the new run as they are described anew, and at once those that are not.
         self._run_ids.clear()
         new_id = self._run_of(description, started_at)
-        rehang(self._client, self.experiment_id, run_id, new_id)
+        reparent(self._client, self.experiment_id, run_id, new_id)
         self._log_points(new_id, kept)
         return new_id
 
@@ -165,7 +183,7 @@ class SweepRuns:
             return self._run_ids[description.identity]
         above = self.parent_id if description.below is None else self._run_of(description.below, started_at)
         name = description.tags[payload.RUN_NAME]
-        with alone(self._lock):
+        with exclusive_lock(self._lock):
             run_id = find_or_create(
                 self._client, self.experiment_id, description.identity, {PARENT: above}, name, started_at
             )
@@ -186,7 +204,7 @@ class SweepRuns:
         ensembles = all_of(self._client, self.experiment_id, payload.ENSEMBLE)
         for run in (*runs.values(), *ensembles.values()):
             note = run.data.tags.get(payload.NOTE, "")
-            linked = at_home(note, run_ids.get, self.experiment_id, self._store_root)
+            linked = with_links(note, run_ids.get, self.experiment_id, self._store_root)
             if linked != note:
                 self._client.set_tag(run.info.run_id, payload.NOTE, linked)
         return run_ids
@@ -197,7 +215,7 @@ class SweepRuns:
         if payload.NOTE not in tags:
             return tags
         met = {key: run_id for (kind, key), run_id in self._run_ids.items() if kind == payload.GENERATION}
-        note = at_home(tags[payload.NOTE], met.get, self.experiment_id, self._store_root)
+        note = with_links(tags[payload.NOTE], met.get, self.experiment_id, self._store_root)
         return {**tags, payload.NOTE: note}
 
     def _log_params(self, run_id: str, params: Mapping[str, str]) -> None:
@@ -216,7 +234,7 @@ def open_runs(
     `lock` is the file that keeps two processes from creating the same at once, a new database included. `store_root`
     is what runs say of where their records are.
     """
-    with alone(lock):
+    with exclusive_lock(lock):
         experiment_id = _experiment(client, sweep, artifact_location)
         parent_id = find_or_create(client, experiment_id, (payload.SWEEP, sweep), {}, sweep, started_at)
     return SweepRuns(client, experiment_id, parent_id, lock, store_root)

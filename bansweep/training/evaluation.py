@@ -1,13 +1,91 @@
-"""What a network predicts for a whole split, and how often it is wrong."""
+"""Predictions for a whole split: error and loss of images, perplexity of texts.
+
+The text is read as one stream, from the end of a sentence to its last token, with the hidden state carried all the way:
+each token is judged with everything before it in view. No batch and no window of a recipe has a part in that, so that
+perplexities of different recipes, machines and numbers of workers are of the same thing.
+"""
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bansweep.data.resident import ResidentImages
+from bansweep.networks.language_model import LanguageModel
 from bansweep.training.precision import autocast
-from bansweep.training.workers import Workers
+from bansweep.training.token_streams import TokenStreams
+from bansweep.training.workers import ALONE, Workers
+
+# Bounds the memory for logits: 40 MB with 10,000 words. It decides nothing else.
+WINDOW = 1000
+
+
+class ReadText(NamedTuple):
+    """For each of N tokens: its log-probability in nats (float32), and the token that was thought likeliest instead."""
+
+    log_probabilities_N: Tensor
+    likeliest_N: Tensor
+
+    @property
+    def loss(self) -> float:
+        """Mean cross-entropy in nats a token."""
+        return -float(self.log_probabilities_N.double().mean())
+
+    @property
+    def perplexity(self) -> float:
+        """exp of the mean cross-entropy: the vocabulary's size for a model that knows nothing."""
+        return perplexity(self.loss)
+
+
+def perplexity(loss: float) -> float:
+    """exp of a loss in nats; infinite where that overflows."""
+    try:
+        return math.exp(loss)
+    except OverflowError:
+        return math.inf
+
+
+@torch.inference_mode()
+def read_text(
+    model: LanguageModel,
+    tokens_N: NDArray[np.int32],
+    *,
+    end_of_sentence: int,
+    device: torch.device,
+    bf16: bool,
+    window: int = WINDOW,
+) -> ReadText:
+    """Read a text with a model in evaluation mode; the answers lie on the CPU.
+
+    The text is copied to the device before it is read, and the answers are copied back at its end.
+    """
+    was_training = model.training
+    model.eval()
+    text = TokenStreams(
+        tokens_N,
+        streams=1,
+        window=window,
+        end_of_sentence=end_of_sentence,
+        workers=ALONE,
+        device=device,
+        distinct_words=model.uses_distinct_words,
+    )
+    log_probabilities, likeliest = [], []
+    state = model.initial_state(1)
+    for part in text:
+        with autocast(device, bf16=bf16):
+            logits_T1V, state = model(part.inputs_TB, state, part.distinct)
+        logits_TV = logits_T1V[:, 0].float()
+        log_probabilities.append(logits_TV.gather(1, part.targets_TB)[:, 0] - logits_TV.logsumexp(dim=1))
+        likeliest.append(logits_TV.argmax(dim=1))
+    model.train(was_training)
+    return ReadText(torch.cat(log_probabilities).cpu(), torch.cat(likeliest).cpu())
+
 
 BATCH_SIZE = 500
 

@@ -12,17 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from bansweep.config.losses import UserLoss
 from bansweep.errors import DivergedError
-from bansweep.networks.builder import count_parameters
-from bansweep.plan.events import EpochReport
-from bansweep.plan.generation import Generation
-from bansweep.plan.generation_search import selected_epoch
-from bansweep.spec.losses import OwnLoss
-from bansweep.training.allocator import keep_freed_memory
-from bansweep.training.memory import memory_told
+from bansweep.graph.events import EpochReport
+from bansweep.graph.generation import Generation
+from bansweep.networks.build import count_parameters
+from bansweep.scheduling.generation_search import selected_epoch
+from bansweep.training.memory import SystemMeter, explain_out_of_memory, keep_freed_memory
 from bansweep.training.optimizer import set_learning_rate
 from bansweep.training.snapshot import load_snapshot, snapshot_bytes, state_of, weights_bytes
-from bansweep.training.system_meter import SystemMeter
 from bansweep.training.workers import Workers
 
 
@@ -142,7 +140,7 @@ class GenerationRun(ABC):
             epoch = len(self.history) + 1
             rate = self._learning_rate()
             set_learning_rate(self._optimizer, rate)
-            with memory_told(self._device, f"in epoch {epoch}, with a {self._batch_told}"):
+            with explain_out_of_memory(self._device, f"in epoch {epoch}, with a {self._batch_told}"):
                 train_loss = self._train_epoch(epoch)
                 evaluated = self._evaluate()
             for name, value in evaluated.items():
@@ -164,7 +162,7 @@ class GenerationRun(ABC):
 
     def _diverged(self, epoch: int, step: int, value: float) -> DivergedError:
         loss = self.generation.loss
-        code = f"{loss.code.file}:{loss.code.name}" if isinstance(loss, OwnLoss) else None
+        code = f"{loss.code.file}:{loss.code.name}" if isinstance(loss, UserLoss) else None
         return DivergedError(epoch, step, value, code)
 
     @property

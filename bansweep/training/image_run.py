@@ -8,35 +8,95 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from bansweep.data.augmentation import Views, draw_views
+from bansweep.config.losses import can_do_without, needs_teacher
+from bansweep.config.networks import is_language_model
+from bansweep.config.recipes import Recipe
+from bansweep.data.augmentation import Views, draw_views, epoch_order
+from bansweep.data.datasets import ImageData, check_suitable
 from bansweep.data.host_to_device import to_device
-from bansweep.data.images import ImageData
 from bansweep.data.resident import ResidentImages
-from bansweep.data.sampling import epoch_order
-from bansweep.data.suitability import check_suitable
+from bansweep.graph.events import CompileFailure
+from bansweep.graph.generation import Generation, derived_seed
 from bansweep.losses.builder import needs_keys, needs_stage_outputs
-from bansweep.networks.builder import build_network
-from bansweep.networks.image_network import ImageNetwork
-from bansweep.networks.staged import StagedNetwork
-from bansweep.plan.events import CompileFailure
-from bansweep.plan.generation import Generation
-from bansweep.plan.seeds import derived_seed
-from bansweep.spec.losses import can_do_without, needs_teacher
-from bansweep.spec.networks import is_language_model
-from bansweep.spec.recipes import Recipe
+from bansweep.losses.building_blocks import NetworkOutput
+from bansweep.networks.build import build_network
+from bansweep.networks.image_network import ImageNetwork, StagedNetwork
 from bansweep.training.batch_norm import with_global_batch_norm
-from bansweep.training.diagnostics import Diagnostics, share_in_percent
+from bansweep.training.compilation import CompiledForward
 from bansweep.training.evaluation import error_and_loss, predict
-from bansweep.training.forward import training_forward
 from bansweep.training.generation_run import ClassProbabilities, GenerationRun
+from bansweep.training.kd_gradient import Diagnostics, share_in_percent
 from bansweep.training.optimizer import build_optimizer, learning_rate
 from bansweep.training.permutation_keys import PermutationKeys
 from bansweep.training.precision import use_exact_arithmetic
-from bansweep.training.shared_layers import take_outer_layers
 from bansweep.training.step import TrainingStep
 from bansweep.training.target_table import TargetTable, learns_from_logits
 from bansweep.training.teacher import FrozenTeacher
-from bansweep.training.workers import ALONE, Workers
+from bansweep.training.workers import ALONE, Workers, distributed
+
+
+class _WithStages(nn.Module):
+    """The network as a module whose forward pass gives the stages' outputs as well: DDP wraps nothing but `forward`."""
+
+    def __init__(self, network: ImageNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images_BKHW: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        return self.network.forward_with_stages(images_BKHW)
+
+
+class TrainingForward:
+    """Images (B, K, H, W) in, what the loss compares out."""
+
+    def __init__(self, forward: nn.Module | CompiledForward) -> None:
+        self._forward = forward
+
+    @property
+    def compiled(self) -> bool:
+        """Whether it runs compiled. What was to be compiled does not if its first call finds that it cannot be."""
+        return isinstance(self._forward, CompiledForward) and self._forward.works
+
+    def __call__(self, images_BKHW: Tensor) -> NetworkOutput:
+        return _answer(self._forward(images_BKHW))
+
+
+def training_forward(
+    network: ImageNetwork,
+    workers: Workers,
+    device: torch.device,
+    *,
+    with_stages: bool,
+    compiled: bool,
+    on_compile_failure: Callable[[CompileFailure], None] = lambda _: None,
+) -> TrainingForward:
+    """The student's forward pass, with gradients averaged over the workers where there are several.
+
+    `on_compile_failure` is called when the network cannot be compiled and is trained uncompiled instead.
+    """
+    module: nn.Module = _WithStages(network) if with_stages else network
+    if compiled:
+        return TrainingForward(CompiledForward(module, workers, device, on_compile_failure))
+    return TrainingForward(distributed(module, workers, device))
+
+
+def _answer(output: object) -> NetworkOutput:
+    if isinstance(output, Tensor):
+        return NetworkOutput(output)
+    assert isinstance(output, tuple)
+    logits_BC, stage_outputs = output
+    return NetworkOutput(logits_BC, tuple(stage_outputs))
+
+
+def copy_outer_layers(student: StagedNetwork, teacher: StagedNetwork, *, frozen: bool) -> None:
+    """Copy the teacher's first convolution and its linear layer into the student, in place.
+
+    `frozen`: they learn nothing more. The two have to fit, which `spec.matching` tells users; the copies are the
+    student's own.
+    """
+    for theirs, own in ((teacher.stem, student.stem), (teacher.classifier, student.classifier)):
+        own.load_state_dict(theirs.state_dict())
+        own.requires_grad_(not frozen)
 
 
 class ImageRun(GenerationRun):
@@ -84,7 +144,7 @@ class ImageRun(GenerationRun):
             assert teacher is not None, "shared layers are a teacher's"
             assert isinstance(network, StagedNetwork)
             assert isinstance(teacher.network, StagedNetwork)
-            take_outer_layers(network, teacher.network, frozen=generation.shared_layers == "frozen")
+            copy_outer_layers(network, teacher.network, frozen=generation.shared_layers == "frozen")
         if recompute:
             network.recompute_activations()
         network = with_global_batch_norm(network, workers, self._device, compiled=compiled)

@@ -9,21 +9,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bansweep.config.losses import DkppLoss, can_do_without, needs_teacher
+from bansweep.config.networks import is_language_model
+from bansweep.config.recipes import LanguageRecipe
+from bansweep.data.datasets import TextData, check_text_suitable
 from bansweep.data.host_to_device import to_device
-from bansweep.data.suitability import check_text_suitable
-from bansweep.data.text import TextData
-from bansweep.losses.answer import Answer
+from bansweep.graph.generation import Generation, derived_seed
 from bansweep.losses.builder import build_loss, needs_keys
-from bansweep.networks.builder import build_language_model
+from bansweep.losses.building_blocks import NetworkOutput
+from bansweep.networks.build import build_language_model
 from bansweep.networks.language_model import LanguageModel
-from bansweep.plan.generation import Generation
-from bansweep.plan.seeds import derived_seed
-from bansweep.spec.losses import DkppLoss, can_do_without, needs_teacher
-from bansweep.spec.networks import is_language_model
-from bansweep.spec.recipes import LanguageRecipe
-from bansweep.training.diagnostics import Diagnostics, share_in_percent
+from bansweep.training.evaluation import ReadText, read_text
 from bansweep.training.generation_run import GenerationRun, TokenLogProbabilities
-from bansweep.training.language_evaluation import ReadText, read_text
+from bansweep.training.kd_gradient import Diagnostics, share_in_percent
 from bansweep.training.optimizer import build_language_optimizer, plateau_learning_rate
 from bansweep.training.precision import autocast, use_exact_arithmetic
 from bansweep.training.step import descend
@@ -123,8 +121,8 @@ class LanguageRun(GenerationRun):
             # S: the samples of the losses, one for each time step of each stream.
             logits_SV, targets_S = logits_TBV.flatten(0, 1), window.targets_TB.flatten()
             loss = self._loss(
-                Answer(logits_SV),
-                None if teacher_logits_SV is None else Answer(teacher_logits_SV),
+                NetworkOutput(logits_SV),
+                None if teacher_logits_SV is None else NetworkOutput(teacher_logits_SV),
                 targets_S,
                 batch=self._workers.batch(window.inputs_TB.shape[0] * self._recipe.batch_size),
                 keys_BC=self._keys(epoch, window) if needs_keys(self.generation.loss) else None,

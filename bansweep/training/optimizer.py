@@ -9,7 +9,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from bansweep.spec.recipes import LanguageRecipe, Recipe
+from bansweep.config.recipes import LanguageRecipe, Recipe
 
 _ROUNDING = 1e-9  # 0.7 * 10 is a little more than 7
 

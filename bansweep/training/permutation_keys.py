@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from bansweep.config.losses import DkppLoss, LossSpec
 from bansweep.data.host_to_device import to_device
-from bansweep.plan.seeds import derived_seed
-from bansweep.spec.losses import DkppLoss, LossSpec
+from bansweep.graph.generation import derived_seed
 from bansweep.training.workers import Workers
 
 # Bounds the keys that are drawn ahead of their steps. An epoch of CIFAR-100 takes 20 MB.

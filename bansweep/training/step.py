@@ -7,10 +7,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from bansweep.losses.answer import Answer
+from bansweep.config.losses import LossSpec, needs_teacher
 from bansweep.losses.builder import build_loss, needs_stage_outputs
-from bansweep.spec.losses import LossSpec, needs_teacher
-from bansweep.training.diagnostics import Diagnostics
+from bansweep.losses.building_blocks import NetworkOutput
+from bansweep.training.kd_gradient import Diagnostics
 from bansweep.training.precision import autocast
 from bansweep.training.teacher import FrozenTeacher
 from bansweep.training.workers import Workers
@@ -21,7 +21,7 @@ class TrainingStep:
 
     def __init__(
         self,
-        forward: Callable[[Tensor], Answer],
+        forward: Callable[[Tensor], NetworkOutput],
         optimizer: torch.optim.Optimizer,
         loss: LossSpec,
         *,
@@ -57,7 +57,7 @@ class TrainingStep:
         """
         teacher = None
         if teacher_logits_BC is not None:
-            teacher = Answer(teacher_logits_BC)
+            teacher = NetworkOutput(teacher_logits_BC)
         elif self._teacher is not None:
             teacher = self._teacher.answer(images_BKHW, bf16=self._bf16, with_stages=self._with_stages)
         with autocast(images_BKHW.device, bf16=self._bf16):

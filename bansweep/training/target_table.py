@@ -20,15 +20,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from bansweep.config.losses import LossSpec, needs_teacher
+from bansweep.config.recipes import Augmentation
 from bansweep.data.augmentation import Views, views_per_image
 from bansweep.data.host_to_device import to_device
 from bansweep.data.resident import ResidentImages
 from bansweep.losses.builder import needs_stage_outputs
-from bansweep.spec.losses import LossSpec, needs_teacher
-from bansweep.spec.recipes import Augmentation
-from bansweep.training.kept_logits import KeptLogits, LogitsOnDevice, LogitsOnDisk, PassingLogits, Rows
-from bansweep.training.rounded_logits import dtype_of_logits, in_16_bits
-from bansweep.training.scratch_tensor import can_hold
+from bansweep.training.kept_logits import KeptLogits, LogitsOnDevice, LogitsOnDisk, PassingLogits, Rows, can_hold
+from bansweep.training.precision import dtype_of_logits, round_to_16_bits
 from bansweep.training.teacher import FrozenTeacher
 
 Kept = Literal["in memory", "on disk", "nothing"]
@@ -140,7 +139,7 @@ class TargetTable:
         batch_B = samples_M.repeat(filling)[: self._batch_size]
         pixels_BKHW, _ = images.batch(batch_B, views)
         logits_BC = self.teacher.answer(pixels_BKHW, bf16=self._bf16).logits_BC
-        return in_16_bits(logits_BC)[: len(samples_M)]
+        return round_to_16_bits(logits_BC)[: len(samples_M)]
 
 
 class LastTable:

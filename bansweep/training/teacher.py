@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from bansweep.losses.answer import Answer
-from bansweep.networks.builder import build_language_model, build_network
+from bansweep.config.networks import ImageNetworkSpec, LanguageNetworkSpec
+from bansweep.losses.building_blocks import NetworkOutput
+from bansweep.networks.build import build_language_model, build_network
 from bansweep.networks.image_network import ImageNetwork
 from bansweep.networks.language_model import LanguageModel
-from bansweep.spec.networks import ImageNetworkSpec, LanguageNetworkSpec
 from bansweep.training.precision import autocast
 from bansweep.training.snapshot import load_weights
 
@@ -33,7 +33,7 @@ class FrozenTeacher:
         self.network.eval().requires_grad_(requires_grad=False)
         self.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def answer(self, images_BKHW: Tensor, *, bf16: bool, with_stages: bool = False) -> Answer:
+    def answer(self, images_BKHW: Tensor, *, bf16: bool, with_stages: bool = False) -> NetworkOutput:
         """The teacher's logits (B, C), and where asked for what each of its stages gives, in the types they have."""
         with torch.inference_mode(), autocast(images_BKHW.device, bf16=bf16):
             if with_stages:
@@ -41,7 +41,7 @@ class FrozenTeacher:
             else:
                 logits_BC, stage_outputs = self.network(images_BKHW), ()
         # Autograd refuses to save tensors born in inference mode, even as constants; clones made outside are plain.
-        return Answer(logits_BC.clone(), tuple(features_BKHW.clone() for features_BKHW in stage_outputs))
+        return NetworkOutput(logits_BC.clone(), tuple(features_BKHW.clone() for features_BKHW in stage_outputs))
 
 
 def frozen_language_model(

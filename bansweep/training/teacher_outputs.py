@@ -17,9 +17,8 @@ from torch import Tensor
 
 from bansweep.data.host_to_device import to_device
 from bansweep.networks.language_model import LanguageModel, State
-from bansweep.training.precision import autocast
-from bansweep.training.rounded_logits import dtype_of_logits, in_16_bits
-from bansweep.training.scratch_tensor import ScratchTensor, can_hold
+from bansweep.training.kept_logits import ScratchTensor, can_hold
+from bansweep.training.precision import autocast, dtype_of_logits, round_to_16_bits
 from bansweep.training.token_streams import TokenStreams, Window
 
 Kept = Literal["logits", "logits on disk", "hidden states", "nothing"]
@@ -56,11 +55,11 @@ class TeacherOutputs:
         rows = window.inputs_TB.numel()
         first = window.start * self._streams.streams
         if self._table is None:
-            return in_16_bits(self._decoded(self._hidden(window)))
+            return round_to_16_bits(self._decoded(self._hidden(window)))
         if first >= self._rows_kept:
             output = self._hidden(window)
             if self.kept != "hidden states":
-                output = in_16_bits(self._decoded(output))
+                output = round_to_16_bits(self._decoded(output))
             self._table[first : first + rows] = output.flatten(0, 1)
             self._rows_kept = first + rows
         else:
@@ -68,7 +67,7 @@ class TeacherOutputs:
                 self._file.will_need(first + rows, rows)
             kept = self._table[first : first + rows].view(*window.inputs_TB.shape, -1)
             output = to_device(kept, self._device)
-        return in_16_bits(self._decoded(output)) if self.kept == "hidden states" else output
+        return round_to_16_bits(self._decoded(output)) if self.kept == "hidden states" else output
 
     def _choose(self, memory_bytes: float, disk_bytes: float) -> Kept:
         words, units = self._teacher.vocabulary_size, self._teacher.units

@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from bansweep.losses.weighted_mean import GlobalBatch
+from bansweep.losses.building_blocks import GlobalBatch
 
 T = TypeVar("T")
 

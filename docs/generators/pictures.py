@@ -20,11 +20,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from picture_style import DARK, LIGHT, MIDDLE, STYLE, save
 
-from bansweep.data.images import ImageData, load_images
+from bansweep.config.data import is_text
+from bansweep.data.datasets import ImageData, load_images
 from bansweep.data.prepare import prepare
 from bansweep.service.request import sweep_request
-from bansweep.spec.data import is_text
-from bansweep.store.predictions import Predictions
+from bansweep.store.parquet_tables import Predictions
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,7 +9,7 @@ from typing import Literal
 from results_claims import Claim, Pair, Prediction
 
 from bansweep.report.metrics import TEST_ERROR
-from bansweep.report.paired_difference import PairedDifference, paired_difference
+from bansweep.report.paired_differences import PairedDifference, paired_difference
 
 Verdict = Literal["holds", "not refuted", "in part", "open", "does not hold", "unknown"]
 SIGNS: dict[Verdict, str] = {

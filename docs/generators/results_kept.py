@@ -18,12 +18,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from bansweep.plan.plan import Plan
+from bansweep.config.sweep import SweepSpec
+from bansweep.graph.plan import Plan
 from bansweep.report.document import Outcome
 from bansweep.service.generation_states import generation_states
 from bansweep.service.request import SweepRequest, sweep_request
 from bansweep.service.sweep_report import sweep_report
-from bansweep.spec.sweep import SweepSpec
 from bansweep.store.layout import HISTORY_FILE, RECORD_FILE
 from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store

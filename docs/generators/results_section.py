@@ -13,7 +13,7 @@ from results_findings import SIGNS, Finding, correlation, findings
 from results_kept import KeptSweep
 from results_pictures import picture
 
-from bansweep.spec.data import OwnImages, is_text
+from bansweep.config.data import UserImages, is_text
 from bansweep.store.records import GenerationRecord
 
 ROOT = Path(__file__).parents[2]
@@ -86,7 +86,7 @@ def _data(sweep: KeptSweep) -> str:
     things = "tokens" if is_text(data) else "images"
     held_out = "validation and test tokens" if is_text(data) else "test images"
     parts = [data.kind]
-    if isinstance(data, OwnImages):
+    if isinstance(data, UserImages):
         file = (sweep.file.parent / data.code.file).relative_to(ROOT)
         title = (ast.get_docstring(ast.parse(data.code.text)) or "").partition("\n")[0].rstrip(".")
         parts = [f"[`{file}:{data.code.name}`](../{file}): {title}"]

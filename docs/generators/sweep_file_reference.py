@@ -14,9 +14,9 @@ from pydantic_core import PydanticUndefined
 from status import STATUS
 from value_types import other_forms, slug, type_text, unions_in
 
-from bansweep.spec.model import SpecModel
-from bansweep.spec.recipes import RECIPES
-from bansweep.spec.sweep import SweepSpec
+from bansweep.config.base import SpecModel
+from bansweep.config.recipes import RECIPES
+from bansweep.config.sweep import SweepSpec
 
 _INTRODUCTION = f"""\
 # Reference: the sweep file

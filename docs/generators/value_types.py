@@ -13,8 +13,8 @@ from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import StringConstraints
 from pydantic.fields import FieldInfo
 
-from bansweep.spec.model import SpecModel
-from bansweep.spec.own_code import OwnCode
+from bansweep.config.base import SpecModel
+from bansweep.config.user_code import UserCode
 
 _WORDS: dict[object, str] = {
     bool: "true or false",
@@ -23,7 +23,7 @@ _WORDS: dict[object, str] = {
     str: "text",
     Path: "path",
     NoneType: "null",
-    OwnCode: "text",  # which reading the file turns into more
+    UserCode: "text",  # which reading the file turns into more
 }
 
 

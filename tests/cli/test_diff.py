@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from bansweep.cli.app import app
 from bansweep.cli.tables import PlainTable, lines_of
 from bansweep.errors import RequestError
-from bansweep.plan.plan import Plan
+from bansweep.graph.plan import Plan
 from bansweep.store.store import Store
 
 ROOT = Path(__file__).parent.parent.parent

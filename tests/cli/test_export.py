@@ -15,7 +15,7 @@ from untrained_generation import publish_untrained
 from bansweep.cli.app import app
 from bansweep.data.cache import CACHE_VARIABLE
 from bansweep.errors import DamagedError, RequestError
-from bansweep.plan.plan import Plan
+from bansweep.graph.plan import Plan
 from bansweep.store.store import Store
 
 

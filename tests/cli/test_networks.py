@@ -10,7 +10,7 @@ from demo_sweep import Command, ended
 from typer.testing import CliRunner, Result
 
 from bansweep.cli.app import app
-from bansweep.spec.paper_networks import PAPER_NETWORKS
+from bansweep.config.paper_networks import PAPER_NETWORKS
 
 
 def invoke(*arguments: str, width: int = 200) -> Result:

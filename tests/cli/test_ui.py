@@ -17,8 +17,8 @@ from patience import PROCESS_S, wait_for
 from typer.testing import CliRunner
 
 from bansweep.cli import app as command
-from bansweep.cli import ui as verb
-from bansweep.cli.free_port import free_port, is_answered
+from bansweep.cli.commands import ui as verb
+from bansweep.cli.commands.ui import free_port, is_answered
 from bansweep.errors import RequestError
 
 

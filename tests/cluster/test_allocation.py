@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bansweep.cluster.allocation import Allocation, allocate, concurrency
+from bansweep.config.resources import Resources
 from bansweep.errors import ResourcesError
-from bansweep.spec.resources import Resources
 
 LAPTOP = {"CPU": 4.0, "memory": 1e9}
 GPU_BOX = {"CPU": 16.0, "GPU": 4.0}

@@ -9,14 +9,13 @@ from typing import Any
 import pytest
 import torch
 
-from bansweep.cluster.generation import train_and_publish
 from bansweep.cluster.job import GenerationJob
-from bansweep.cluster.run_of_job import prepare_run
+from bansweep.cluster.training_job import prepare_run, train_and_publish
+from bansweep.config.data import Digits
+from bansweep.config.recipes import RECIPES
 from bansweep.data.fingerprint import data_identity
-from bansweep.plan.events import CompileFailure
-from bansweep.plan.generation import Generation
-from bansweep.spec.data import Digits
-from bansweep.spec.recipes import RECIPES
+from bansweep.graph.events import CompileFailure
+from bansweep.graph.generation import Generation
 from bansweep.store.progress import Progress
 from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bansweep.cluster.allocation import allocate
-from bansweep.cluster.capacity import Capacity
-from bansweep.cluster.nodes import announced_nodes, nodes_of_environment, with_announced
+from bansweep.cluster.allocation import Capacity, allocate, announced_nodes, nodes_of_environment, with_announced
+from bansweep.config.resources import Resources
 from bansweep.errors import ResourcesError
-from bansweep.spec.resources import Resources
 
 
 def test_groups_of_nodes_are_so_many_nodes() -> None:

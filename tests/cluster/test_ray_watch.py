@@ -14,8 +14,15 @@ from pathlib import Path
 import pytest
 
 from bansweep.cluster import ray_watch
-from bansweep.cluster.ray_processes import ChildProbe, HeadProbe, SocketProbe, kill_remaining
-from bansweep.cluster.ray_watch import RayWatch, StoppedError, call_watched
+from bansweep.cluster.ray_watch import (
+    ChildProbe,
+    HeadProbe,
+    RayWatch,
+    SocketProbe,
+    StoppedError,
+    call_watched,
+    kill_remaining,
+)
 from bansweep.errors import ClusterError, StoreError
 
 PATIENCE_S = 60.0

@@ -16,7 +16,7 @@ import pytest
 from close_metrics import images_within_rounding
 from demo_sweep import SWEEP, Command, ended, ids_of, plan_of, wait_until
 
-from bansweep.store.predictions import Predictions
+from bansweep.store.parquet_tables import Predictions
 from bansweep.store.store import Store
 
 pytestmark = pytest.mark.ray

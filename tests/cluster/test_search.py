@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from demo_sweep import Command, ended, ids_of, plan_of, wait_until
 
-from bansweep.plan.candidates import candidate_of, settings_in_advance
-from bansweep.plan.generation import Generation
+from bansweep.graph.candidates import candidate_of, settings_in_advance
+from bansweep.graph.generation import Generation
 from bansweep.store.spending_ledger import SpendingLedger
 from bansweep.store.store import Store
 

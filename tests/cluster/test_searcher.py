@@ -11,12 +11,10 @@ import pytest
 from demo_sweep import ids_of, plan_of
 from ray.tune.search import Searcher
 
-from bansweep.cluster.conductor import Conductor
-from bansweep.cluster.meter import Meter
 from bansweep.cluster.reports import epoch_message, uncompiled_message
 from bansweep.cluster.searcher import SweepSearcher
 from bansweep.cluster.tpe import sampler_of
-from bansweep.plan.events import (
+from bansweep.graph.events import (
     CompileFailure,
     EpochFinished,
     EpochReport,
@@ -28,6 +26,8 @@ from bansweep.plan.events import (
     GenerationUncompiled,
     SweepEvent,
 )
+from bansweep.scheduling.conductor import Conductor
+from bansweep.scheduling.meter import Meter
 from bansweep.store.store import Store
 
 

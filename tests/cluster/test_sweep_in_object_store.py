@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from demo_sweep import Command, ended, ids_of, plan_of, wait_until
 
+from bansweep.config.data import Digits
 from bansweep.data.prepare import prepare
-from bansweep.spec.data import Digits
 from bansweep.store.store import Store
 
 pytestmark = pytest.mark.ray

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from demo_sweep import Command, ended
 
-from bansweep.store.predictions import TokenPredictions
+from bansweep.store.parquet_tables import TokenPredictions
 from bansweep.store.store import Store
 
 SWEEP = """\

@@ -9,10 +9,10 @@ from demo_sweep import SWEEP
 
 from bansweep.compare.differences import ABSENT, Difference
 from bansweep.compare.generations import compare_plans, generation_differences
+from bansweep.config.reading import parse_sweep
 from bansweep.data.fingerprint import data_identity
-from bansweep.plan.expand import expand
-from bansweep.plan.plan import Plan
-from bansweep.spec.reading import parse_sweep
+from bansweep.graph.expand import expand
+from bansweep.graph.plan import Plan
 
 
 def plan_with(*overrides: str) -> Plan:

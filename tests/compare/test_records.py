@@ -6,10 +6,10 @@ from demo_sweep import SWEEP
 from made_up_generation import made_up_record
 
 from bansweep.compare.differences import Difference
-from bansweep.compare.records import MetricPair, compare_metrics, training_differences
+from bansweep.compare.generations import MetricPair, compare_metrics, training_differences
+from bansweep.config.reading import parse_sweep
 from bansweep.data.fingerprint import data_identity
-from bansweep.plan.expand import expand
-from bansweep.spec.reading import parse_sweep
+from bansweep.graph.expand import expand
 
 SPEC = parse_sweep(SWEEP)
 FIRST, SECOND, *_ = expand(SPEC, data_identity(SPEC.data)).generations.values()

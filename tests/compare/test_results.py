@@ -10,11 +10,11 @@ from demo_sweep import SWEEP
 from made_up_generation import publish_made_up
 
 from bansweep.compare.results import CellResults, ResultsComparison, compare_results
+from bansweep.config.reading import parse_sweep
 from bansweep.data.fingerprint import data_identity
-from bansweep.plan.expand import expand
-from bansweep.plan.generation import DataIdentity
-from bansweep.plan.plan import Plan
-from bansweep.spec.reading import parse_sweep
+from bansweep.graph.expand import expand
+from bansweep.graph.generation import DataIdentity
+from bansweep.graph.plan import Plan
 from bansweep.store.store import Store
 
 Errors = dict[tuple[str, int], float]

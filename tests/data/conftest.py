@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from bansweep.spec.text_data import TextFiles
+from bansweep.config.data import TextFiles
 
 Pixels = NDArray[np.uint8]
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
+from bansweep.config.recipes import Augmentation
 from bansweep.data.augmentation import draw_views, views_per_image
-from bansweep.spec.recipes import Augmentation
 
 
 def test_views_are_a_function_of_seed_and_epoch() -> None:

@@ -20,16 +20,14 @@ from patience import PROCESS_S
 from PIL import Image
 from planted import link_to_endless_zeros, named_pipe, put
 
-from bansweep.data.builder import decode_images, decode_text
-from bansweep.data.file_digests import SETTLED_NS
+from bansweep.config.data import Cifar, DataSpec, Digits, ImageFolder, ParquetImages, PennTreebank, TextFiles, WikiText2
+from bansweep.data.cache import SETTLED_NS
+from bansweep.data.datasets import load_images
 from bansweep.data.fingerprint import data_identity
-from bansweep.data.images import load_images
-from bansweep.data.prepare import prepare
+from bansweep.data.prepare import decode_images, decode_text, prepare
 from bansweep.data.prepared import map_array
-from bansweep.data.sources.encoded import decode_image, stack_images
+from bansweep.data.sources.image_folder import decode_image, stack_images
 from bansweep.errors import DataError
-from bansweep.spec.data import Cifar, DataSpec, Digits, ImageFolder, ParquetImages
-from bansweep.spec.text_data import PennTreebank, TextFiles, WikiText2
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 5, 4, 3), dtype=np.uint8)
 LABELS = [0, 1, 2, 0, 1, 2]
@@ -268,10 +266,10 @@ def test_changed_bytes_of_prepared_files_never_pass_unseen(image_folder: Path, t
 READER = """
 import sys
 from pathlib import Path
-from bansweep.data.builder import decode_images, decode_text
+from bansweep.data.prepare import decode_images, decode_text
 from bansweep.errors import DataError
-from bansweep.spec.data import Cifar, ImageFolder, ParquetImages
-from bansweep.spec.text_data import PennTreebank, TextFiles, WikiText2
+from bansweep.config.data import Cifar, ImageFolder, ParquetImages
+from bansweep.config.data import PennTreebank, TextFiles, WikiText2
 
 root, cache = Path(sys.argv[2]), Path(sys.argv[2]) / "cache"
 text = TextFiles(train=root / "it", validation=root / "it", test=root / "it")
@@ -342,7 +340,7 @@ def test_digests_are_computed_anew_where_their_memory_never_ends(kind: Callable[
     script = """if True:
         import sys
         from pathlib import Path
-        from bansweep.data.file_digests import file_digests
+        from bansweep.data.cache import file_digests
         print(*file_digests([Path(sys.argv[1]) / "file"], Path(sys.argv[1]) / "cache").values())
     """
     # A file is remembered once its last change is two seconds old. No program can set the time of that change.

@@ -17,8 +17,7 @@ import numpy as np
 import pytest
 from torchvision.datasets import CIFAR10
 
-from bansweep.data.sources.cifar_archive import decode_archive, decode_batches
-from bansweep.data.sources.plain_pickle import load_plain_pickle
+from bansweep.data.sources.cifar_archive import decode_archive, decode_batches, load_plain_pickle
 from bansweep.errors import DataError
 
 PLANES = np.random.default_rng(0).integers(0, 256, (4, 3072), dtype=np.uint8)

@@ -7,8 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bansweep.data.canonical import canonical_order, content_fingerprint, image_digests, in_canonical_order
-from bansweep.data.decoded import DecodedImages
+from bansweep.data.decoded import DecodedImages, canonical_order, content_fingerprint, image_digests, in_canonical_order
 
 
 def _set(seed: int, train: int = 12, test: int = 5) -> DecodedImages:

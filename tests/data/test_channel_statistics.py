@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bansweep.data.channel_statistics import channel_statistics, level_counts
+from bansweep.data.prepared import channel_statistics, level_counts
 
 
 @pytest.mark.parametrize("images", [1, 7, 999, 1_000, 1_001, 2_000, 2_345])

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from torchvision.datasets import CIFAR10
 
-from bansweep.data.builder import decode_images
-from bansweep.data.canonical import in_canonical_order
+from bansweep.config.data import Cifar
+from bansweep.data.decoded import in_canonical_order
+from bansweep.data.prepare import decode_images
 from bansweep.data.sources.cifar import require_at_root
 from bansweep.data.sources.cifar_archive import decode_archive, decode_batches, download_archive
 from bansweep.data.sources.parquet import decode_parquet
 from bansweep.errors import DataError
-from bansweep.spec.data import Cifar
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (9, 32, 32, 3), dtype=np.uint8)
 LABELS = np.array([0, 1, 2, 0, 1, 2, 0, 1, 2])

@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bansweep.data.builder import decode_images
-from bansweep.data.canonical import content_fingerprint
-from bansweep.data.decoded import DecodedImages
+from bansweep.config.data import ParquetImages
+from bansweep.data.decoded import DecodedImages, content_fingerprint
 from bansweep.data.fingerprint import source_fingerprints
+from bansweep.data.prepare import decode_images
 from bansweep.errors import DataError
-from bansweep.spec.data import ParquetImages
 
 Write = Callable[..., Path]
 IMAGES = np.random.default_rng(0).integers(0, 256, (9, 5, 4, 3), dtype=np.uint8)

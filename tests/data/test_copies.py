@@ -10,11 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bansweep.data.canonical import in_canonical_order
-from bansweep.data.decoded import DecodedImages
-from bansweep.data.images import load_images, trained_test_images
+from bansweep.config.data import ParquetImages
+from bansweep.data.datasets import load_images, trained_test_images
+from bansweep.data.decoded import DecodedImages, in_canonical_order
 from bansweep.data.prepare import prepare
-from bansweep.spec.data import ParquetImages
 
 Write = Callable[..., Path]
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 5, 4, 3), dtype=np.uint8)

@@ -15,15 +15,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from bansweep.config.data import Cifar, Digits, ImageFolder, ParquetImages, PennTreebank, TextFiles
+from bansweep.data.cache import SETTLED_NS, file_digest, file_digests
 from bansweep.data.decoded import Pixels
 from bansweep.data.descriptions import PreparedImages, PreparedText, read_description
-from bansweep.data.file_digests import SETTLED_NS, file_digest, file_digests
 from bansweep.data.fingerprint import WholeLimits, data_identity, whole_limits
 from bansweep.data.known_sets import KNOWN_SETS
 from bansweep.data.prepare import prepare
 from bansweep.errors import DataError
-from bansweep.spec.data import Cifar, Digits, ImageFolder, ParquetImages
-from bansweep.spec.text_data import PennTreebank, TextFiles
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 5, 4, 3), dtype=np.uint8)
 
@@ -32,7 +31,7 @@ def test_planning_imports_nothing_heavy() -> None:
     script = """
 import sys
 from bansweep.data.fingerprint import data_identity
-from bansweep.spec.data import Cifar, Digits
+from bansweep.config.data import Cifar, Digits
 data_identity(Cifar(kind="cifar100")), data_identity(Digits())
 heavy = {"torch", "torchvision", "numpy", "pyarrow", "sklearn", "PIL", "ray", "mlflow", "yaml"}
 print(sorted(heavy & set(sys.modules)))
@@ -159,7 +158,7 @@ def test_another_file_of_equal_size_and_times_is_seen_by_its_inode(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """File systems with coarse times, or a clock that was set back, can give two files the same ones."""
-    from bansweep.data import file_digests as module
+    from bansweep.data import cache as module
 
     path, digest = _settled(tmp_path / "file", b"one", 1_000_000), _Counted()
     _settle(path)

@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from bansweep.data.builder import decode_images
+from bansweep.config.data import Cifar, Digits
 from bansweep.data.cache import prepared_folder
-from bansweep.data.canonical import content_fingerprint
-from bansweep.data.images import load_images
+from bansweep.data.datasets import load_images
+from bansweep.data.decoded import content_fingerprint
 from bansweep.data.known_sets import KNOWN_SETS
-from bansweep.data.prepare import prepare
-from bansweep.spec.data import Cifar, Digits
+from bansweep.data.prepare import decode_images, prepare
 
 
 def test_digits_are_the_published_ones(tmp_path: Path) -> None:

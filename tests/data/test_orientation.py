@@ -10,13 +10,13 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from bansweep.data.builder import decode_images
+from bansweep.config.data import ImageFolder, ParquetImages
 from bansweep.data.decoded import Pixels
 from bansweep.data.fingerprint import source_fingerprints
-from bansweep.data.sources.encoded import decode_image
+from bansweep.data.prepare import decode_images
 from bansweep.data.sources.image_bytes import is_turned
+from bansweep.data.sources.image_folder import decode_image
 from bansweep.errors import DataError
-from bansweep.spec.data import ImageFolder, ParquetImages
 
 # Blocks of 8x8 equal pixels, so that JPEG changes none of them by more than a few levels.
 IMAGE = np.kron(np.array([[0, 50, 100], [150, 200, 250]], np.uint8), np.ones((8, 8), np.uint8))[..., None]
@@ -119,7 +119,7 @@ def test_a_turned_image_fits_where_its_upright_copy_does(image_folder: Path) -> 
 
 def test_only_sets_with_turned_images_have_another_fingerprint(image_folder: Path, tmp_path: Path) -> None:
     """An image that was learnt as it is stored, and now is turned, must not be found under the former id."""
-    from bansweep.data.file_digests import file_digest
+    from bansweep.data.cache import file_digest
     from bansweep.data.fingerprint import _digest
 
     path = image_folder / "train" / "cat" / "0.png"
@@ -142,7 +142,7 @@ def test_turned_images_in_parquet(tmp_path: Path, write_parquet: object) -> None
     assert np.array_equal(one.train_images_NHWC, other.train_images_NHWC)
     assert np.array_equal(one.train_labels_N, other.train_labels_N)
     # Learnt as it is stored, it must not be found under the former id, which is that of the file's bytes.
-    from bansweep.data.file_digests import file_digest
+    from bansweep.data.cache import file_digest
     from bansweep.data.fingerprint import _digest
 
     for path, changes in ((plain, False), (upright, False), (turned, True)):

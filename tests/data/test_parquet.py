@@ -9,11 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bansweep.data.builder import decode_images
-from bansweep.data.canonical import canonical_order, image_digests
-from bansweep.data.decoded import DecodedImages
+from bansweep.config.data import ParquetImages
+from bansweep.data.decoded import DecodedImages, canonical_order, image_digests
+from bansweep.data.prepare import decode_images
 from bansweep.errors import DataError
-from bansweep.spec.data import ParquetImages
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 5, 4, 3), dtype=np.uint8)
 LABELS = [0, 1, 2, 0, 1, 2]

@@ -15,15 +15,13 @@ import pytest
 from patience import PROCESS_S
 from PIL import Image
 
-from bansweep.data.builder import decode_images
-from bansweep.data.cache import prepared_folder
+from bansweep.config.data import ImageFolder
+from bansweep.data.cache import SETTLED_NS, prepared_folder
+from bansweep.data.datasets import load_images
 from bansweep.data.decoded import DecodedImages
-from bansweep.data.file_digests import SETTLED_NS
 from bansweep.data.fingerprint import source_fingerprints
-from bansweep.data.images import load_images
-from bansweep.data.prepare import prepare
+from bansweep.data.prepare import decode_images, prepare
 from bansweep.errors import DataError
-from bansweep.spec.data import ImageFolder
 
 
 @pytest.fixture
@@ -203,7 +201,7 @@ TWO_AT_ONCE = """
 import sys, time
 from pathlib import Path
 import bansweep.data.prepare as module
-from bansweep.spec.data import ImageFolder
+from bansweep.config.data import ImageFolder
 
 root, cache, own, other, log = map(Path, sys.argv[1:])
 decode_images = module.decode_images

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bansweep.config.data import PennTreebank
+from bansweep.data.datasets import load_text
 from bansweep.data.known_sets import PENN_TREEBANK
 from bansweep.data.prepare import prepare
-from bansweep.data.sources.ptb import download_ptb, ptb_files, require_ptb_at_root
-from bansweep.data.text import load_text
+from bansweep.data.sources.text import download_ptb, ptb_files, require_ptb_at_root
 from bansweep.errors import DataError
-from bansweep.spec.text_data import PennTreebank
 
 # Ids are those of TensorFlow's PTB reader, which orders words likewise; its tutorials print the first of them.
 FIRST_TOKENS = [

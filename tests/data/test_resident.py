@@ -9,13 +9,12 @@ import pytest
 import torch
 from torchvision.transforms.v2 import functional
 
-from bansweep.data.augmentation import Views, draw_views
-from bansweep.data.images import ImageSplit
+from bansweep.config.recipes import Augmentation
+from bansweep.data.augmentation import Views, draw_views, epoch_order
+from bansweep.data.datasets import ImageSplit
 from bansweep.data.prepared import map_array
 from bansweep.data.resident import ResidentImages
-from bansweep.data.sampling import epoch_order
 from bansweep.errors import DataError
-from bansweep.spec.recipes import Augmentation
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from bansweep.data.sampling import epoch_generator, epoch_order
+from bansweep.data.augmentation import epoch_generator, epoch_order
 
 
 def test_an_epoch_visits_every_image_once() -> None:

@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from bansweep.config.data import Cifar, Digits, ImageFolder, PennTreebank, TextFiles, WikiText2
 from bansweep.data.known_sets import KNOWN_SETS
 from bansweep.data.prepare import prepare
 from bansweep.data.size import data_size
-from bansweep.plan.operations import Images, Vocabulary
-from bansweep.plan.workload import DataSize
-from bansweep.spec.data import Cifar, Digits, ImageFolder
-from bansweep.spec.text_data import PennTreebank, TextFiles, WikiText2
+from bansweep.graph.operations import Images, Vocabulary
+from bansweep.graph.workload import DataSize
 
 SHARED = Path(os.environ.get("BANSWEEP_SHARED") or Path(__file__).parents[2].parent / "shared")
 ELSEWHERE = "0" * 64

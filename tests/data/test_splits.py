@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bansweep.config.data import Digits
 from bansweep.data.splits import split_ranges
 from bansweep.errors import DataError
-from bansweep.spec.data import Digits
 
 
 @given(

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bansweep.data.images import ImageData, ImageSplit
-from bansweep.data.suitability import check_pad, check_suitable
+from bansweep.config.networks import WideResNet
+from bansweep.config.recipes import RECIPES, Augmentation, Recipe
+from bansweep.data.datasets import ImageData, ImageSplit, check_pad, check_suitable
 from bansweep.errors import DataError
-from bansweep.spec.networks import WideResNet
-from bansweep.spec.recipes import RECIPES, Augmentation, Recipe
 
 NETWORK = WideResNet(depth=10, width=1)
 RECIPE = Recipe.model_validate(RECIPES["wide-resnet"])

@@ -12,16 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bansweep.data.cache import prepared_folder
-from bansweep.data.file_digests import SETTLED_NS
+from bansweep.config.data import PennTreebank, TextFiles, WikiText2
+from bansweep.data.cache import SETTLED_NS, prepared_folder
+from bansweep.data.datasets import load_text
 from bansweep.data.fingerprint import data_identity
 from bansweep.data.known_sets import PENN_TREEBANK
 from bansweep.data.prepare import prepare
 from bansweep.data.sentences import text_digest
-from bansweep.data.text import load_text
 from bansweep.errors import DataError
-from bansweep.plan.generation import DataIdentity
-from bansweep.spec.text_data import PennTreebank, TextFiles, WikiText2
+from bansweep.graph.generation import DataIdentity
 
 WriteText = Callable[..., TextFiles]
 TRAIN = "b a\n\nb c b\nd c a\n"

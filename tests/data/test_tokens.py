@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bansweep.data.builder import decode_text
+from bansweep.config.data import TextFiles
 from bansweep.data.decoded import DecodedText
+from bansweep.data.prepare import decode_text
 from bansweep.errors import DataError
-from bansweep.spec.text_data import TextFiles
 
 WriteText = Callable[..., TextFiles]
 

@@ -12,7 +12,7 @@ import pytest
 from manifest_checks.objects import pod_templates
 from manifest_checks.rendering import DEPLOY, PROJECT, rendered
 
-from bansweep.training.driver import LEAST_DRIVER
+from bansweep.training.device import LEAST_DRIVER
 
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
 

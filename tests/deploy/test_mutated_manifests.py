@@ -9,8 +9,7 @@ from manifest_checks.everything import problems
 from manifest_checks.objects import Manifest, named, of_kind
 from manifest_checks.rendering import rendered
 
-from bansweep.deployment.manifests import manifests
-from bansweep.deployment.submission import Submission
+from bansweep.jobs.kubernetes import Submission, manifests
 
 Change = Callable[[list[Manifest]], object]
 

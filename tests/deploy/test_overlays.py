@@ -14,9 +14,8 @@ from manifest_checks.references import SECRETS
 from manifest_checks.rendering import DEPLOY, OVERLAYS, PROJECT, built, rendered
 from manifest_checks.schemas import VERSIONS, schema_problems
 
-from bansweep.cluster.nodes import announced_nodes
-from bansweep.deployment.manifests import manifests
-from bansweep.deployment.submission import Submission
+from bansweep.cluster.allocation import announced_nodes
+from bansweep.jobs.kubernetes import Submission, manifests
 
 
 def with_sweep(overlay: str) -> list[Manifest]:

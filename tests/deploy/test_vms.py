@@ -13,7 +13,7 @@ import pytest
 import yaml
 from manifest_checks.rendering import DEPLOY
 
-from bansweep.cluster.nodes import announced_nodes
+from bansweep.cluster.allocation import announced_nodes
 
 jsonschema = pytest.importorskip("jsonschema", reason="comes with kubernetes-validate")
 

@@ -38,7 +38,7 @@ def test_a_reference_is_up_to_date(name: str) -> None:
 def test_a_key_without_a_description_is_named() -> None:
     import sweep_file_reference
 
-    from bansweep.spec.model import SpecModel
+    from bansweep.config.base import SpecModel
 
     class Silent(SpecModel):
         key: int

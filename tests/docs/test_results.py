@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bansweep.report.paired_difference import PairedDifference
-from bansweep.spec.data import is_text
+from bansweep.config.data import is_text
+from bansweep.report.paired_differences import PairedDifference
 
 ROOT = Path(__file__).parents[2]
 

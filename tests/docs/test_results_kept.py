@@ -10,8 +10,8 @@ import pytest
 from demo_sweep import plan_of
 from made_up_generation import publish_made_up
 
-from bansweep.plan.events import EpochReport
-from bansweep.store.predictions import Predictions
+from bansweep.graph.events import EpochReport
+from bansweep.store.parquet_tables import Predictions
 from bansweep.store.store import Store
 
 ROOT = Path(__file__).parents[2]

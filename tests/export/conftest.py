@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from bansweep.config.data import Digits
 from bansweep.data.cache import CACHE_VARIABLE
 from bansweep.data.prepare import prepare
-from bansweep.spec.data import Digits
 
 
 @pytest.fixture(scope="session")

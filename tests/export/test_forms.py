@@ -7,9 +7,9 @@ import pytest
 import torch
 from small_networks import IMAGE_NETWORKS, LANGUAGE_MODELS, VOCABULARY, image_network, language_model
 
-from bansweep.data.images import ImageSplit
+from bansweep.data.datasets import ImageSplit
 from bansweep.data.resident import ResidentImages
-from bansweep.export.forms import PixelClassifier, StatefulLanguageModel
+from bansweep.export.onnx_file import PixelClassifier, StatefulLanguageModel
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 

@@ -8,16 +8,15 @@ import pytest
 from demo_sweep import SWEEP
 from made_up_generation import made_up_record
 
+from bansweep.config.data import Digits, TextFiles
+from bansweep.config.reading import parse_sweep
 from bansweep.data.cache import CACHE_VARIABLE, prepared_folder
+from bansweep.data.datasets import load_images
 from bansweep.data.fingerprint import data_identity
-from bansweep.data.images import load_images
 from bansweep.errors import DamagedError, DataError, RequestError
 from bansweep.export.inputs import ImageInput, TextInput, input_of
-from bansweep.plan.expand import expand
-from bansweep.plan.generation import DataIdentity, Generation
-from bansweep.spec.data import Digits
-from bansweep.spec.reading import parse_sweep
-from bansweep.spec.text_data import TextFiles
+from bansweep.graph.expand import expand
+from bansweep.graph.generation import DataIdentity, Generation
 
 
 def generation_on(data: str) -> Generation:

@@ -6,15 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from bansweep.losses.answer import Answer
-from bansweep.losses.builder import DistillationLoss, build_loss, needs_keys, needs_stage_outputs
-from bansweep.losses.cwtm import cwtm_loss
-from bansweep.losses.kd import kd_loss
-from bansweep.losses.kd_activations import kd_activations_loss
-from bansweep.losses.kd_labels import kd_labels_loss
-from bansweep.losses.labels import labels_loss
-from bansweep.losses.weighted_mean import GlobalBatch, local_batch
-from bansweep.spec.losses import (
+from bansweep.config.losses import (
     ActivationsLoss,
     CwtmLoss,
     DkppLoss,
@@ -24,6 +16,13 @@ from bansweep.spec.losses import (
     LossSpec,
     needs_teacher,
 )
+from bansweep.losses.builder import DistillationLoss, build_loss, needs_keys, needs_stage_outputs
+from bansweep.losses.building_blocks import GlobalBatch, NetworkOutput, local_batch
+from bansweep.losses.cwtm import cwtm_loss
+from bansweep.losses.kd import kd_loss
+from bansweep.losses.kd_activations import kd_activations_loss
+from bansweep.losses.kd_labels import kd_labels_loss
+from bansweep.losses.labels import labels_loss
 
 SPECS: list[LossSpec] = [
     LabelsLoss(),
@@ -47,13 +46,13 @@ STAGES = [(2, 3, 3), (4, 2, 1)]
 """(K, H, W) of each stage."""
 
 
-def answer(generator: torch.Generator, dtype: torch.dtype) -> Answer:
+def answer(generator: torch.Generator, dtype: torch.dtype) -> NetworkOutput:
     logits_BC = 2 * torch.randn(BATCH, CLASSES, generator=generator)
     stages = (torch.randn(BATCH, *stage, generator=generator).to(dtype) for stage in STAGES)
-    return Answer(logits_BC.to(dtype), tuple(stages))
+    return NetworkOutput(logits_BC.to(dtype), tuple(stages))
 
 
-def batch(dtype: torch.dtype = torch.float64) -> tuple[Answer, Answer, Tensor, Tensor]:
+def batch(dtype: torch.dtype = torch.float64) -> tuple[NetworkOutput, NetworkOutput, Tensor, Tensor]:
     """Student's answer, teacher's answer, labels, keys."""
     generator = torch.Generator().manual_seed(0)
     student, teacher = answer(generator, dtype), answer(generator, dtype)
@@ -61,18 +60,18 @@ def batch(dtype: torch.dtype = torch.float64) -> tuple[Answer, Answer, Tensor, T
     return student, teacher, labels_B, torch.rand(BATCH, CLASSES, generator=generator)
 
 
-def of_samples(answer: Answer, samples: slice) -> Answer:
-    return Answer(answer.logits_BC[samples], tuple(stage[samples] for stage in answer.stage_outputs))
+def of_samples(answer: NetworkOutput, samples: slice) -> NetworkOutput:
+    return NetworkOutput(answer.logits_BC[samples], tuple(stage[samples] for stage in answer.stage_outputs))
 
 
-def trainable(answer: Answer) -> Answer:
-    return Answer(
+def trainable(answer: NetworkOutput) -> NetworkOutput:
+    return NetworkOutput(
         answer.logits_BC.clone().requires_grad_(),
         tuple(stage.clone().requires_grad_() for stage in answer.stage_outputs),
     )
 
 
-def flat(answer: Answer) -> Tensor:
+def flat(answer: NetworkOutput) -> Tensor:
     """All gradients of a sample in one row; zeros where a loss does not look."""
     tensors = (answer.logits_BC, *answer.stage_outputs)
     return torch.cat([(torch.zeros_like(t) if t.grad is None else t.grad).flatten(1) for t in tensors], dim=1)
@@ -130,7 +129,7 @@ def test_derivatives_agree_with_finite_differences(spec: LossSpec) -> None:
     loss = build_loss(spec)
 
     def loss_of(logits_BC: Tensor, *stages: Tensor) -> Tensor:
-        return loss(Answer(logits_BC, stages), teacher, labels_B, batch=local_batch(BATCH), keys_BC=keys_BC)
+        return loss(NetworkOutput(logits_BC, stages), teacher, labels_B, batch=local_batch(BATCH), keys_BC=keys_BC)
 
     assert torch.autograd.gradcheck(loss_of, (student.logits_BC, *student.stage_outputs))
 
@@ -139,7 +138,9 @@ def test_derivatives_agree_with_finite_differences(spec: LossSpec) -> None:
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
 def test_answers_of_half_precision_are_computed_with_in_float32(spec: LossSpec, dtype: torch.dtype) -> None:
     student, teacher, labels_B, keys_BC = batch(dtype)
-    in_float32 = [Answer(a.logits_BC.float(), tuple(s.float() for s in a.stage_outputs)) for a in (student, teacher)]
+    in_float32 = [
+        NetworkOutput(a.logits_BC.float(), tuple(s.float() for s in a.stage_outputs)) for a in (student, teacher)
+    ]
     loss = build_loss(spec)
 
     half = loss(student, teacher, labels_B, batch=local_batch(BATCH), keys_BC=keys_BC)
@@ -189,7 +190,7 @@ def test_a_teacher_that_would_receive_a_gradient_is_refused(spec: LossSpec) -> N
 def test_a_teacher_recorded_in_inference_mode_teaches(spec: LossSpec) -> None:
     student, teacher, labels_B, keys_BC = batch()
     with torch.inference_mode():
-        recorded = Answer(teacher.logits_BC + 0, tuple(stage + 0 for stage in teacher.stage_outputs))
+        recorded = NetworkOutput(teacher.logits_BC + 0, tuple(stage + 0 for stage in teacher.stage_outputs))
     student = trainable(student)
 
     build_loss(spec)(student, recorded, labels_B, batch=local_batch(BATCH), keys_BC=keys_BC).backward()

@@ -10,11 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from bansweep.losses.answer import Answer
+from bansweep.config.losses import CwtmLoss, KdLabelsLoss, KdLoss, LabelsLoss, LossSpec
 from bansweep.losses.builder import build_loss
-from bansweep.losses.cross_entropy import portions
-from bansweep.losses.weighted_mean import local_batch
-from bansweep.spec.losses import CwtmLoss, KdLabelsLoss, KdLoss, LabelsLoss, LossSpec
+from bansweep.losses.building_blocks import NetworkOutput, local_batch, portions
 
 
 def from_teacher(student_BC: Tensor, teacher_BC: Tensor) -> Tensor:
@@ -54,7 +52,9 @@ def test_loss_and_gradient_are_those_of_the_plain_formulas(spec: LossSpec, scale
     labels_B = torch.randint(100, (128,), generator=generator)
 
     expected = formula(spec, student_BC, teacher_BC, labels_B)
-    loss = build_loss(spec)(Answer(student_BC), Answer(teacher_BC), labels_B, batch=local_batch(len(labels_B)))
+    loss = build_loss(spec)(
+        NetworkOutput(student_BC), NetworkOutput(teacher_BC), labels_B, batch=local_batch(len(labels_B))
+    )
 
     (gradient_BC,) = torch.autograd.grad(loss, student_BC)
     (expected_BC,) = torch.autograd.grad(expected, student_BC)
@@ -71,7 +71,9 @@ def test_a_vocabulary_is_gone_through_in_portions(spec: LossSpec) -> None:
     assert len(list(portions(student_BC))) > 2
 
     expected = formula(spec, student_BC, teacher_BC, labels_B)
-    loss = build_loss(spec)(Answer(student_BC), Answer(teacher_BC), labels_B, batch=local_batch(len(labels_B)))
+    loss = build_loss(spec)(
+        NetworkOutput(student_BC), NetworkOutput(teacher_BC), labels_B, batch=local_batch(len(labels_B))
+    )
 
     (gradient_BC,) = torch.autograd.grad(loss, student_BC)
     (expected_BC,) = torch.autograd.grad(expected, student_BC)

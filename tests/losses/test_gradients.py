@@ -12,12 +12,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from bansweep.losses.building_blocks import local_batch
 from bansweep.losses.cwtm import cwtm_loss
 from bansweep.losses.dkpp import dkpp_loss
 from bansweep.losses.kd import kd_loss
 from bansweep.losses.kd_labels import kd_labels_loss
 from bansweep.losses.labels import labels_loss
-from bansweep.losses.weighted_mean import local_batch
 
 Q = [[1 / 8, 2 / 8, 5 / 8], [3 / 8, 4 / 8, 1 / 8]]
 P = [[0.6, 0.3, 0.1], [0.2, 0.7, 0.1]]

@@ -7,12 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from bansweep.losses.answer import Answer
+from bansweep.config.losses import ActivationsLoss
 from bansweep.losses.builder import build_loss
+from bansweep.losses.building_blocks import NetworkOutput, local_batch
 from bansweep.losses.kd import kd_loss
 from bansweep.losses.kd_activations import kd_activations_loss, stage_differences
-from bansweep.losses.weighted_mean import local_batch
-from bansweep.spec.losses import ActivationsLoss
 
 SHAPES = [(4, 2, 6, 6), (4, 3, 3, 3), (4, 5, 2, 1)]
 LABELS_B = torch.tensor([0, 1, 2, 0])
@@ -27,7 +26,7 @@ def logits(seed: int) -> Tensor:
     return torch.randn(4, 3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-STUDENT, TEACHER = Answer(logits(0), stages(1)), Answer(logits(2), stages(3))
+STUDENT, TEACHER = NetworkOutput(logits(0), stages(1)), NetworkOutput(logits(2), stages(3))
 
 
 def squares_by_numpy(student: tuple[Tensor, ...], teacher: tuple[Tensor, ...]) -> list[float]:
@@ -42,7 +41,9 @@ def squares_by_numpy(student: tuple[Tensor, ...], teacher: tuple[Tensor, ...]) -
     return terms
 
 
-def tensors(student: Answer, teacher: Answer) -> tuple[Tensor, Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
+def tensors(
+    student: NetworkOutput, teacher: NetworkOutput
+) -> tuple[Tensor, Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
     return student.logits_BC, teacher.logits_BC, student.stage_outputs, teacher.stage_outputs
 
 

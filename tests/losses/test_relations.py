@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import kl_div
 
+from bansweep.losses.building_blocks import local_batch
 from bansweep.losses.cwtm import cwtm_loss
 from bansweep.losses.dkpp import dkpp_loss
 from bansweep.losses.kd import kd_loss
 from bansweep.losses.kd_labels import kd_labels_loss
 from bansweep.losses.labels import labels_loss
-from bansweep.losses.weighted_mean import local_batch
 
 any_batch = given(
     samples=st.integers(1, 6), classes=st.integers(2, 8), scale=st.floats(0.01, 20.0), seed=st.integers(0, 2**31)

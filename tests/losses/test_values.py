@@ -14,12 +14,12 @@ from math import log
 import pytest
 import torch
 
+from bansweep.losses.building_blocks import local_batch
 from bansweep.losses.cwtm import cwtm_loss
 from bansweep.losses.dkpp import dkpp_loss
 from bansweep.losses.kd import kd_loss
 from bansweep.losses.kd_labels import kd_labels_loss
 from bansweep.losses.labels import labels_loss
-from bansweep.losses.weighted_mean import local_batch
 
 STUDENT_BC = torch.tensor([[1.0, 2.0, 5.0], [3.0, 4.0, 1.0]], dtype=torch.float64).log()
 TEACHER_BC = torch.tensor([[6.0, 3.0, 1.0], [2.0, 7.0, 1.0]], dtype=torch.float64).log() + 4.0

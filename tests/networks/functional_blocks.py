@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, batch_norm, conv2d, linear, relu
 
-from bansweep.networks.staged import StagedNetwork
+from bansweep.networks.image_network import StagedNetwork
 
 Weights = Mapping[str, Tensor]
 

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from bansweep.networks.builder import build_language_model, count_parameters
-from bansweep.networks.cnn_lstm import CnnLstm
+from bansweep.config.networks import CnnLstm as CnnLstmSpec
+from bansweep.networks.build import build_language_model, count_parameters
+from bansweep.networks.cnn_lstm import BEGINNING, END, PADDING, CnnLstm, characters_of, spell
 from bansweep.networks.language_model import DistinctWords
-from bansweep.networks.spelling import BEGINNING, END, PADDING, characters_of, spell
-from bansweep.spec.networks import CnnLstm as CnnLstmSpec
 
 LONG = "".join("abc"[index % 3] for index in range(60))
 VOCABULARY = ["a", "cab", "<unk>", "<eos>", "bacab", LONG]

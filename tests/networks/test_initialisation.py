@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from bansweep.networks.builder import build_network
-from bansweep.spec.networks import DenseNet, NetworkSpec, PreResNet, ResidualStudent, WideResNet
+from bansweep.config.networks import DenseNet, NetworkSpec, PreResNet, ResidualStudent, WideResNet
+from bansweep.networks.build import build_network
 
 SPECS: list[NetworkSpec] = [
     WideResNet(depth=10, width=1),

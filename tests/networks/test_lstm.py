@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from bansweep.networks.builder import build_language_model, count_parameters
-from bansweep.networks.lstm import Lstm
-from bansweep.spec.networks import Lstm as LstmSpec
-from bansweep.spec.networks import network_from_name
+from bansweep.config.networks import Lstm as LstmSpec
+from bansweep.config.networks import network_from_name
+from bansweep.networks.build import build_language_model, count_parameters
+from bansweep.networks.language_model import Lstm
 
 WORDS = 7
 

@@ -7,9 +7,7 @@ from decimal import Decimal
 import pytest
 import torch
 
-from bansweep.networks.builder import build_language_model, build_network, count_parameters
-from bansweep.networks.paper_counts import count_as_printed
-from bansweep.spec.networks import (
+from bansweep.config.networks import (
     DenseNet,
     ImageNetworkSpec,
     PreResNet,
@@ -18,7 +16,9 @@ from bansweep.spec.networks import (
     is_language_model,
     network_from_name,
 )
-from bansweep.spec.paper_networks import PAPER_NETWORKS, Counted, PaperNetwork
+from bansweep.config.paper_networks import PAPER_NETWORKS, Counted, PaperNetwork
+from bansweep.networks.build import build_language_model, build_network, count_parameters
+from bansweep.networks.counting import count_as_printed
 
 
 def count(spec: ImageNetworkSpec, *, input_shape: tuple[int, int, int] = (3, 32, 32), classes: int = 10) -> int:

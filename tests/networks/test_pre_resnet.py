@@ -7,7 +7,7 @@ import torch
 from networks.functional_blocks import bottleneck_block, classified, conv, randomised
 from torch import Tensor
 
-from bansweep.networks.pre_resnet import BottleneckBlock, PreResNet
+from bansweep.networks.residual_networks import BottleneckBlock, PreResNet
 
 
 def network_by_hand(weights: dict[str, Tensor], images_BKHW: Tensor, *, blocks: int, training: bool) -> Tensor:

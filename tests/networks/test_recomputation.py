@@ -11,11 +11,8 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
 from bansweep.networks.densenet import DenseNet
-from bansweep.networks.pre_resnet import PreResNet
-from bansweep.networks.recomputation import recomputed
-from bansweep.networks.residual_student import ResidualStudent
-from bansweep.networks.staged import StagedNetwork
-from bansweep.networks.wide_resnet import WideResNet
+from bansweep.networks.image_network import StagedNetwork, recomputed
+from bansweep.networks.residual_networks import PreResNet, ResidualStudent, WideResNet
 
 CLASSES = 5
 
@@ -125,7 +122,7 @@ def test_without_gradients_or_training_nothing_is_recomputed(name: str, monkeypa
     def refuse(*_: object, **options: object) -> Tensor:
         raise AssertionError(f"recomputed, {list(options)}")
 
-    monkeypatch.setattr("bansweep.networks.stage.recomputed", refuse)
+    monkeypatch.setattr("bansweep.networks.image_network.recomputed", refuse)
     monkeypatch.setattr("bansweep.networks.densenet.recomputed", refuse)
     with pytest.raises(AssertionError, match="recomputed"):
         recomputing(images())

@@ -9,8 +9,8 @@ import torch
 from networks.functional_blocks import basic_block, bottleneck_block, classified, conv, randomised, transition
 from torch import Tensor
 
-from bansweep.networks.builder import build_network
-from bansweep.spec.networks import DenseNet, ResidualStudent
+from bansweep.config.networks import DenseNet, ResidualStudent
+from bansweep.networks.build import build_network
 
 # Its stages give 15, 15 and 15 channels from a stem of 14: blocks of 15 (ratio 1) need a projection in the first stage
 # only.

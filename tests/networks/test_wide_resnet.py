@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d
 
-from bansweep.networks.wide_resnet import BasicBlock, WideResNet
+from bansweep.networks.residual_networks import BasicBlock, WideResNet
 
 
 def batch_normalised(features_BKHW: Tensor, scale_K: Tensor, shift_K: Tensor) -> Tensor:

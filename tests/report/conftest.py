@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from bansweep.plan.events import EpochReport
-from bansweep.plan.expand import expand
-from bansweep.plan.generation import DataIdentity
-from bansweep.plan.plan import Plan
-from bansweep.spec.reading import parse_sweep
-from bansweep.store.predictions import Predictions, TokenPredictions
+from bansweep.config.reading import parse_sweep
+from bansweep.graph.events import EpochReport
+from bansweep.graph.expand import expand
+from bansweep.graph.generation import DataIdentity
+from bansweep.graph.plan import Plan
+from bansweep.store.parquet_tables import Predictions, TokenPredictions
 
 SWEEP = """
 name: example

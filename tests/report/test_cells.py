@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from bansweep.errors import RequestError, StoreError
-from bansweep.plan.plan import Plan
-from bansweep.plan.selection import select
+from bansweep.graph.plan import Plan, select
 from bansweep.report.cells import ReportCell, cells, sample_deviation
 from bansweep.report.paper_figures import paper_table
 

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
+from bansweep.config.reading import parse_sweep
 from bansweep.data.fingerprint import data_identity
-from bansweep.plan.chains import chain_ends, without_ended
-from bansweep.plan.expand import expand
-from bansweep.plan.plan import Plan
+from bansweep.graph.chains import chain_ends, without_ended
+from bansweep.graph.expand import expand
+from bansweep.graph.plan import Plan
 from bansweep.report.chain_ends import chain_remarks, chains_document
 from bansweep.report.notation import headline, notes
 from bansweep.report.table import report_table
-from bansweep.spec.reading import parse_sweep
 
 SWEEP = """\
 name: chained

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bansweep.plan.expand import expand
-from bansweep.plan.generation import DataIdentity
-from bansweep.plan.plan import Plan
-from bansweep.report.column_chains import column_chains
-from bansweep.spec.reading import parse_sweep
+from bansweep.config.reading import parse_sweep
+from bansweep.graph.expand import expand
+from bansweep.graph.generation import DataIdentity
+from bansweep.graph.plan import Plan
+from bansweep.report.page.generation_charts import column_chains
 
 
 def plan_of(generations: str) -> Plan:

@@ -6,8 +6,8 @@ import csv
 import io
 from typing import Any
 
-from bansweep.plan.plan import Plan
-from bansweep.report.comma_separated import comma_separated
+from bansweep.graph.plan import Plan
+from bansweep.report.document import comma_separated
 from bansweep.report.table import report_table
 
 

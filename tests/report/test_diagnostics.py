@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from bansweep.plan.events import EpochReport
-from bansweep.plan.plan import Plan
+from bansweep.graph.events import EpochReport
+from bansweep.graph.plan import Plan
 from bansweep.report.diagnostics import DIAGNOSTICS, Curve, has_diagnostics, student_diagnostics
-from bansweep.training.diagnostics import Diagnostics
+from bansweep.training.kd_gradient import Diagnostics
 from bansweep.training.workers import ALONE
 
 

@@ -12,10 +12,10 @@ from xml.etree.ElementTree import Element
 import matplotlib as mpl
 import pytest
 
-from bansweep.plan.events import EpochReport
-from bansweep.plan.plan import Plan
+from bansweep.graph.events import EpochReport
+from bansweep.graph.plan import Plan
 from bansweep.report.diagnostics import DIAGNOSTICS
-from bansweep.report.diagnostics_plot import diagnostics_svg
+from bansweep.report.diagnostics_figure import diagnostics_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 GROUND_TRUTH = {1: -0.3, 2: -0.05, 3: 0.1, 4: 0.2}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bansweep.plan.plan import Plan
+from bansweep.graph.plan import Plan
 from bansweep.report.cells import cells
 from bansweep.report.document import Outcome, report_document
 

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from bansweep.errors import StoreError
 from bansweep.report.ensemble import ensemble_error, error_percent, mean_probabilities
-from bansweep.store.predictions import Predictions
+from bansweep.store.parquet_tables import Predictions
 
 
 def predicted(rows: list[list[float]], labels: list[int]) -> Predictions:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from bansweep.plan.plan import Plan
-from bansweep.report.ensemble_gains import EnsembleGain, ensemble_gain
+from bansweep.graph.plan import Plan
+from bansweep.report.paired_differences import EnsembleGain, ensemble_gain
 from bansweep.report.table import report_table
 
 ROW = "densenet-80-80"

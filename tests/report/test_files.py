@@ -7,16 +7,14 @@ from typing import Any
 
 import pytest
 
-from bansweep.plan.plan import Plan
-from bansweep.report.comma_separated import comma_separated
-from bansweep.report.document import Outcome, report_document
-from bansweep.report.files import report_files
+from bansweep.graph.plan import Plan
+from bansweep.report.document import Outcome, comma_separated, report_document
 from bansweep.report.latex import latex
 from bansweep.report.markdown import markdown
-from bansweep.report.page.commands import Commands
 from bansweep.report.page.page import report_page
-from bansweep.report.page.source import PageSource
+from bansweep.report.page.source import Commands, PageSource
 from bansweep.report.table import report_table
+from bansweep.service.sweep_report import report_files
 
 
 @pytest.fixture

@@ -13,9 +13,8 @@ import pytest
 from rich.console import Console
 
 from bansweep.errors import StoreError
-from bansweep.plan.plan import Plan
-from bansweep.report.comma_separated import comma_separated
-from bansweep.report.document import Outcome, report_document
+from bansweep.graph.plan import Plan
+from bansweep.report.document import Outcome, comma_separated, report_document
 from bansweep.report.markdown import markdown
 from bansweep.report.paper_figures import paper_figure
 from bansweep.report.table import ReportTable, report_table

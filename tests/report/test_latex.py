@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bansweep.plan.plan import Plan
+from bansweep.graph.plan import Plan
 from bansweep.report.latex import escaped, latex
 from bansweep.report.table import ReportTable, report_table
 

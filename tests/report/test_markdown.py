@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from bansweep.plan.plan import Plan
-from bansweep.plan.selection import select
+from bansweep.graph.plan import Plan, select
 from bansweep.report.markdown import markdown
 from bansweep.report.table import report_table
 

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from bansweep.plan.plan import Plan
+from bansweep.graph.plan import Plan
 from bansweep.report.metrics import PERPLEXITY, TEST_ERROR, Metric, metric_of
 
 

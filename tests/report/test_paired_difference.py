@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import ttest_rel
 
-from bansweep.report.paired_difference import PairedDifference, paired_difference
+from bansweep.report.paired_differences import PairedDifference, paired_difference
 
 # Test errors have two decimals, as a test set of 10,000 images gives them; in hundredths they are exact.
 hundredths = st.integers(0, 10_000)

@@ -9,7 +9,7 @@ import pytest
 from bansweep.report.cells import ReportCell, mean, sample_deviation
 from bansweep.report.metrics import TEST_ERROR
 from bansweep.report.notation import paper_verdict
-from bansweep.report.paper_difference import PaperDifference, paper_difference
+from bansweep.report.paired_differences import PaperDifference, paper_difference
 
 
 def cell(*values: float | None, paper: float | None, rehearsal: bool = False) -> ReportCell:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
+from bansweep.config.consistency import PAPER_TABLES
 from bansweep.errors import RequestError
 from bansweep.report.paper_figures import paper_figure, paper_table
-from bansweep.spec.references import PAPER_TABLES
 
 SHARED = Path(os.environ.get("BANSWEEP_SHARED", Path(__file__).parents[2].parent / "shared"))
 

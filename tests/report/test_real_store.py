@@ -7,11 +7,11 @@ from typing import Any
 
 from made_up_generation import damage, publish_made_up
 
-from bansweep.plan.plan import Plan
+from bansweep.graph.plan import Plan
 from bansweep.report.cells import ReportCell, cells
 from bansweep.report.markdown import markdown
 from bansweep.report.notation import notes
-from bansweep.report.results import FinishedGenerations
+from bansweep.report.stored_figures import FinishedGenerations
 from bansweep.report.table import report_table
 from bansweep.store.store import Store
 

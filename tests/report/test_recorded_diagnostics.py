@@ -7,9 +7,9 @@ from typing import Any
 
 from made_up_generation import damage, publish_made_up
 
-from bansweep.plan.events import EpochReport
-from bansweep.plan.plan import Plan
-from bansweep.report.recorded_diagnostics import recorded_diagnostics
+from bansweep.graph.events import EpochReport
+from bansweep.graph.plan import Plan
+from bansweep.report.diagnostics import recorded_diagnostics
 from bansweep.store.store import Store
 
 RECORDED = (EpochReport(1, 1, 1.0, 0.0, {"train_loss": 1.0, "train_agreement": 50.0}),)

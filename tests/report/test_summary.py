@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from bansweep.plan.expand import expand
-from bansweep.plan.generation import DataIdentity
-from bansweep.plan.plan import Plan
+from bansweep.config.reading import parse_sweep
+from bansweep.graph.expand import expand
+from bansweep.graph.generation import DataIdentity
+from bansweep.graph.plan import Plan
 from bansweep.report.cells import cells
-from bansweep.report.summary import baseline_differences, student_differences
-from bansweep.spec.reading import parse_sweep
+from bansweep.report.paired_differences import baseline_differences, student_differences
 
 
 def test_differences_by_hand(plan: Plan, memory: Any) -> None:

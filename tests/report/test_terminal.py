@@ -11,13 +11,13 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
-from bansweep.plan.expand import expand
-from bansweep.plan.generation import DataIdentity
-from bansweep.plan.plan import Plan
-from bansweep.report.paired_difference import PairedDifference
+from bansweep.config.reading import parse_sweep
+from bansweep.graph.expand import expand
+from bansweep.graph.generation import DataIdentity
+from bansweep.graph.plan import Plan
+from bansweep.report.paired_differences import PairedDifference
 from bansweep.report.table import ReportTable, report_table
 from bansweep.report.terminal import TerminalReport, terminal_table
-from bansweep.spec.reading import parse_sweep
 
 QUICKSTART = """
 name: quickstart

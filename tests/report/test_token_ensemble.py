@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bansweep.errors import StoreError
-from bansweep.report.token_ensemble import ensemble_perplexities, perplexity
-from bansweep.store.predictions import TokenPredictions
+from bansweep.report.ensemble import ensemble_perplexities, perplexity
+from bansweep.store.parquet_tables import TokenPredictions
 
 LogProbabilities = st.lists(st.floats(-50, 0, width=32), min_size=1, max_size=30)
 

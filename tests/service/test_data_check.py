@@ -11,7 +11,7 @@ from demo_sweep import SWEEP
 from PIL import Image
 
 from bansweep.errors import DataError
-from bansweep.service.progress.console import MessageConsole
+from bansweep.service.display import MessageConsole
 from bansweep.service.request import sweep_request
 from bansweep.service.running import run_request
 

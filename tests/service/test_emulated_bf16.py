@@ -13,9 +13,9 @@ import pytest
 from demo_sweep import SWEEP, Command, ended
 from made_up_generation import publish_made_up
 
-from bansweep.api.sweep import load_sweep
-from bansweep.plan.cost import RATES
+from bansweep.graph.cost import RATES
 from bansweep.service import this_machine
+from bansweep.service.api import load_sweep
 from bansweep.service.request import SweepRequest, sweep_request
 from bansweep.store.store import Store
 

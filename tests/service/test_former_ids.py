@@ -14,17 +14,17 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from bansweep.cli.app import app
-from bansweep.cluster.generation import train_and_publish
 from bansweep.cluster.job import GenerationJob
+from bansweep.cluster.training_job import train_and_publish
+from bansweep.config.data import with_absolute_paths
+from bansweep.config.reading import read_sweep
 from bansweep.data.fingerprint import data_identities
 from bansweep.errors import StoreError
-from bansweep.plan.events import EpochReport
-from bansweep.plan.expand import expansions
-from bansweep.plan.generation import DataIdentity
-from bansweep.plan.plan import Plan
+from bansweep.graph.events import EpochReport
+from bansweep.graph.expand import expansions
+from bansweep.graph.generation import DataIdentity
+from bansweep.graph.plan import Plan
 from bansweep.service.request import planned
-from bansweep.spec.data import with_absolute_paths
-from bansweep.spec.reading import read_sweep
 from bansweep.store.store import Store
 from bansweep.training.workers import ALONE
 

@@ -9,10 +9,10 @@ from xml.etree import ElementTree
 import pytest
 from demo_sweep import Command, ended
 
+from bansweep.config.networks import Lstm
+from bansweep.config.recipes import LanguageRecipe
 from bansweep.errors import DataError
 from bansweep.service.request import sweep_request
-from bansweep.spec.networks import Lstm
-from bansweep.spec.recipes import LanguageRecipe
 from bansweep.store.store import Store
 
 # What tables 4 and 5 and section 4.1 need beyond the quickstart, in small.

@@ -8,12 +8,12 @@ import pytest
 from demo_sweep import SWEEP
 
 from bansweep.errors import BansweepError, ClusterError
-from bansweep.plan.events import GenerationFailed
+from bansweep.graph.events import GenerationFailed
 from bansweep.report.document import Outcome
-from bansweep.service.progress.sweep_state import SweepState
 from bansweep.service.request import SweepRequest, sweep_request
 from bansweep.service.running import SweepEnd
 from bansweep.service.sweep_report import sweep_report
+from bansweep.service.sweep_state import SweepState
 from bansweep.tracking.protocol import TrackingSummary
 
 

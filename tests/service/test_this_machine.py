@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from bansweep.config.resources import Resources
 from bansweep.service import this_machine
 from bansweep.service.this_machine import bf16_on_this_cpu, has_gpu, trains_on_this_cpu
-from bansweep.spec.resources import Resources
 
 LIMITS = (None, "ALL", "SSE41", "AVX2", "avx2_vnni", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_BF16", "unknown")
 AVX2 = "fpu sse4_1 avx avx2 fma"

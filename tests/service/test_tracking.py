@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from made_up_generation import publish_made_up
 
-from bansweep.plan.expand import expand
-from bansweep.plan.generation import DataIdentity
-from bansweep.plan.plan import Plan
+from bansweep.config.reading import parse_sweep
+from bansweep.graph.expand import expand
+from bansweep.graph.generation import DataIdentity
+from bansweep.graph.plan import Plan
 from bansweep.report.table import report_table
 from bansweep.service.tracking import finished_ensembles
-from bansweep.spec.reading import parse_sweep
-from bansweep.store.predictions import Predictions, TokenPredictions
+from bansweep.store.parquet_tables import Predictions, TokenPredictions
 from bansweep.store.store import Store
 from bansweep.tracking.protocol import FinishedEnsemble
 

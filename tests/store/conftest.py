@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bansweep.plan.events import EpochReport
-from bansweep.plan.generation import DataIdentity, Generation
-from bansweep.spec.losses import KdLoss
-from bansweep.spec.networks import WideResNet
-from bansweep.spec.recipes import RECIPES, Recipe
-from bansweep.store.predictions import Predictions
+from bansweep.config.losses import KdLoss
+from bansweep.config.networks import WideResNet
+from bansweep.config.recipes import RECIPES, Recipe
+from bansweep.graph.events import EpochReport
+from bansweep.graph.generation import DataIdentity, Generation
+from bansweep.store.parquet_tables import Predictions
 from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store
 

@@ -15,9 +15,8 @@ from pathlib import Path
 import pytest
 from patience import PROCESS_S, wait_for
 
-from bansweep.store.claims import Claim
+from bansweep.store.claims import Claim, ProcessIdentity
 from bansweep.store.local_path import LocalPath
-from bansweep.store.processes import ProcessIdentity
 from bansweep.store.store import Store
 
 ID = "0123456789abcdef"

@@ -13,8 +13,8 @@ import pytest
 from patience import PROCESS_S
 
 from bansweep.errors import StoreError
-from bansweep.plan.events import EpochReport
-from bansweep.store.predictions import Predictions
+from bansweep.graph.events import EpochReport
+from bansweep.store.parquet_tables import Predictions
 from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store
 

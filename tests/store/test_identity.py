@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from made_up_generation import made_up_record
 
+from bansweep.config.networks import UserNetwork
+from bansweep.config.reading import read_sweep
+from bansweep.config.user_code import UserCode
 from bansweep.errors import DamagedError
-from bansweep.plan.candidates import variants
-from bansweep.plan.expand import expand
-from bansweep.plan.generation import DataIdentity, Generation
-from bansweep.spec.networks import OwnNetwork
-from bansweep.spec.own_code import OwnCode
-from bansweep.spec.reading import read_sweep
+from bansweep.graph.candidates import variants
+from bansweep.graph.expand import expand
+from bansweep.graph.generation import DataIdentity, Generation
 from bansweep.store.local_path import LocalPath
-from bansweep.store.published import check_identity, former_ids
+from bansweep.store.publishing import check_identity, former_ids
 from bansweep.store.records import GenerationRecord, decode_record, encode_record, sealed
 from bansweep.store.store import Store
 
@@ -39,10 +39,10 @@ def test_every_generation_and_candidate_is_itself_once_it_is_read_again(sweep: P
 
 def test_what_json_writes_otherwise_is_the_same(record: GenerationRecord) -> None:
     arguments = {"a": -0.0, "b": 1e-323, "c": 2**80, "d": 0.1 + 0.2, "e": [1, 1.0, None, {"ü": "\u2028"}]}
-    code = OwnCode(file="mine.py", name="network", text="def network(*anything, **more): ...\n# é\n")
+    code = UserCode(file="mine.py", name="network", text="def network(*anything, **more): ...\n# é\n")
     fields = {
         **record.generation.model_dump(),
-        "network": OwnNetwork(code=code, arguments=arguments),
+        "network": UserNetwork(code=code, arguments=arguments),
         "seed": 2**63 - 1,
     }
     generation = Generation(**fields)

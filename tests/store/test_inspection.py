@@ -7,12 +7,12 @@ from collections.abc import Callable
 import fsspec
 import pytest
 
-from bansweep.plan.events import EpochReport
-from bansweep.plan.generation import Generation
-from bansweep.store import published
+from bansweep.graph.events import EpochReport
+from bansweep.graph.generation import Generation
+from bansweep.store import publishing as published
 from bansweep.store.claims import Claim
 from bansweep.store.object_path import ObjectPath
-from bansweep.store.predictions import Predictions
+from bansweep.store.parquet_tables import Predictions
 from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store
 

@@ -12,9 +12,9 @@ from patience import PROCESS_S
 from s3_server import make_bucket, s3_server
 
 from bansweep.errors import DamagedError
-from bansweep.plan.events import EpochReport
-from bansweep.plan.generation import Generation
-from bansweep.store.predictions import Predictions
+from bansweep.graph.events import EpochReport
+from bansweep.graph.generation import Generation
+from bansweep.store.parquet_tables import Predictions
 from bansweep.store.progress import Progress
 from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store

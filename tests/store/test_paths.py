@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from bansweep.errors import DamagedError, RequestError
 from bansweep.store.location import is_url, store_location, store_path
-from bansweep.store.object_filesystem import SCHEMES
-from bansweep.store.object_path import ObjectPath
+from bansweep.store.object_path import SCHEMES, ObjectPath
 from bansweep.store.paths import StorePath
 
 

@@ -16,11 +16,10 @@ from planted import IN_PLACE_OF_A_FILE, named_pipe, put, rewritten
 from planted import folder as folder_there
 
 from bansweep.errors import DamagedError, StoreError
-from bansweep.plan.events import EpochReport
-from bansweep.store.claims import Claim
+from bansweep.graph.events import EpochReport
+from bansweep.store.claims import Claim, ProcessIdentity
 from bansweep.store.local_path import LocalPath
-from bansweep.store.predictions import Predictions
-from bansweep.store.processes import ProcessIdentity
+from bansweep.store.parquet_tables import Predictions
 from bansweep.store.progress import Progress
 from bansweep.store.records import GenerationRecord
 from bansweep.store.spending_ledger import SpendingLedger

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from bansweep.store.predictions import Predictions, TokenPredictions, decode_predictions, encode_predictions
+from bansweep.store.parquet_tables import Predictions, TokenPredictions, decode_predictions, encode_predictions
 
 
 @given(hnp.arrays(np.float32, st.tuples(st.integers(0, 5), st.integers(1, 4)), elements=st.floats(width=32)))

@@ -10,8 +10,7 @@ import pytest
 from bansweep.errors import StoreError
 from bansweep.store.layout import Layout
 from bansweep.store.object_path import ObjectPath
-from bansweep.store.published import read_all
-from bansweep.store.publishing import publish
+from bansweep.store.publishing import publish, read_all
 from bansweep.store.records import GenerationRecord
 
 CONTENTS = {"weights.safetensors": b"weights", "history.parquet": b"history"}

@@ -14,8 +14,8 @@ import pytest
 from patience import PROCESS_S
 
 from bansweep.errors import DamagedError, StoreError
-from bansweep.plan.events import EpochReport
-from bansweep.store.predictions import Predictions
+from bansweep.graph.events import EpochReport
+from bansweep.store.parquet_tables import Predictions
 from bansweep.store.progress import Progress
 from bansweep.store.records import SCHEMA_VERSION, GenerationRecord
 from bansweep.store.store import Store

@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 from tracking.in_memory_tracker import InMemoryTracker, TrackedRun
 
-from bansweep.plan.candidates import Candidate, candidate_of
-from bansweep.plan.events import (
+from bansweep.config.losses import KdLoss, LabelsLoss
+from bansweep.config.networks import WideResNet
+from bansweep.config.recipes import WIDE_RESNET, Recipe
+from bansweep.graph.candidates import Candidate, candidate_of
+from bansweep.graph.events import (
     CandidateEnded,
     CandidateEpochFinished,
     CandidateStarted,
@@ -22,11 +25,8 @@ from bansweep.plan.events import (
     GenerationStarted,
     SweepEvent,
 )
-from bansweep.plan.generation import DataIdentity, Generation
-from bansweep.plan.plan import Cell, Plan
-from bansweep.spec.losses import KdLoss, LabelsLoss
-from bansweep.spec.networks import WideResNet
-from bansweep.spec.recipes import WIDE_RESNET, Recipe
+from bansweep.graph.generation import DataIdentity, Generation
+from bansweep.graph.plan import Cell, Plan
 from bansweep.tracking.client import open_client
 from bansweep.tracking.mlflow_tracker import MlflowTracker
 from bansweep.tracking.payload import Point

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bansweep.plan.events import (
+from bansweep.graph.events import (
     CandidateEnded,
     CandidateEpochFinished,
     CandidateEvent,
@@ -14,14 +14,18 @@ from bansweep.plan.events import (
     GenerationStarted,
     SweepEvent,
 )
-from bansweep.plan.plan import Plan
+from bansweep.graph.plan import Plan
 from bansweep.tracking import payload
-from bansweep.tracking.completion import Completion, completed_candidate, completed_generation
-from bansweep.tracking.ensembles import completed_ensemble, describe_ensemble
-from bansweep.tracking.outcomes import Outcomes
+from bansweep.tracking.completion import (
+    Completion,
+    completed_candidate,
+    completed_ensemble,
+    completed_generation,
+    describe_ensemble,
+)
 from bansweep.tracking.payload import Point, RunDescription, RunStatus
-from bansweep.tracking.protocol import FinishedEnsemble, FinishedGeneration, SweepStatus, TrackingSummary
-from bansweep.tracking.retold import WITNESSES, is_retold
+from bansweep.tracking.protocol import FinishedEnsemble, FinishedGeneration, Outcomes, SweepStatus, TrackingSummary
+from bansweep.tracking.runs import WITNESSES, is_superseded
 
 
 @dataclass
@@ -136,7 +140,7 @@ class InMemoryTracker:
 
 def _add(run: TrackedRun, points: tuple[Point, ...]) -> None:
     held = {key: [(one.step, one.timestamp_ms) for one in run.points if one.key == key] for key in WITNESSES}
-    if any(is_retold(key, steps, points) for key, steps in held.items()):
+    if any(is_superseded(key, steps, points) for key, steps in held.items()):
         first_step = min(point.step for point in points)
         run.points = {point for point in run.points if point.step < first_step}
     run.points.update(points)

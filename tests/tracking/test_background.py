@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from patience import PROCESS_S
 
-from bansweep.plan.events import GenerationStarted, SweepEvent
-from bansweep.tracking.background import Background
+from bansweep.graph.events import GenerationStarted, SweepEvent
+from bansweep.tracking.mlflow_tracker import Background
 
 
 def started(number: int) -> GenerationStarted:

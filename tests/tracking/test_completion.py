@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bansweep.plan.candidates import candidate_of
-from bansweep.plan.generation import Generation
+from bansweep.graph.candidates import candidate_of
+from bansweep.graph.generation import Generation
 from bansweep.tracking import payload
 from bansweep.tracking.completion import Completion, completed_candidate, completed_generation
 

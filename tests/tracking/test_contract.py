@@ -8,7 +8,7 @@ from typing import Any
 
 from patience import PROCESS_S
 
-from bansweep.plan.events import (
+from bansweep.graph.events import (
     EpochFinished,
     GenerationBlocked,
     GenerationFailed,

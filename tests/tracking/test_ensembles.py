@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from patience import PROCESS_S
 
-from bansweep.tracking import session
+from bansweep.tracking import mlflow_session as session
 from bansweep.tracking.client import open_client
-from bansweep.tracking.ensembles import describe_ensemble
-from bansweep.tracking.marker import marker_path
+from bansweep.tracking.completion import describe_ensemble
 from bansweep.tracking.mlflow_tracker import MlflowTracker
 from bansweep.tracking.protocol import FinishedEnsemble
+from bansweep.tracking.sync_state import sync_state_path
 
 TIMEOUT_S = PROCESS_S
 
@@ -79,7 +79,7 @@ def test_a_second_time_changes_nothing_and_asks_nobody(
     track(database, tmp_path, sweep, both)
     before = mlflow_holds(database)
     track(database, tmp_path, sweep, both, thorough=True)
-    marker_path(tmp_path, sweep.plan.sweep).unlink()
+    sync_state_path(tmp_path, sweep.plan.sweep).unlink()
     track(database, tmp_path, sweep, both)
     assert mlflow_holds(database) == before  # the reader refuses runs and points that stand twice
 

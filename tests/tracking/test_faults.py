@@ -19,11 +19,10 @@ import pytest
 from mlflow import MlflowClient
 from patience import PROCESS_S
 
-from bansweep.plan.events import EpochFinished, GenerationStarted
+from bansweep.graph.events import EpochFinished, GenerationStarted
 from bansweep.tracking.client import open_client
-from bansweep.tracking.lock import alone
-from bansweep.tracking.marker import marker_path
 from bansweep.tracking.mlflow_tracker import MlflowTracker
+from bansweep.tracking.sync_state import exclusive_lock, sync_state_path
 
 TIMEOUT_S = PROCESS_S
 DEAD = "http://127.0.0.1:1"
@@ -104,7 +103,7 @@ def test_sync_sends_what_another_sweep_trained_again(
 def test_what_is_trained_again_while_the_server_is_down_is_not_taken_for_sent(tmp_path: Path, sweep: Any) -> None:
     """The next session must not believe what an earlier one noted."""
     tracker = MlflowTracker(DEAD, store_root=tmp_path, sweep=sweep.plan.sweep)
-    marker = marker_path(tmp_path, sweep.plan.sweep)
+    marker = sync_state_path(tmp_path, sweep.plan.sweep)
     marker.parent.mkdir(parents=True)
     complete = {item.generation_id: "digest" for item in sweep.finished}
     marker.write_text(json.dumps({"uri": DEAD, "experiment_id": "1", "complete": complete}))
@@ -235,7 +234,7 @@ def test_processes_that_send_at_once_leave_everything_once(
 def test_without_a_lock_it_goes_on(tmp_path: Path) -> None:
     (tmp_path / "sweeps").write_text("a file where a folder should be")
     entered = False
-    with alone(tmp_path / "sweeps" / "tracking.lock"):
+    with exclusive_lock(tmp_path / "sweeps" / "tracking.lock"):
         entered = True
 
     assert entered
@@ -243,5 +242,5 @@ def test_without_a_lock_it_goes_on(tmp_path: Path) -> None:
 
 def test_the_error_of_what_is_done_alone_is_passed_on_and_the_lock_freed(tmp_path: Path) -> None:
     for _ in range(2):
-        with pytest.raises(OSError, match="refused"), alone(tmp_path / "lock"):
+        with pytest.raises(OSError, match="refused"), exclusive_lock(tmp_path / "lock"):
             raise OSError("refused")

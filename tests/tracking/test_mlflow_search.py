@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from patience import PROCESS_S, wait_for
 
-from bansweep.plan.events import (
+from bansweep.graph.events import (
     CandidateEnded,
     CandidateEpochFinished,
     CandidateStarted,
@@ -20,14 +20,14 @@ from bansweep.plan.events import (
     GenerationStopped,
     SweepEvent,
 )
-from bansweep.tracking import session
+from bansweep.tracking import mlflow_session as session
 from bansweep.tracking.client import open_client
 from bansweep.tracking.completion import Completion
-from bansweep.tracking.live import send_live
-from bansweep.tracking.marker import marker_path
+from bansweep.tracking.mlflow_session import send_live
 from bansweep.tracking.mlflow_tracker import MlflowTracker
 from bansweep.tracking.payload import RunDescription
 from bansweep.tracking.runs import SweepRuns, open_runs
+from bansweep.tracking.sync_state import sync_state_path
 
 TIMEOUT_S = PROCESS_S
 
@@ -117,7 +117,7 @@ def test_a_search_that_did_not_get_through_goes_on_where_it_was(
     summary = track(database, tmp_path, searched_sweep, (teacher, odd))
 
     assert (summary.sent, summary.unsent) == (1, (searched_sweep.student_id,))
-    marker = json.loads(marker_path(tmp_path, searched_sweep.plan.sweep).read_text())
+    marker = json.loads(sync_state_path(tmp_path, searched_sweep.plan.sweep).read_text())
     assert marker["complete"].keys() == {searched_sweep.teacher_id}
     keys = [f"{searched_sweep.student_id}/{one.candidate.id}" for one in searched.candidates]
     assert marker["candidates"].keys() == set(keys[:2])

@@ -18,12 +18,13 @@ from typing import Any
 import pytest
 from patience import PROCESS_S, wait_for
 
-from bansweep.plan.events import EpochFinished, GenerationStarted
-from bansweep.tracking import payload, session
+from bansweep.graph.events import EpochFinished, GenerationStarted
+from bansweep.tracking import mlflow_session as session
+from bansweep.tracking import payload
 from bansweep.tracking.client import open_client
-from bansweep.tracking.marker import Marker, marker_path, write_marker
+from bansweep.tracking.mlflow_session import MlflowSession
 from bansweep.tracking.mlflow_tracker import MlflowTracker
-from bansweep.tracking.session import MlflowSession
+from bansweep.tracking.sync_state import SyncState, sync_state_path, write_sync_state
 
 TIMEOUT_S = PROCESS_S
 DEAD = "http://127.0.0.1:1"
@@ -85,7 +86,7 @@ def test_a_lost_marker_causes_no_duplicates(
 ) -> None:
     track(database, tmp_path, sweep, live=live)
     before = mlflow_holds(database)
-    marker_path(tmp_path, sweep.plan.sweep).unlink()
+    sync_state_path(tmp_path, sweep.plan.sweep).unlink()
 
     summary = track(database, tmp_path, sweep, live=live)
 
@@ -177,7 +178,7 @@ def test_figures_that_are_not_numbers_are_replayed_once(database: str, tmp_path:
     odd_sweep = replace(sweep, finished=(odd, sweep.finished[1]))
     for _ in range(2):
         assert track(database, tmp_path, odd_sweep).sent == 2
-        marker_path(tmp_path, sweep.plan.sweep).unlink()
+        sync_state_path(tmp_path, sweep.plan.sweep).unlink()
 
     [run] = [run for run in all_runs(database, sweep) if run.data.tags.get("bansweep.generation") == sweep.teacher_id]
     for key in ("final_test_error", "final_test_loss"):
@@ -204,7 +205,7 @@ def test_a_deleted_experiment_is_restored(database: str, tmp_path: Path, sweep: 
     experiment = client.get_experiment_by_name(sweep.plan.sweep)
     assert experiment is not None
     client.delete_experiment(experiment.experiment_id)
-    marker_path(tmp_path, sweep.plan.sweep).unlink()
+    sync_state_path(tmp_path, sweep.plan.sweep).unlink()
 
     summary = track(database, tmp_path, sweep)
 
@@ -216,7 +217,7 @@ def test_the_marker_of_another_database_is_not_believed(
     database: str, tmp_path: Path, sweep: Any, mlflow_holds: Callable[[str], Any]
 ) -> None:
     track(database, tmp_path, sweep)
-    marker = marker_path(tmp_path, sweep.plan.sweep)
+    marker = sync_state_path(tmp_path, sweep.plan.sweep)
     held = json.loads(marker.read_text())
     assert held["complete"].keys() == {sweep.teacher_id, sweep.student_id}
     assert held["uri"] == database
@@ -236,7 +237,7 @@ def test_the_marker_of_another_database_is_not_believed(
 def test_the_marker_of_a_deleted_database_is_not_believed(tmp_path: Path, sweep: Any) -> None:
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     complete = {item: payload.describe(sweep.plan, item).digest for item in sweep.plan.generations}
-    write_marker(marker_path(tmp_path, sweep.plan.sweep), Marker(uri=uri, complete=complete))
+    write_sync_state(sync_state_path(tmp_path, sweep.plan.sweep), SyncState(uri=uri, complete=complete))
     remembered = MlflowSession(uri, tmp_path, sweep.plan.sweep)
 
     remembered.recall(sweep.plan)

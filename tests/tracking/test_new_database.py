@@ -14,8 +14,7 @@ import pytest
 from patience import PROCESS_S, wait_for
 from planted import link_to_endless_zeros, named_pipe, put
 
-from bansweep.tracking.client import open_client
-from bansweep.tracking.new_database import make_database
+from bansweep.tracking.client import make_database, open_client
 
 
 def fill(path: Path, *statements: str) -> None:
@@ -50,7 +49,7 @@ def test_what_is_no_file_is_no_database(kind: Callable[[Path], None], tmp_path: 
     script = """if True:
         import sys, os, time
         from pathlib import Path
-        from bansweep.tracking import new_database
+        from bansweep.tracking import client as new_database
         new_database._ABANDONED_S = -1.0  # as one that was left by a process that died long ago
         try:
             new_database.make_database(Path(sys.argv[1]), print)

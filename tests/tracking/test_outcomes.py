@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bansweep.plan.events import (
+from bansweep.graph.events import (
     CandidateEnded,
     CandidateEpochFinished,
     CandidateStarted,
@@ -14,7 +14,7 @@ from bansweep.plan.events import (
     GenerationStarted,
     GenerationStopped,
 )
-from bansweep.tracking.outcomes import Outcomes
+from bansweep.tracking.protocol import Outcomes
 
 
 def test_the_last_word_on_a_generation_counts() -> None:

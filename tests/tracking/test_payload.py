@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from bansweep.plan.candidates import candidate_of
-from bansweep.plan.events import EpochReport
-from bansweep.plan.generation import Generation
+from bansweep.graph.candidates import candidate_of
+from bansweep.graph.events import EpochReport
+from bansweep.graph.generation import Generation
 from bansweep.tracking import payload
-from bansweep.tracking.outcomes import Outcomes
+from bansweep.tracking.protocol import Outcomes
 
 
 def test_parameters_are_every_field_that_the_id_fixes(sweep: Any) -> None:

@@ -9,11 +9,17 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from bansweep.plan.generation import Generation
-from bansweep.plan.plan import Cell, Plan
-from bansweep.spec.losses import LOSS_KINDS, LossSpec
-from bansweep.tracking.loss_words import loss_in_words
-from bansweep.tracking.run_note import LONGEST_NOTE, at_home, ensemble_note, generation_note, room_beside
+from bansweep.config.losses import LOSS_KINDS, LossSpec
+from bansweep.graph.generation import Generation
+from bansweep.graph.plan import Cell, Plan
+from bansweep.tracking.run_note import (
+    LONGEST_NOTE,
+    characters_left,
+    ensemble_note,
+    generation_note,
+    loss_in_words,
+    with_links,
+)
 
 
 def note_of(plan: Plan, generation_id: str) -> str:
@@ -22,7 +28,7 @@ def note_of(plan: Plan, generation_id: str) -> str:
 
 def test_a_student_says_who_taught_it_and_how_to_train_it_again(sweep: Any) -> None:
     teacher, student = sweep.teacher_id, sweep.student_id
-    note = at_home(note_of(sweep.plan, student), {teacher: "1f" * 16}.get, "7", Path("/data/store"))
+    note = with_links(note_of(sweep.plan, student), {teacher: "1f" * 16}.get, "7", Path("/data/store"))
 
     assert note.split("\n\n") == [
         "**loss**: cross-entropy with the teacher's probabilities (Eqs. 2 and 3)",
@@ -37,13 +43,13 @@ def test_a_student_says_who_taught_it_and_how_to_train_it_again(sweep: Any) -> N
 def test_links_follow_runs_that_were_begun_anew(sweep: Any) -> None:
     plain = note_of(sweep.plan, sweep.student_id)
     known = {sweep.teacher_id: "a" * 32}
-    unknown = at_home(plain, {}.get, "7", Path("/data"))
+    unknown = with_links(plain, {}.get, "7", Path("/data"))
 
-    first = at_home(unknown, known.get, "7", Path("/data"))
-    second = at_home(first, {sweep.teacher_id: "b" * 32}.get, "7", Path("/data"))
+    first = with_links(unknown, known.get, "7", Path("/data"))
+    second = with_links(first, {sweep.teacher_id: "b" * 32}.get, "7", Path("/data"))
 
     assert "](# " in unknown
-    assert first == at_home(plain, known.get, "7", Path("/data")) == at_home(first, known.get, "7", Path("/data"))
+    assert first == with_links(plain, known.get, "7", Path("/data")) == with_links(first, known.get, "7", Path("/data"))
     assert second == first.replace("a" * 32, "b" * 32)
 
 
@@ -72,9 +78,9 @@ def test_long_chains_fit(sweep: Any) -> None:
     cells = tuple(Cell("small", f"ban-{number}", 0, one) for number, one in enumerate(generations))
     plan = replace(sweep.plan, generations=generations, cells=cells)
     plain = note_of(plan, last.id)
-    assert room_beside(plain) > 2000
+    assert characters_left(plain) > 2000
 
-    note = at_home(plain + "x" * room_beside(plain), lambda _: "f" * 32, "123456", Path("/a/store"))
+    note = with_links(plain + "x" * characters_left(plain), lambda _: "f" * 32, "123456", Path("/a/store"))
 
     assert "→ ... 49 more ... →" in note
     assert note.count("](#/experiments/123456/runs/") == 12
@@ -83,7 +89,7 @@ def test_long_chains_fit(sweep: Any) -> None:
 
 
 def test_an_ensemble_names_its_members(sweep: Any) -> None:
-    note = at_home(
+    note = with_links(
         ensemble_note(sweep.plan, (sweep.teacher_id, sweep.student_id)),
         {sweep.teacher_id: "1f" * 16, sweep.student_id: "2e" * 16}.get,
         "7",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from patience import PROCESS_S
 
-from bansweep.plan.events import (
+from bansweep.graph.events import (
     CandidateEnded,
     CandidateEpochFinished,
     CandidateStarted,

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from patience import PROCESS_S, wait_for
 
-from bansweep.cli.free_port import is_answered
-from bansweep.plan.events import EpochFinished, GenerationStarted
+from bansweep.cli.commands.ui import is_answered
+from bansweep.graph.events import EpochFinished, GenerationStarted
 from bansweep.tracking.client import open_client
 from bansweep.tracking.mlflow_tracker import MlflowTracker
 

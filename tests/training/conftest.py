@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import torch
 
+from bansweep.config.data import Digits
+from bansweep.config.recipes import RECIPES, Augmentation
+from bansweep.data.datasets import ImageData, load_images
 from bansweep.data.fingerprint import data_identity
-from bansweep.data.images import ImageData, load_images
 from bansweep.data.prepare import prepare
-from bansweep.plan.generation import Generation
-from bansweep.spec.data import Digits
-from bansweep.spec.recipes import RECIPES, Augmentation
+from bansweep.graph.generation import Generation
 from bansweep.training.generation_run import TrainedGeneration
 from bansweep.training.image_run import ImageRun
 from bansweep.training.teacher import FrozenTeacher

@@ -8,7 +8,7 @@ import pytest
 # The fewest page faults of allocating 120 MB once more, when it was allocated and freed before.
 FAULTS = """
 import ctypes, resource, sys
-from bansweep.training.allocator import keep_freed_memory
+from bansweep.training.memory import keep_freed_memory
 if sys.argv[1] == "kept":
     keep_freed_memory()
 libc = ctypes.CDLL(None)
@@ -37,7 +37,7 @@ def test_memory_that_was_freed_is_used_again_without_the_kernel() -> None:
 # Resident MB that four threads leave behind, one after another, each of which allocates and frees 300 MB in pieces.
 LEFT = """
 import ctypes, sys, threading
-from bansweep.training.allocator import give_back_freed_memory, keep_freed_memory
+from bansweep.training.memory import give_back_freed_memory, keep_freed_memory
 keep_freed_memory()
 libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]

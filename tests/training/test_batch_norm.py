@@ -11,11 +11,11 @@ import torch
 from process_group import in_group
 from torch import Tensor, nn
 
+from bansweep.config.networks import UserNetwork as OwnNetworkSpec
+from bansweep.config.user_code import UserCode
 from bansweep.errors import TrainingError
 from bansweep.networks.densenet import DenseNet
-from bansweep.networks.own_network import OwnNetwork
-from bansweep.spec.networks import OwnNetwork as OwnNetworkSpec
-from bansweep.spec.own_code import OwnCode
+from bansweep.networks.image_network import UserNetwork
 from bansweep.training.batch_norm import (
     GlobalBatchNorm,
     GlobalBatchNorm1d,
@@ -306,6 +306,6 @@ class Norm(nn.BatchNorm1d):
 def dense(input_shape, classes):
     return nn.Sequential(nn.Flatten(), nn.LazyLinear(4), Norm(4))
 """
-    spec = OwnNetworkSpec(code=OwnCode(file="mine.py", name="dense", text=text))
+    spec = OwnNetworkSpec(code=UserCode(file="mine.py", name="dense", text=text))
     with pytest.raises(TrainingError, match=r"^mine\.py: the network of dense has the layer Norm \(2\) with"):
-        with_global_batch_norm(OwnNetwork(spec, input_shape=(1, 2, 2), classes=3), SEVERAL, CPU)
+        with_global_batch_norm(UserNetwork(spec, input_shape=(1, 2, 2), classes=3), SEVERAL, CPU)

@@ -8,11 +8,11 @@ import pytest
 import safetensors.torch
 import torch
 
+from bansweep.config.data import Digits
+from bansweep.data.datasets import ImageData, load_images
 from bansweep.data.fingerprint import data_identity
-from bansweep.data.images import ImageData, load_images
 from bansweep.data.prepare import prepare
-from bansweep.plan.generation import Generation
-from bansweep.spec.data import Digits
+from bansweep.graph.generation import Generation
 from bansweep.training.image_run import ImageRun
 
 VALIDATED = Digits(limit=128, validation=60, test_limit=100)

@@ -15,10 +15,10 @@ import torch
 from patience import PROCESS_S
 from process_group import in_group
 
-from bansweep.data.images import ImageData
+from bansweep.data.datasets import ImageData
 from bansweep.errors import TrainingError
-from bansweep.plan.events import CompileFailure
-from bansweep.plan.generation import Generation
+from bansweep.graph.events import CompileFailure
+from bansweep.graph.generation import Generation
 from bansweep.training import compilation
 from bansweep.training.compilation import CompiledForward, _own_folder, _set_environment
 from bansweep.training.image_run import ImageRun

@@ -10,7 +10,7 @@ from torch._dynamo.exc import BackendCompilerFailed
 from torch._inductor.exc import CppCompileError
 
 from bansweep.errors import TrainingError
-from bansweep.training.compile_errors import cause_of, is_the_compilers, may_be_the_compilers, remedy_for, unwrapped
+from bansweep.training.compilation import cause_of, is_the_compilers, may_be_the_compilers, remedy_for, unwrapped
 
 NO_MEMORY = RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
 PEER = RuntimeError("[enforce fail at gloo] Connection closed by peer [127.0.0.1]:3210")

@@ -11,7 +11,7 @@ import torch
 
 from bansweep.errors import ClusterError, OutOfMemoryError, ResourcesError
 from bansweep.training.device import limit_memory, memory_fraction, release_device_memory, training_device
-from bansweep.training.memory import memory_told
+from bansweep.training.memory import explain_out_of_memory
 
 H100_BYTES = 80_000_000_000
 GPU = torch.device("cuda", 0)
@@ -89,7 +89,10 @@ def test_out_of_memory_on_the_current_gpu_says_whether_the_process_has_a_part_of
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: f"GPU {index}")
     monkeypatch.setattr(torch.cuda.memory, "_lazy_init", lambda: None)
     monkeypatch.setattr(torch._C, "_cuda_getMemoryFraction", lambda _: 0.5, raising=False)
-    with pytest.raises(OutOfMemoryError) as caught, memory_told(torch.device("cuda"), "when CUDA was initialised"):
+    with (
+        pytest.raises(OutOfMemoryError) as caught,
+        explain_out_of_memory(torch.device("cuda"), "when CUDA was initialised"),
+    ):
         raise RuntimeError("CUDA error: out of memory")
     assert "the memory of GPU 1 ran out" in str(caught.value)
     assert "raise resources.gpus_per_worker" in caught.value.remedy

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bansweep.training.driver import TorchBuild, explain, installed_driver
+from bansweep.training.device import TorchBuild, explain, installed_driver
 
 CUDA_13 = TorchBuild("2.15.0+cu132", "13.2")
 TOO_OLD = (

@@ -13,18 +13,17 @@ import pytest
 import torch
 from pretended_device import TO_DEVICE, TO_HOST, PretendedDevice
 
-from bansweep.data.images import ImageData, ImageSplit
+from bansweep.config.networks import CnnLstm, Lstm, is_language_model, network_from_name
+from bansweep.config.recipes import RECIPES, Augmentation
+from bansweep.data.datasets import ImageData, ImageSplit, TextData
 from bansweep.data.resident import ResidentImages
-from bansweep.data.text import TextData
-from bansweep.networks.builder import build_language_model, build_network
-from bansweep.plan.events import EpochReport
-from bansweep.plan.generation import DataIdentity, Generation
-from bansweep.spec.networks import CnnLstm, Lstm, is_language_model, network_from_name
-from bansweep.spec.recipes import RECIPES, Augmentation
+from bansweep.graph.events import EpochReport
+from bansweep.graph.generation import DataIdentity, Generation
+from bansweep.networks.build import build_language_model, build_network
 from bansweep.training import evaluation, permutation_keys, target_table
+from bansweep.training.evaluation import read_text
 from bansweep.training.generation_run import GenerationRun
 from bansweep.training.image_run import ImageRun
-from bansweep.training.language_evaluation import read_text
 from bansweep.training.language_run import LanguageRun
 from bansweep.training.snapshot import weights_bytes
 from bansweep.training.target_table import TargetTable

@@ -12,11 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from bansweep.data.images import ImageData, ImageSplit, load_images
+from bansweep.config.data import Digits
+from bansweep.data.datasets import ImageData, ImageSplit, load_images
 from bansweep.errors import DivergedError
-from bansweep.plan.generation import Generation
-from bansweep.plan.seeds import effective_seed
-from bansweep.spec.data import Digits
+from bansweep.graph.generation import Generation, effective_seed
 from bansweep.training.image_run import ImageRun
 from bansweep.training.teacher import FrozenTeacher
 

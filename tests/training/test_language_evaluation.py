@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from bansweep.networks.builder import build_language_model
+from bansweep.config.networks import Lstm
+from bansweep.networks.build import build_language_model
 from bansweep.networks.language_model import LanguageModel
-from bansweep.spec.networks import Lstm
-from bansweep.training.language_evaluation import ReadText, perplexity, read_text
+from bansweep.training.evaluation import ReadText, perplexity, read_text
 
 CPU = torch.device("cpu")
 VOCABULARY = (*(f"word{index}" for index in range(49)), "<eos>")

@@ -13,11 +13,11 @@ import torch
 from close_metrics import assert_close_metrics
 from process_group import in_group
 
-from bansweep.data.text import TextData
+from bansweep.config.recipes import RECIPES
+from bansweep.data.datasets import TextData
 from bansweep.errors import DataError, DivergedError
+from bansweep.graph.generation import DataIdentity, Generation
 from bansweep.networks.language_model import LanguageModel
-from bansweep.plan.generation import DataIdentity, Generation
-from bansweep.spec.recipes import RECIPES
 from bansweep.training.language_run import LanguageRun
 from bansweep.training.snapshot import load_weights, weights_bytes
 from bansweep.training.workers import Workers

@@ -7,17 +7,17 @@ import pytest
 import torch
 
 from bansweep.errors import OutOfMemoryError
-from bansweep.training.memory import is_out_of_memory, memory_told
+from bansweep.training.memory import explain_out_of_memory, is_out_of_memory
 
 CPU = torch.device("cpu")
 # A batch of the whole set, on a network whose first activations take more than the limit.
 TRAIN_IN_LITTLE_MEMORY = """
 import resource, sys
 import numpy as np, torch
-from bansweep.data.images import ImageData, ImageSplit
+from bansweep.data.datasets import ImageData, ImageSplit
 from bansweep.errors import OutOfMemoryError
-from bansweep.plan.generation import DataIdentity, Generation
-from bansweep.spec.recipes import RECIPES
+from bansweep.graph.generation import DataIdentity, Generation
+from bansweep.config.recipes import RECIPES
 from bansweep.training.image_run import ImageRun
 
 torch.set_num_threads(1)
@@ -51,7 +51,7 @@ def test_a_step_that_does_not_fit_says_so_in_two_lines() -> None:
 
 def test_what_a_gpu_says_is_kept_without_the_allocators_advice() -> None:
     said = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 1.00 GiB free. If reserved but unallocated ..."
-    with pytest.raises(OutOfMemoryError) as caught, memory_told(CPU, "in epoch 3"):
+    with pytest.raises(OutOfMemoryError) as caught, explain_out_of_memory(CPU, "in epoch 3"):
         raise torch.OutOfMemoryError(said)
     assert caught.value.cause.endswith(
         "in epoch 3: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 1.00 GiB free"
@@ -98,7 +98,7 @@ CUDA kernel errors might be asynchronously reported at some other API call, so t
 )
 def test_libraries_of_a_gpu_run_out_of_memory_like_pytorch(error: RuntimeError, reason: str) -> None:
     assert is_out_of_memory(error)
-    with pytest.raises(OutOfMemoryError) as caught, memory_told(CPU, "in epoch 3"):
+    with pytest.raises(OutOfMemoryError) as caught, explain_out_of_memory(CPU, "in epoch 3"):
         raise error
     assert f"ran out in epoch 3: {reason}" in caught.value.cause or caught.value.cause.endswith(reason)
     assert "resources.recompute" in caught.value.remedy
@@ -116,7 +116,7 @@ def test_libraries_of_a_gpu_run_out_of_memory_like_pytorch(error: RuntimeError, 
 )
 def test_other_errors_of_these_libraries_stay_as_they_are(said: str) -> None:
     assert not is_out_of_memory(RuntimeError(said))
-    with pytest.raises(RuntimeError) as caught, memory_told(CPU, "in epoch 3"):
+    with pytest.raises(RuntimeError) as caught, explain_out_of_memory(CPU, "in epoch 3"):
         raise RuntimeError(said)
     assert str(caught.value) == said
 
@@ -127,12 +127,12 @@ def test_a_part_of_a_gpu_could_be_a_larger_one(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "NVIDIA H100")
     monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda _: fraction)
-    with pytest.raises(OutOfMemoryError) as caught, memory_told(torch.device("cuda", 0), "in epoch 3"):
+    with pytest.raises(OutOfMemoryError) as caught, explain_out_of_memory(torch.device("cuda", 0), "in epoch 3"):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
     assert caught.value.cause.startswith("the memory of NVIDIA H100 ran out in epoch 3")
     assert ("raise resources.gpus_per_worker" in caught.value.remedy) is expected
 
 
 def test_other_errors_stay_as_they_are() -> None:
-    with pytest.raises(RuntimeError, match="a bug"), memory_told(CPU, "in epoch 3"):
+    with pytest.raises(RuntimeError, match="a bug"), explain_out_of_memory(CPU, "in epoch 3"):
         raise RuntimeError("a bug")

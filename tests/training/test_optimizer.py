@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from bansweep.spec.recipes import RECIPES, LanguageRecipe, Recipe
+from bansweep.config.recipes import RECIPES, LanguageRecipe, Recipe
 from bansweep.training.optimizer import build_optimizer, learning_rate, plateau_learning_rate
 
 WIDE_RESNET = Recipe.model_validate(RECIPES["wide-resnet"])

@@ -10,13 +10,11 @@ import torch
 from torch import Tensor, nn
 from torchvision.transforms.v2 import functional as transforms
 
-from bansweep.data.augmentation import draw_views
-from bansweep.data.images import ImageData
-from bansweep.data.sampling import epoch_order
-from bansweep.networks.builder import build_network
-from bansweep.plan.generation import Generation
-from bansweep.plan.seeds import derived_seed
-from bansweep.spec.recipes import Augmentation
+from bansweep.config.recipes import Augmentation
+from bansweep.data.augmentation import draw_views, epoch_order
+from bansweep.data.datasets import ImageData
+from bansweep.graph.generation import Generation, derived_seed
+from bansweep.networks.build import build_network
 from bansweep.training.image_run import ImageRun
 from bansweep.training.teacher import FrozenTeacher
 

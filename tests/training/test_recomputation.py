@@ -10,9 +10,9 @@ import torch
 from close_metrics import assert_close_metrics
 from process_group import in_group
 
-from bansweep.data.images import ImageData, load_images
-from bansweep.plan.generation import Generation
-from bansweep.spec.data import Digits
+from bansweep.config.data import Digits
+from bansweep.data.datasets import ImageData, load_images
+from bansweep.graph.generation import Generation
 from bansweep.training.image_run import ImageRun
 from bansweep.training.teacher import FrozenTeacher
 from bansweep.training.workers import Workers

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from bansweep.data.images import ImageData
-from bansweep.plan.generation import Generation
+from bansweep.data.datasets import ImageData
+from bansweep.graph.generation import Generation
 from bansweep.training.image_run import ImageRun
 from bansweep.training.teacher import FrozenTeacher
 

@@ -9,7 +9,7 @@ import time
 import pytest
 import torch
 
-from bansweep.training.system_meter import SystemMeter
+from bansweep.training.memory import SystemMeter
 
 
 def test_a_busy_process_and_an_idle_one() -> None:

@@ -12,13 +12,12 @@ import torch
 from process_group import in_group
 from torch import Tensor
 
-from bansweep.data.augmentation import Views, draw_views
-from bansweep.data.images import ImageData, ImageSplit, load_images
+from bansweep.config.data import Digits
+from bansweep.config.recipes import Augmentation
+from bansweep.data.augmentation import Views, draw_views, epoch_order
+from bansweep.data.datasets import ImageData, ImageSplit, load_images
 from bansweep.data.resident import ResidentImages
-from bansweep.data.sampling import epoch_order
-from bansweep.plan.generation import Generation
-from bansweep.spec.data import Digits
-from bansweep.spec.recipes import Augmentation
+from bansweep.graph.generation import Generation
 from bansweep.training.image_run import ImageRun
 from bansweep.training.target_table import LastTable, TargetTable, batch_size
 from bansweep.training.teacher import FrozenTeacher

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from bansweep.networks.builder import build_language_model
+from bansweep.config.networks import Lstm
+from bansweep.networks.build import build_language_model
 from bansweep.networks.language_model import LanguageModel
-from bansweep.spec.networks import Lstm
 from bansweep.training.teacher_outputs import TeacherOutputs
 from bansweep.training.token_streams import TokenStreams
 from bansweep.training.workers import ALONE

@@ -16,18 +16,17 @@ from torch import nn
 from torch._dynamo.testing import CompileCounterWithBackend
 from torch._dynamo.utils import counters
 
-from bansweep.data.images import load_images
+from bansweep.config.data import Digits
+from bansweep.config.losses import TAUGHT_KINDS, LossSpec
+from bansweep.config.networks import WideResNet
+from bansweep.config.recipes import RECIPES, Recipe
+from bansweep.data.datasets import load_images
+from bansweep.graph.generation import Generation
 from bansweep.losses.builder import needs_stage_outputs
-from bansweep.networks.builder import build_network
-from bansweep.plan.generation import Generation
-from bansweep.spec.data import Digits
-from bansweep.spec.losses import TAUGHT_KINDS, LossSpec
-from bansweep.spec.networks import WideResNet
-from bansweep.spec.recipes import RECIPES, Recipe
+from bansweep.networks.build import build_network
 from bansweep.training.batch_norm import GlobalBatchNorm2d, with_global_batch_norm
 from bansweep.training.compilation import CompiledForward
-from bansweep.training.forward import training_forward
-from bansweep.training.image_run import ImageRun
+from bansweep.training.image_run import ImageRun, training_forward
 from bansweep.training.optimizer import build_optimizer
 from bansweep.training.step import TrainingStep
 from bansweep.training.teacher import FrozenTeacher

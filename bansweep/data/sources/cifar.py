@@ -7,12 +7,12 @@ from pathlib import Path
 
 from torchvision.datasets import CIFAR10, CIFAR100
 
+from bansweep.config.data import Cifar
 from bansweep.data.cache import data_folder, downloads_folder
 from bansweep.data.decoded import DecodedImages
 from bansweep.data.sources.cifar_archive import decode_archive, decode_batches, download_archive
 from bansweep.data.sources.parquet import decode_parquet
 from bansweep.errors import DataError
-from bansweep.spec.data import Cifar
 
 DATASETS: dict[str, type[CIFAR10]] = {"cifar10": CIFAR10, "cifar100": CIFAR100}
 LABEL_COLUMNS = {"cifar10": "label", "cifar100": "fine_label"}

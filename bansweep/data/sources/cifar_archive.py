@@ -1,4 +1,7 @@
-"""CIFAR as its authors publish it: a tar archive of pickled batches.
+"""CIFAR as its authors publish it: a tar archive of pickled batches, read without running pickles.
+
+A pickle names functions, which are called when it is read. Here it may name those only that a NumPy array is rebuilt
+with; the first other name ends the reading before anything is called.
 
 A pickle runs code when it is read. So every file is compared with its published MD5 before, and read by
 `plain_pickle.py`, which calls nothing but what an array is made with. torchvision knows the digests and addresses.
@@ -8,25 +11,71 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import pickle
 import shutil
 import tarfile
 import tempfile
 import urllib.request
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy._core.multiarray import _reconstruct
 from torchvision.datasets import CIFAR10
 from torchvision.datasets.utils import check_integrity
 
 from bansweep.data.decoded import DecodedImages, Labels, Pixels
-from bansweep.data.sources.plain_pickle import load_plain_pickle
 from bansweep.errors import DataError
 from bansweep.regular_file import read_regular
+
+
+def load_plain_pickle(encoded: bytes) -> Any:
+    """The value in a pickle of Python 2 or 3; Python 2's strings are read as Latin-1.
+
+    Raises UnpicklingError where it names anything else, is cut short or damaged.
+    """
+    try:
+        return _PlainUnpickler(io.BytesIO(encoded), encoding="latin1").load()
+    except pickle.UnpicklingError:
+        raise
+    except Exception as error:  # damaged pickles fail in every way that there is
+        raise pickle.UnpicklingError(f"{type(error).__name__}: {error}") from None
+
+
+def _latin1_bytes(text: str, encoding: str) -> bytes:
+    """How Python 3 writes bytes for Python 2."""
+    if not isinstance(text, str) or encoding != "latin1":
+        raise pickle.UnpicklingError(f"the encoding {encoding!r} is not accepted")
+    return text.encode("latin1")
+
+
+def _plain_array(kind: object, shape: tuple[int, ...], dtype: Any) -> object:
+    """An array to be filled by the pickle; of no subclass."""
+    if kind is not np.ndarray:
+        raise pickle.UnpicklingError(f"{kind!r} is no plain array")
+    return _reconstruct(np.ndarray, shape, dtype)
+
+
+_ACCEPTED: Mapping[tuple[str, str], Callable[..., object]] = {
+    ("numpy.core.multiarray", "_reconstruct"): _plain_array,
+    ("numpy._core.multiarray", "_reconstruct"): _plain_array,
+    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "dtype"): np.dtype,
+    ("_codecs", "encode"): _latin1_bytes,
+}
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    def find_class(self, module_name: str, global_name: str, /) -> Any:
+        try:
+            return _ACCEPTED[module_name, global_name]
+        except KeyError:
+            raise pickle.UnpicklingError(f"it names {module_name}.{global_name}, which is no plain data") from None
+
 
 DOWNLOAD_TIMEOUT_S = 30.0
 _SHAPE_KHW = (3, 32, 32)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import torch
 
-from bansweep.networks.builder import build_language_model
-from bansweep.plan.generation import Generation
-from bansweep.spec.networks import is_language_model
+from bansweep.config.networks import is_language_model
+from bansweep.graph.generation import Generation
+from bansweep.networks.build import build_language_model
 
 HERE = Path(__file__).parent
 WORDS = 10

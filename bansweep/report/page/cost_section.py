@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from bansweep.report.page.durations import duration_text
-from bansweep.report.page.limits import COMMANDS, left_out
-from bansweep.report.page.source import PageSource
+from bansweep.report.page.drawing import duration_text
+from bansweep.report.page.source import COMMANDS, PageSource, left_out
 from bansweep.store.records import GenerationRecord
 
 _SECONDS_AN_HOUR = 3600.0

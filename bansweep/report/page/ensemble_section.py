@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from bansweep.plan.plan import EnsembleCell
-from bansweep.report.ensemble_gains import EnsembleGain, ensemble_gain
+from bansweep.graph.plan import EnsembleCell
 from bansweep.report.notation import interval_text, mean_difference_text, verdict
 from bansweep.report.page.chart import Chart, FigureTable, Point, Series, Style
-from bansweep.report.page.limits import ENSEMBLES, left_out
-from bansweep.report.page.source import PageSource
+from bansweep.report.page.source import ENSEMBLES, PageSource, left_out
+from bansweep.report.paired_differences import EnsembleGain, ensemble_gain
 
 
 @dataclass(frozen=True)

@@ -6,19 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bansweep.report.notation import CONFIDENCE_PERCENT, REHEARSAL, figures_text, notes, paper_name, paper_title
-from bansweep.report.page.chain_charts import chain_charts
 from bansweep.report.page.chart import Chart
 from bansweep.report.page.cost_section import cost_section
-from bansweep.report.page.diagnostics_charts import diagnostics_charts
 from bansweep.report.page.drawing import drawing
 from bansweep.report.page.ensemble_section import ensemble_section
-from bansweep.report.page.limits import COMMANDS, DIFFERENCES, left_out
-from bansweep.report.page.lineage import lineage
-from bansweep.report.page.records import record_views
-from bansweep.report.page.source import PageSource
+from bansweep.report.page.generation_charts import chain_charts, teacher_scatter
+from bansweep.report.page.lineage import lineage, record_views
+from bansweep.report.page.source import COMMANDS, DIFFERENCES, PageSource, left_out
 from bansweep.report.page.table_section import SIGNS, cell_views, difference_views
-from bansweep.report.page.teacher_scatter import teacher_scatter
-from bansweep.report.page.training_curves import training_curves
+from bansweep.report.page.training_charts import diagnostics_charts, training_curves
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -1,18 +1,83 @@
-"""What the page is made from: the table, the plan, and what the store has recorded of its generations."""
+"""What the page is made from: the table, the plan, stored records, limits, and commands to repeat it."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
 from bansweep.errors import DamagedError
-from bansweep.plan.events import EpochReport
-from bansweep.plan.plan import Plan
-from bansweep.report.page.commands import Commands
+from bansweep.graph.events import EpochReport
+from bansweep.graph.plan import Plan
 from bansweep.report.table import ReportTable
 from bansweep.store.records import GenerationRecord
+
+
+@dataclass(frozen=True)
+class Commands:
+    """All as a user writes them: `sweep_file`, `store`, and the `changes` (`--set`, `--rehearse`) that this report was
+    made with. `holding` is the store inside `store` where the generations lie: a rehearsal has one of its own.
+    """
+
+    sweep_file: str
+    store: str
+    holding: str
+    changes: Sequence[str] = ()
+
+    @property
+    def whole_sweep(self) -> str:
+        """Trains everything in a new store."""
+        return self._run()
+
+    @property
+    def this_page(self) -> str:
+        """Makes this page again from what the store holds, and opens it."""
+        return shlex.join(["bansweep", "report", self.sweep_file, "--store", self.store, *self.changes, "--open"])
+
+    def cell(self, row: str, column: str) -> str:
+        """Trains one cell and the teachers that it rests on, of all seeds."""
+        return self._run("--only", f"{row}/{column}")
+
+    def show(self, generation_id: str) -> str:
+        """Prints a record."""
+        return shlex.join(["bansweep", "show", generation_id, "--store", self.holding])
+
+    def folder(self, generation_id: str) -> str:
+        """Where the store has a generation, once it is finished."""
+        return f"{self.holding}/generations/{generation_id}/"
+
+    def _run(self, *selection: str) -> str:
+        run = ["bansweep", "run", self.sweep_file, "--store", "another-store"]
+        return shlex.join([*run, *self.changes, *selection])
+
+
+GENERATIONS = 300
+"""Nodes of the lineage graph, and records."""
+CHARTS = 12
+"""Charts of one kind, one for each network."""
+LINES = 12
+"""Lines in one chart: more cannot be told apart."""
+SEEDS = 10
+"""Histories that one line of a training curve is the mean of."""
+EPOCHS = 100
+"""Points of a line, and lines of the table beside it."""
+POINTS = 1000
+"""Students in the scatter plot."""
+ENSEMBLES = 24
+"""Ensembles in the picture, and in the table beside it."""
+DIFFERENCES = 300
+"""Students minus teachers, and minus baselines."""
+COMMANDS = 300
+"""Cells whose command is spelt out."""
+
+
+def left_out(shown: int, total: int, what: str, where: str = "report.csv has them all") -> str:
+    """`12 of 100 networks are shown, the first in the sweep's order; ...`; nothing where all are."""
+    if shown >= total:
+        return ""
+    return f"{shown:,} of {total:,} {what} are shown, the first in the sweep's order; {where}."
 
 
 class RecordedGenerations(Protocol):

@@ -17,8 +17,7 @@ from bansweep.report.notation import (
     verdict,
 )
 from bansweep.report.page.source import PageSource
-from bansweep.report.paper_difference import paper_difference
-from bansweep.report.summary import StudentDifference
+from bansweep.report.paired_differences import StudentDifference, paper_difference
 from bansweep.report.table import ReportTable
 
 Tone = Literal["better", "worse", "noise", "unknown"]

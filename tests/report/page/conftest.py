@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 from made_up_generation import publish_made_up
 
-from bansweep.plan.events import EpochReport
-from bansweep.plan.plan import Plan
+from bansweep.graph.events import EpochReport
+from bansweep.graph.plan import Plan
 from bansweep.report.diagnostics import DIAGNOSTICS
-from bansweep.report.page.commands import Commands
-from bansweep.report.page.source import PageSource
+from bansweep.report.page.source import Commands, PageSource
 from bansweep.report.table import report_table
-from bansweep.store.predictions import Predictions
+from bansweep.store.parquet_tables import Predictions
 from bansweep.store.store import Store
 
 ERRORS = {"teacher": 17.5, "ban": 16.5, "ban-2": 16.0}

@@ -10,18 +10,17 @@ import pytest
 from html_document import Element, html_document
 from made_up_generation import damage
 
-from bansweep.plan.expand import expand
-from bansweep.plan.generation import DataIdentity
-from bansweep.plan.plan import Plan
-from bansweep.plan.selection import select
-from bansweep.report.page import limits
+from bansweep.config.reading import parse_sweep
+from bansweep.graph.expand import expand
+from bansweep.graph.generation import DataIdentity
+from bansweep.graph.plan import Plan, select
+from bansweep.report.page import source as limits
 from bansweep.report.page.cost_section import cost_section
+from bansweep.report.page.generation_charts import teacher_scatter
 from bansweep.report.page.lineage import lineage
 from bansweep.report.page.page import report_page
 from bansweep.report.page.source import PageSource
-from bansweep.report.page.teacher_scatter import teacher_scatter
 from bansweep.report.table import report_table
-from bansweep.spec.reading import parse_sweep
 
 
 def page_of(source: PageSource) -> Element:

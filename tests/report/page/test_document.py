@@ -12,10 +12,9 @@ import pytest
 from html_document import Element, html_document
 from made_up_generation import publish_made_up
 
-from bansweep.plan.plan import Plan
-from bansweep.report.page.commands import Commands
+from bansweep.graph.plan import Plan
 from bansweep.report.page.page import report_page
-from bansweep.report.page.source import PageSource
+from bansweep.report.page.source import Commands, PageSource
 
 
 @pytest.fixture

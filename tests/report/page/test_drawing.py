@@ -11,11 +11,9 @@ from hypothesis import strategies as st
 
 from bansweep.report.diagnostics import Curve
 from bansweep.report.page.chart import Chart, FigureTable, Point, Series, Style
-from bansweep.report.page.drawing import WIDTH, drawing, look
-from bansweep.report.page.durations import duration_text
-from bansweep.report.page.epoch_charts import NamedCurve, epoch_chart
-from bansweep.report.page.limits import EPOCHS, left_out
-from bansweep.report.page.scale import Scale
+from bansweep.report.page.drawing import WIDTH, Scale, drawing, duration_text, look
+from bansweep.report.page.source import EPOCHS, left_out
+from bansweep.report.page.training_charts import NamedCurve, epoch_chart
 
 VALUES = st.lists(st.floats(-1e6, 1e6).filter(lambda value: value == 0 or abs(value) > 1e-6), min_size=1, max_size=8)
 

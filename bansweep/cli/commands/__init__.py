@@ -1,0 +1,1 @@
+"""A module for each command of `bansweep`; those for jobs on a cluster share one."""

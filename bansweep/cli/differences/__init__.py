@@ -1,1 +1,0 @@
-"""Printing what `bansweep diff` has found."""

@@ -1,0 +1,151 @@
+"""Two generations side by side: what gives them different ids, and how their results differ."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bansweep.cli.tables import PlainTable
+from bansweep.compare.differences import ABSENT, Absent, Difference
+from bansweep.compare.generations import MetricPair, compare_metrics, generation_differences, training_differences
+from bansweep.config.yaml_document import key_text
+from bansweep.graph.generation import Generation
+from bansweep.store.records import GenerationRecord
+
+_LONGEST = 60
+_DIGEST = re.compile(r"[0-9a-f]{32,}")
+
+
+def difference_table(found: Iterable[Difference]) -> PlainTable:
+    """A line for each difference: the key, A's value, B's."""
+    return PlainTable(
+        ("key", "A", "B"),
+        [(key_text(one.path), value_text(one.left), value_text(one.right)) for one in found],
+    )
+
+
+def difference_text(one: Difference) -> str:
+    """`recipe.epochs 30 → 60`."""
+    return f"{key_text(one.path)} {value_text(one.left)} → {value_text(one.right)}"
+
+
+def difference_document(one: Difference) -> dict[str, Any]:
+    """`path`, `left` and `right` in full; a side that has no such key has none here, either."""
+    sides = {"left": one.left, "right": one.right}
+    return {"path": key_text(one.path), **{name: value for name, value in sides.items() if value is not ABSENT}}
+
+
+def value_text(value: object) -> str:
+    """A value as a sweep file would have it, cut where it is long, as digests are; `-` where there is none."""
+    if isinstance(value, Absent):
+        return "-"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if _DIGEST.fullmatch(text):
+        return f"{text[:16]}…"
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One of the two: what it is called, those that it descends from as far as they are `known`, by their ids, and its
+    record where it is finished."""
+
+    label: str
+    generation: Generation
+    known: Mapping[str, Generation]
+    record: GenerationRecord | None
+
+
+@dataclass(frozen=True)
+class GenerationDiff:
+    """`causes` are the differences that give two ids, none of the same generation; `training` what else is known."""
+
+    left: Compared
+    right: Compared
+    causes: tuple[Difference, ...]
+    metrics: tuple[MetricPair, ...]
+    training: tuple[Difference, ...]
+
+    @property
+    def same(self) -> bool:
+        return self.left.generation.id == self.right.generation.id
+
+    def document(self) -> dict[str, Any]:
+        """Plain data for `json.dumps`; infinite figures are strings."""
+        return {
+            "kind": "generations",
+            "left": _side(self.left),
+            "right": _side(self.right),
+            "same": self.same,
+            "spec": [difference_document(one) for one in self.causes],
+            "metrics": [
+                {
+                    "name": pair.name,
+                    "left": _json_figure(pair.left),
+                    "right": _json_figure(pair.right),
+                    "difference": _json_figure(pair.difference),
+                }
+                for pair in self.metrics
+            ],
+            "training": [difference_document(one) for one in self.training],
+        }
+
+    def text(self) -> Iterator[str | PlainTable]:
+        for name, side in (("A", self.left), ("B", self.right)):
+            finished = "finished" if side.record is not None else "not finished"
+            yield f"{name}  {side.label} ({side.generation.id}), {finished}"
+        yield ""
+        if self.same:
+            yield "spec: the same generation"
+        else:
+            many = len(self.causes) > 1
+            yield f"spec: {len(self.causes)} difference{'s, each of' * many}{',' * (not many)} which gives another id"
+            yield difference_table(self.causes)
+        yield ""
+        if self.metrics:
+            yield "results (difference: B − A; one seed each, so there is no interval)"
+            yield PlainTable(
+                ("metric", "A", "B", "difference"),
+                # The last step's learning rate is the schedule's, no result.
+                [_metric_row(pair) for pair in self.metrics if pair.name != "learning_rate"],
+                frozenset({1, 2, 3}),
+            )
+        else:
+            yield "results: neither is finished"
+        if self.training:
+            yield ""
+            yield "training"
+            yield difference_table(self.training)
+
+
+def generation_diff(left: Compared, right: Compared) -> GenerationDiff:
+    """What differs between two generations."""
+    both = None if left.record is None or right.record is None else (left.record, right.record)
+    return GenerationDiff(
+        left,
+        right,
+        causes=tuple(generation_differences(left.generation, right.generation, left.known, right.known)),
+        metrics=compare_metrics(left.record, right.record),
+        training=() if both is None else training_differences(*both),
+    )
+
+
+def _side(side: Compared) -> dict[str, Any]:
+    return {"id": side.generation.id, "label": side.label, "finished": side.record is not None}
+
+
+def _metric_row(pair: MetricPair) -> tuple[str, str, str, str]:
+    # Errors in percent, and perplexities, to the two decimals that papers print.
+    form = ".2f" if pair.name.endswith(("_error", "_perplexity")) else ".6g"
+    figures = ["-" if value is None else f"{value:{form}}" for value in (pair.left, pair.right)]
+    difference = "-" if pair.difference is None else f"{pair.difference:+{form}}"
+    return pair.name.replace("_", " "), figures[0], figures[1], difference
+
+
+def _json_figure(value: float | None) -> float | str | None:
+    from bansweep.report.document import json_figure
+
+    return json_figure(value)

@@ -1,0 +1,307 @@
+"""Runs one training job: identical in a trial's process and in every Ray Train worker."""
+
+from __future__ import annotations
+
+import platform
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import version
+
+import torch
+
+from bansweep.cluster.job import GenerationJob
+from bansweep.config.data import ImageDataSpec, TextSpec, is_text
+from bansweep.config.networks import is_language_model
+from bansweep.config.recipes import Recipe
+from bansweep.data.datasets import ImageData, TextData, load_images, load_text
+from bansweep.data.prepare import prepare
+from bansweep.errors import StoreError
+from bansweep.graph.events import CompileFailure, EpochReport
+from bansweep.store.parquet_tables import Predictions, TokenPredictions
+from bansweep.store.progress import Progress
+from bansweep.store.records import GenerationRecord, check_user_code
+from bansweep.store.store import Store
+from bansweep.training.compilation import compile_failure
+from bansweep.training.generation_run import ClassProbabilities, GenerationRun, TokenLogProbabilities
+from bansweep.training.image_run import ImageRun
+from bansweep.training.language_run import LanguageRun
+from bansweep.training.memory import explain_out_of_memory
+from bansweep.training.target_table import LastTable, TargetTable, learns_from_logits
+from bansweep.training.teacher import FrozenTeacher, frozen_language_model
+from bansweep.training.workers import Workers
+
+_BYTES_OF_A_GB = 1e9
+_LAST_TABLE = LastTable()
+"""For all students of a teacher that this process trains one after another."""
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """A run that may begin or resume, and what a record says of its data and its teacher.
+
+    `classes` counts the words of a text's vocabulary, which has no `input_shape`.
+    """
+
+    run: GenerationRun
+    input_shape: tuple[int, int, int] | None
+    classes: int
+    teacher_digest: str | None
+
+
+def prepare_run(
+    job: GenerationJob,
+    *,
+    device: torch.device,
+    workers: Workers,
+    on_compile_failure: Callable[[CompileFailure], None] = lambda _: None,
+) -> PreparedRun:
+    """Load what the job's generation needs, the teacher from its store. Raises DataError or StoreError.
+
+    `on_compile_failure` is called when its network cannot be compiled and is trained uncompiled instead.
+    """
+    store = Store(job.teachers or job.store)
+    teacher = _teacher_record(job, store)
+    digest = None if teacher is None else teacher.digests["weights.safetensors"]
+    if is_text(job.data):
+        text = _text(job.data, job.generation.data.fingerprint)
+        run: GenerationRun = _language_run(job, text, teacher, store, device, workers)
+        return PreparedRun(run, None, len(text.vocabulary), digest)
+    images = _images(job.data, job.generation.data.fingerprint)
+    image_run = _image_run(job, images, teacher, store, device, workers, on_compile_failure)
+    return PreparedRun(image_run, images.input_shape, len(images.classes), digest)
+
+
+def drop_last_table() -> None:
+    """Free the table of the last student's teacher, which this process has kept for the next one."""
+    _LAST_TABLE.clear()
+
+
+def _image_run(
+    job: GenerationJob,
+    data: ImageData,
+    teacher: GenerationRecord | None,
+    store: Store,
+    device: torch.device,
+    workers: Workers,
+    on_compile_failure: Callable[[CompileFailure], None],
+) -> ImageRun:
+    frozen, targets = None, None
+    if teacher is not None:
+        check_user_code(teacher, planned_id=job.generation.teacher)
+        if learns_from_logits(job.generation.loss):
+            targets = _target_table(job, data, teacher, store, device)
+        frozen = _frozen_teacher(data, teacher, store, device) if targets is None else targets.teacher
+    return ImageRun(
+        job.generation,
+        data,
+        teacher=frozen,
+        targets=targets,
+        device=device,
+        workers=workers,
+        compiled=job.compiled,
+        recompute=job.recompute,
+        diagnostics=job.diagnostics,
+        on_compile_failure=on_compile_failure,
+    )
+
+
+def _target_table(
+    job: GenerationJob, data: ImageData, teacher: GenerationRecord, store: Store, device: torch.device
+) -> TargetTable:
+    """The teacher's, from this process's last student where that had the same teacher."""
+    generation = job.generation
+    assert isinstance(generation.recipe, Recipe)
+    augmentation = generation.recipe.augmentation
+    key = (
+        (teacher.digests["weights.safetensors"], teacher.trained.network),
+        (generation.data, augmentation),
+        # On these depends how the teacher's logits are rounded, ...
+        (generation.precision, device, torch.get_num_threads()),
+        # ... and on these what is kept of them.
+        (job.teacher_memory_gb, job.teacher_disk_gb),
+    )
+
+    def make() -> TargetTable:
+        return TargetTable(
+            _frozen_teacher(data, teacher, store, device),
+            augmentation,
+            images=len(data.train),
+            classes=len(data.classes),
+            bf16=generation.precision == "bf16",
+            memory_bytes=job.teacher_memory_gb * _BYTES_OF_A_GB,
+            disk_bytes=job.teacher_disk_gb * _BYTES_OF_A_GB,
+        )
+
+    return _LAST_TABLE.get(key, make)
+
+
+def _frozen_teacher(data: ImageData, teacher: GenerationRecord, store: Store, device: torch.device) -> FrozenTeacher:
+    assert not is_language_model(teacher.trained.network)
+    return FrozenTeacher(
+        teacher.trained.network,
+        store.weights(teacher.id),
+        input_shape=data.input_shape,
+        classes=len(data.classes),
+        device=device,
+    )
+
+
+def _language_run(
+    job: GenerationJob,
+    data: TextData,
+    teacher: GenerationRecord | None,
+    store: Store,
+    device: torch.device,
+    workers: Workers,
+) -> LanguageRun:
+    frozen = None
+    if teacher is not None:
+        assert is_language_model(teacher.trained.network)
+        weights = store.weights(teacher.id)
+        frozen = frozen_language_model(teacher.trained.network, weights, vocabulary=data.vocabulary, device=device)
+    return LanguageRun(
+        job.generation,
+        data,
+        teacher=frozen,
+        teacher_memory_bytes=job.teacher_memory_gb * _BYTES_OF_A_GB,
+        teacher_disk_bytes=job.teacher_disk_gb * _BYTES_OF_A_GB,
+        device=device,
+        workers=workers,
+        diagnostics=job.diagnostics,
+    )
+
+
+@lru_cache(maxsize=1)
+def _images(data: ImageDataSpec, fingerprint: str) -> ImageData:
+    """The images, mapped once for all generations that this process trains one after another."""
+    return load_images(data, prepare(data, known_as=fingerprint))
+
+
+@lru_cache(maxsize=1)
+def _text(data: TextSpec, fingerprint: str) -> TextData:
+    return load_text(data, prepare(data, known_as=fingerprint))
+
+
+def _teacher_record(job: GenerationJob, store: Store) -> GenerationRecord | None:
+    teacher_id = job.generation.teacher
+    if teacher_id is None:
+        return None
+    record = store.record(teacher_id)
+    if record is None:
+        raise StoreError(
+            f"the teacher {teacher_id} is not in the store {store.location}",
+            remedy="it was removed while the sweep ran; run the sweep again to train it anew",
+        )
+    return record
+
+
+def train_and_publish(
+    job: GenerationJob,
+    *,
+    workers: Workers,
+    device: torch.device,
+    on_epoch: Callable[[EpochReport], None],
+    on_uncompiled: Callable[[CompileFailure | None, int], None] = lambda _failure, _epochs: None,
+) -> bool:
+    """Train a generation from wherever its progress stands, and publish it; False where it was asked to stop before.
+
+    A generation that began compiled resumes compiled, one that began uncompiled resumes uncompiled, whether or not the
+    job is `compiled`. If it cannot or must not be compiled any more, it trains uncompiled.
+
+    Side effects, all in the store: progress after each epoch, then the finished generation, by worker 0 alone.
+    `on_epoch` is called on every worker, after the epoch's progress is safe; `on_uncompiled`, on every worker, when it
+    trains uncompiled against expectation, with the failure (None: the job excludes compiling) and the number of
+    epochs that ran compiled before.
+    Raises TrainingError, DataError or StoreError.
+    """
+    store = Store(job.store)
+    generation = job.generation
+    started_at = time.time()
+    # Workers of a former attempt may still be writing: all have to resume from what worker 0 saw.
+    progress = workers.from_first(store.load_progress(generation.id) if workers.rank == 0 else None)
+    compiled_epochs = 0 if progress is None else progress.compiled_epochs
+
+    def report_uncompiled(failure: CompileFailure | None) -> None:
+        on_uncompiled(failure, compiled_epochs or 0)
+
+    with explain_out_of_memory(device, "before the first step"):
+        if (compiled := _is_to_be_compiled(job, progress)) != job.compiled:
+            job = job.model_copy(update={"compiled": compiled})
+        if job.compiled:
+            excluded = job.recompute or not job.may_compile
+            failure = None if excluded else compile_failure(workers, device)
+            if failure is not None or excluded:
+                job = job.model_copy(update={"compiled": False})
+                report_uncompiled(failure)
+        prepared = prepare_run(job, device=device, workers=workers, on_compile_failure=report_uncompiled)
+    run = prepared.run
+    if progress is not None:
+        run.resume(progress.tensors, progress.history)
+    for report in run.epochs():
+        if compiled_epochs is not None:
+            compiled_epochs += run.compiled
+        if workers.rank == 0:
+            progress = Progress(len(run.history), run.snapshot(), tuple(run.history), compiled_epochs)
+            store.save_progress(generation.id, progress)
+        on_epoch(report)
+        if report.epoch < report.epochs and workers.from_first(_is_asked_to_stop(store, generation.id, workers)):
+            return False
+    trained = run.result()
+    if workers.rank != 0:
+        return True
+    record = GenerationRecord(
+        id=generation.id,
+        generation=generation,
+        label=job.label,
+        input_shape=prepared.input_shape,
+        classes=prepared.classes,
+        parameters=trained.parameters,
+        teacher_digest=prepared.teacher_digest,
+        metrics=trained.metrics,
+        selected_epoch=trained.epoch,
+        training_seconds=sum(report.seconds for report in run.history),
+        started_at=min(started_at, run.history[0].finished_at - run.history[0].seconds),
+        finished_at=time.time(),
+        device=_device_name(device),
+        host=socket.gethostname(),
+        compiled_epochs=compiled_epochs,
+        versions={"python": platform.python_version(), **{name: version(name) for name in ("bansweep", "torch")}},
+    )
+    store.publish(
+        record,
+        weights=trained.weights,
+        history=run.history,
+        predictions=_predictions(trained.answers),
+    )
+    store.clear_progress(generation.id)
+    return True
+
+
+def _is_to_be_compiled(job: GenerationJob, progress: Progress | None) -> bool:
+    """Whether to compile: as the generation began, or by the job if it is new or its progress does not record it."""
+    if is_language_model(job.generation.network):
+        return False
+    if progress is not None and progress.epochs_done == job.generation.recipe.epochs:
+        return False  # nothing is left to train
+    if progress is None or progress.compiled_epochs is None:
+        return job.compiled
+    # One that could not be compiled any more after some epochs continues as it is.
+    return progress.compiled_epochs == progress.epochs_done
+
+
+def _is_asked_to_stop(store: Store, generation_id: str, workers: Workers) -> bool:
+    # Workers have to agree, and may look at different moments: the first one looks.
+    return workers.rank == 0 and store.is_asked_to_stop(generation_id)
+
+
+def _predictions(answers: ClassProbabilities | TokenLogProbabilities) -> Predictions | TokenPredictions:
+    if isinstance(answers, ClassProbabilities):
+        return Predictions(answers.probabilities_NC, answers.labels_N)
+    return TokenPredictions(answers.validation_N, answers.test_N)
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.machine()} CPU"

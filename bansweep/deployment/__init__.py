@@ -1,1 +1,0 @@
-"""Kubernetes objects that run a sweep on a Ray cluster there."""

@@ -1,0 +1,1 @@
+"""Pure functions from a sweep file to a graph in which every distinct generation occurs once."""

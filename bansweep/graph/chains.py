@@ -1,0 +1,102 @@
+"""Where chains end: generations improve on each other for a while, and then no more (table 2 of the paper)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bansweep.config.chain import Stop
+from bansweep.graph.metric_values import comparable, exceeds
+from bansweep.graph.plan import Plan, PlannedChain
+
+
+@dataclass(frozen=True)
+class ChainEnd:
+    """A chain that stopped improving: `values` are those of its teacher and of the generations that were trained."""
+
+    chain: PlannedChain
+    values: tuple[float, ...]
+
+    @property
+    def length(self) -> int:
+        """How many generations of the chain were trained."""
+        return len(self.values) - 1
+
+    @property
+    def last(self) -> str:
+        """The id of the last generation that was trained."""
+        return self.chain.members[self.length - 1]
+
+    @property
+    def best(self) -> int:
+        """The best generation's place in the chain; 0 is the teacher of the first one."""
+        return min(range(len(self.values)), key=lambda place: comparable(self.values[place]))
+
+
+def ends_after(values: Sequence[float], stop: Stop) -> int | None:
+    """After how many generations a chain ends, given the values (lower is better) of its teacher and of those that are
+    finished, in order; None where it goes on."""
+    best, waited = comparable(values[0]), 0
+    for number, value in enumerate(values[1:], start=1):
+        better = exceeds(best - stop.min_delta, comparable(value)) if stop.min_delta else comparable(value) < best
+        if better:
+            best, waited = value, 0
+        else:
+            waited += 1
+        if waited == stop.patience:
+            return number
+    return None
+
+
+def chain_ends(plan: Plan, metrics: Mapping[str, Mapping[str, float]]) -> tuple[ChainEnd, ...]:
+    """The chains that ended before their length, by the metrics of finished generations (id -> name -> value)."""
+    return tuple(end for chain in plan.chains if (end := chain_end(chain, metrics)) is not None)
+
+
+def chain_end(chain: PlannedChain, metrics: Mapping[str, Mapping[str, float]]) -> ChainEnd | None:
+    """The end of a chain by the metrics of finished generations; None where it goes on, or has its whole length."""
+    if chain.stop is None:
+        return None
+    values = []
+    for generation_id in (chain.teacher, *chain.members):
+        value = metrics.get(generation_id, {}).get(chain.metric)
+        if value is None:
+            break
+        values.append(value)
+    length = ends_after(values, chain.stop) if values else None
+    if length is None or length == len(chain.members):
+        return None
+    return ChainEnd(chain, tuple(values[: length + 1]))
+
+
+def without_ended(plan: Plan, ends: Sequence[ChainEnd]) -> Plan:
+    """The plan without what ended chains would have had further on, but for generations that something else needs.
+
+    A chain's ensemble is then one of the generations that it has.
+    """
+    gone = {(end.chain.row, end.chain.replica_seed, name) for end in ends for name in end.chain.columns[end.length :]}
+    if not gone:
+        return plan
+    own = {(end.chain.row, end.chain.replica_seed, end.chain.ensemble): end for end in ends}
+    cells = tuple(cell for cell in plan.cells if (cell.row, cell.replica_seed, cell.column) not in gone)
+    ensembles = []
+    for ensemble in plan.ensembles:
+        end = own.get((ensemble.row, ensemble.replica_seed, ensemble.column))
+        if end is not None:
+            kept = end.chain.members[: end.length]
+            ensemble = dataclasses.replace(ensemble, members=tuple(one for one in ensemble.members if one in kept))
+        ensembles.append(ensemble)
+    return plan.part(cells, ensembles)
+
+
+def not_needed(plan: Plan, ends: Sequence[ChainEnd]) -> dict[str, str]:
+    """The generations that ended chains leave out, each with the last one that counts."""
+    kept = without_ended(plan, ends).generations
+    causes = {member: end.last for end in ends for member in end.chain.members[end.length :]}
+    left_out: dict[str, str] = {}
+    for generation_id, generation in plan.generations.items():
+        if generation_id not in kept:
+            # Whoever was to learn from one that is left out is left out as well, for the same cause.
+            left_out[generation_id] = causes.get(generation_id) or left_out[str(generation.teacher)]
+    return left_out

@@ -1,0 +1,166 @@
+"""What is said about a sweep's generations while they run: the words that training, tracking and displays share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from bansweep.graph.candidates import Candidate
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """One finished epoch of one generation; the row of its history.
+
+    `epoch` counts from 1, `seconds` is this epoch's wall time (training and evaluation), `finished_at` is Unix time
+    in seconds. `metrics` has flat names, errors in percent: `train_loss`, `learning_rate`, and for the evaluation
+    split `S` (`validation` where there is one, else `test`) `S_loss` and `S_error`, or `S_perplexity` for text.
+    `system` is what the epoch took of the machine, and says nothing of what was learnt.
+    """
+
+    epoch: int
+    epochs: int
+    seconds: float
+    finished_at: float
+    metrics: Mapping[str, float]
+    system: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class GenerationStarted:
+    """Training begins, or goes on after `epochs_done` epochs that were saved before."""
+
+    generation_id: str
+    epochs_done: int = 0
+
+
+@dataclass(frozen=True)
+class EpochFinished:
+    generation_id: str
+    report: EpochReport
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a search came to: the best candidate, its `value`, and how many candidates ended how."""
+
+    candidate: Candidate
+    value: float
+    outcomes: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class GenerationFinished:
+    """Published in the store. `reused`: another process trained it while this one waited. `choice`: it was searched."""
+
+    generation_id: str
+    reused: bool = False
+    choice: Choice | None = None
+
+
+@dataclass(frozen=True)
+class GenerationFailed:
+    generation_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class GenerationBlocked:
+    """Will not be trained because `cause`, one of its ancestors, failed."""
+
+    generation_id: str
+    cause: str
+
+
+@dataclass(frozen=True)
+class CandidateStarted:
+    """A candidate of a searched generation begins, or goes on after `epochs_done` epochs that were saved before."""
+
+    generation_id: str
+    candidate: Candidate
+    epochs_done: int = 0
+
+
+@dataclass(frozen=True)
+class CandidateEpochFinished:
+    generation_id: str
+    candidate: Candidate
+    report: EpochReport
+
+
+@dataclass(frozen=True)
+class CandidateEnded:
+    """A candidate trains no longer; `reason` says why it failed. One that was `stopped` may go on another time."""
+
+    generation_id: str
+    candidate: Candidate
+    outcome: Literal["finished", "pruned", "failed", "stopped"]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class GenerationStopped:
+    """Training ended early on request, with its progress saved: it goes on another time."""
+
+    generation_id: str
+
+
+@dataclass(frozen=True)
+class GenerationNotNeeded:
+    """Will not be trained because its chain ended before it: `cause` is the last generation that counts."""
+
+    generation_id: str
+    cause: str
+
+
+@dataclass(frozen=True)
+class GenerationElsewhere:
+    """Another process trains it, or a candidate of it, which this one waits for: `by` says who, as far as is known."""
+
+    generation_id: str
+    by: str
+
+
+@dataclass(frozen=True)
+class CompileFailure:
+    """torch.compile does not work on `host` for a `cause`, or, with `of_network`, not for one generation's network.
+
+    `remedy` is a sentence without its full stop.
+    """
+
+    host: str
+    cause: str
+    remedy: str
+    of_network: bool = False
+
+
+@dataclass(frozen=True)
+class GenerationUncompiled:
+    """It, or a candidate of it, trains uncompiled though it was to be compiled.
+
+    `failure` is None where the sweep's resources have excluded compiling since it began. `compiled_epochs` it has
+    trained compiled before.
+    """
+
+    generation_id: str
+    failure: CompileFailure | None
+    compiled_epochs: int = 0
+
+
+CandidateEvent = CandidateStarted | CandidateEpochFinished | CandidateEnded
+
+SweepEvent = (
+    GenerationStarted
+    | EpochFinished
+    | GenerationFinished
+    | GenerationFailed
+    | GenerationBlocked
+    | GenerationStopped
+    | GenerationNotNeeded
+    | GenerationElsewhere
+    | GenerationUncompiled
+    | CandidateEvent
+)
+"""What may be said. A searched generation starts when its first candidate does, has no epochs of its own, and is
+finished when the best candidate is published in its name."""

@@ -1,0 +1,108 @@
+"""How long a sweep will still take: as its longest chain does, or all its work, divided by what runs at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+
+from bansweep.graph.generation import Generation
+from bansweep.graph.plan import Plan
+from bansweep.graph.workload import DataSize, TeacherRoom, training_operations
+
+
+def sweep_time_left(
+    plan: Plan,
+    epochs_left: Mapping[str, Sequence[int]],
+    epoch_seconds: Mapping[str, float],
+    *,
+    at_a_time: int,
+) -> float | None:
+    """Seconds: max(critical path, work / `at_a_time`); None where the seconds of an epoch are unknown of one.
+
+    `epochs_left` has the unfinished generations, and the epochs left of each of their trainings: of one, or, where a
+    generation is searched, of all candidates that are not through. `epoch_seconds` is what an epoch of each takes.
+    The critical path is the slowest chain of generations, of each its longest training, or all its trainings divided
+    by how many of them run at a time.
+    """
+    if any(generation_id not in epoch_seconds for generation_id, trainings in epochs_left.items() if sum(trainings)):
+        return None
+    at_a_time = max(1, at_a_time)
+    work = 0.0
+    ends: dict[str, float] = {}
+    for generation_id, generation in plan.generations.items():  # every teacher before its students
+        trainings = epochs_left.get(generation_id, ())
+        seconds = epoch_seconds.get(generation_id, 0.0)
+        work += sum(trainings) * seconds
+        own = max(max(trainings, default=0), sum(trainings) / min(at_a_time, _side_by_side(generation))) * seconds
+        ends[generation_id] = own + (0.0 if generation.teacher is None else ends[generation.teacher])
+    return max(max(ends.values(), default=0.0), work / at_a_time)
+
+
+def _side_by_side(generation: Generation) -> float:
+    """How many of a generation's trainings may run at a time: candidates that learn from each other are bounded."""
+    search = generation.search
+    return search.parallel if search is not None and search.sampling == "tpe" else float("inf")
+
+
+def epoch_operations(plan: Plan, data: DataSize | None, room: TeacherRoom) -> dict[str, float]:
+    """Multiply-adds of an epoch of each generation, as far as they are known: what epochs cost beside each other."""
+    if data is None:
+        return {}
+    counted: dict[object, float | None] = {}
+    operations: dict[str, float] = {}
+    for generation_id, generation in plan.generations.items():
+        teacher = None if generation.teacher is None else plan.generations[generation.teacher].network
+        kind = (generation.network, generation.loss, generation.recipe, teacher)
+        if kind not in counted:  # replicas share the answer: there may be thousands
+            whole = training_operations(generation, teacher, data, room)
+            counted[kind] = None if whole is None else whole / generation.recipe.epochs
+        if (one := counted[kind]) is not None:
+            operations[generation_id] = one
+    return operations
+
+
+def epoch_seconds(plan: Plan, measured: Mapping[str, float], operations: Mapping[str, float]) -> dict[str, float]:
+    """Seconds of an epoch of each generation: as measured, else by others' measured seconds and what both cost.
+
+    `measured` has the generations of which epochs were timed. Of another one those of the same network and loss say
+    most, then those of the same network, then all; each by the median of its seconds for a multiply-add, or, where
+    operations are not known, of its seconds, which only the same network's tell.
+    """
+    pace = _Pace(plan, measured, operations)
+    found = {generation_id: pace.of(generation_id) for generation_id in plan.generations}
+    return {generation_id: seconds for generation_id, seconds in found.items() if seconds is not None}
+
+
+class _Pace:
+    """Medians over what was measured, each computed once."""
+
+    def __init__(self, plan: Plan, measured: Mapping[str, float], operations: Mapping[str, float]) -> None:
+        self._plan = plan
+        self._measured = measured
+        self._operations = operations
+        seconds: dict[object, list[float]] = {}
+        rates: dict[object, list[float]] = {}
+        for generation_id, one in measured.items():
+            for alike in self._groups(plan.generations[generation_id]):
+                seconds.setdefault(alike, []).append(one)
+                if operations.get(generation_id):
+                    rates.setdefault(alike, []).append(one / operations[generation_id])
+        self._seconds = {alike: median(values) for alike, values in seconds.items()}
+        self._rates = {alike: median(values) for alike, values in rates.items()}
+
+    def of(self, generation_id: str) -> float | None:
+        if generation_id in self._measured:
+            return self._measured[generation_id]
+        *same_network, everything = self._groups(self._plan.generations[generation_id])
+        operations = self._operations.get(generation_id)
+        for alike in same_network:
+            if operations and alike in self._rates:
+                return self._rates[alike] * operations
+            if alike in self._seconds:
+                return self._seconds[alike]
+        return self._rates[everything] * operations if operations and everything in self._rates else None
+
+    @staticmethod
+    def _groups(generation: Generation) -> tuple[object, ...]:
+        """What a generation's time has in common with others', the closest first."""
+        return (generation.network, generation.loss.kind), generation.network, "all"

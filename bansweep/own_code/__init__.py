@@ -1,1 +1,0 @@
-"""Running code of the user's own, which a sweep file has named."""

@@ -1,1 +1,0 @@
-"""Pure functions from a sweep file to a graph in which every distinct generation stands once."""

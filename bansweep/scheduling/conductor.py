@@ -1,0 +1,375 @@
+"""What a sweep does next, and what follows from what its trainings report. Runs in the driver; knows no Ray."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Literal
+
+from bansweep.errors import BansweepError, StoreError
+from bansweep.graph.candidates import Candidate, Sampler
+from bansweep.graph.events import (
+    CandidateEnded,
+    CandidateEpochFinished,
+    CandidateStarted,
+    Choice,
+    CompileFailure,
+    EpochFinished,
+    EpochReport,
+    GenerationBlocked,
+    GenerationElsewhere,
+    GenerationFailed,
+    GenerationFinished,
+    GenerationNotNeeded,
+    GenerationStarted,
+    GenerationStopped,
+    GenerationUncompiled,
+    SweepEvent,
+)
+from bansweep.graph.generation import Generation
+from bansweep.graph.plan import Plan
+from bansweep.scheduling.candidate_files import CandidateFiles, publish_winner, readable_record
+from bansweep.scheduling.generation_search import GenerationSearch
+from bansweep.scheduling.meter import Meter
+from bansweep.scheduling.schedule import Schedule, Task
+from bansweep.scheduling.waiting import WaitingTasks
+from bansweep.store.records import recorded_number
+from bansweep.store.store import Store
+
+_log = logging.getLogger(__name__)
+_RETRIES = 3
+
+
+class Conductor:
+    """Takes a plan to its end, or to that of its budget.
+
+    `sampler_of` makes a searched generation's sampler; `keep_all` are the ids of generations all of whose candidates
+    keep their weights; `stop_at_limit` stops those that run when the budget is spent.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        store: Store,
+        *,
+        sampler_of: Callable[[Generation], Sampler],
+        emit: Callable[[SweepEvent], None],
+        meter: Meter,
+        keep_all: frozenset[str] = frozenset(),
+        stop_at_limit: bool = False,
+    ) -> None:
+        self._plan = plan
+        self._store = store
+        self._sampler_of = sampler_of
+        self._emit = emit
+        self._meter = meter
+        self._candidate_files = CandidateFiles(store, keep_all)
+        self._stop_at_limit = stop_at_limit
+        self._running: dict[str, Task] = {}
+        self._training: set[str] = set()
+        self._stopping: set[str] = set()
+        self._retries: Counter[str] = Counter()
+        self._announced: set[str] = set()
+        self._published: set[str] = set()
+        self._elsewhere = WaitingTasks(lambda task: self._store_of(task).claim(task.id), self._tell_elsewhere)
+        finished = store.finished(plan.generations)
+        with _logged():
+            self._candidate_files.remove_leftovers(filter(self._is_searched, finished))
+        self._schedule = Schedule(plan, finished, metrics_of=self._metrics, open_search=self._open_search)
+        for generation_id, cause in self._schedule.not_needed.items():
+            if generation_id not in finished:
+                emit(GenerationNotNeeded(generation_id, cause))
+
+    # What to do next
+
+    def next(self) -> Task | None:
+        """The next training; None where nothing can start now."""
+        self.tick()
+        if self._meter.exhausted:
+            return None
+        for generation_id in self._schedule.searches.keys() & self._store.finished(self._schedule.searches):
+            self._adopt(generation_id)
+        while True:
+            task = self._take()
+            if task is not None and task.candidate is not None and self._store.finished([task.generation_id]):
+                self._adopt(task.generation_id)
+            elif not self._publish_decided() or task is not None:
+                break
+        if task is not None:
+            with _logged():
+                self._store_of(task).withdraw_stop(task.id)
+            self._running[task.key] = task
+        return task
+
+    def _take(self) -> Task | None:
+        """What can be trained now, and is not trained elsewhere."""
+        if (task := self._elsewhere.take()) is not None:
+            return task
+        while (task := self._schedule.take()) is not None and self._elsewhere.add_if_claimed(task):
+            pass
+        return task
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing runs and nothing more will start."""
+        nothing_left = self._schedule.exhausted and not self._elsewhere
+        return not self._running and (nothing_left or self._meter.exhausted)
+
+    def tick(self) -> None:
+        """Look at the clock; to be called often, whether anything happens or not."""
+        self._meter.tick()
+        if self._stop_at_limit and self._meter.exhausted:
+            for key in self._training - self._stopping:
+                self._stopping.add(key)
+                self._ask_to_stop(self._running[key])
+
+    # What happened
+
+    def placed(self, task: Task) -> None:
+        """A training has its devices."""
+        self._meter.begin(task.key, task.generation_id)
+
+    def displaced(self, task: Task) -> None:
+        """A training has lost its devices, with its processes, and waits for others."""
+        self._meter.end(task.key)
+
+    def started(self, task: Task, epochs_done: int) -> None:
+        """A training begins, or goes on, as soon as it is placed."""
+        self._training.add(task.key)
+        if task.candidate is None:
+            self._emit(GenerationStarted(task.generation_id, epochs_done))
+            return
+        search = self._schedule.searches.get(task.generation_id)
+        if search is None:
+            self._ask_to_stop(task)
+            return
+        if epochs_done:
+            self._catch_up(search, task.candidate)
+        if task.generation_id not in self._announced:
+            self._announced.add(task.generation_id)
+            self._emit(GenerationStarted(task.generation_id))
+        self._emit(CandidateStarted(task.generation_id, task.candidate, epochs_done))
+        self._save_search(task.generation_id, search)
+
+    def uncompiled(self, task: Task, failure: CompileFailure | None, compiled_epochs: int) -> None:
+        """A training runs uncompiled though it was to be compiled."""
+        self._emit(GenerationUncompiled(task.generation_id, failure, compiled_epochs))
+
+    def epoch(self, task: Task, report: EpochReport) -> None:
+        """A training has finished an epoch, and saved it."""
+        if task.candidate is None:
+            self._emit(EpochFinished(task.generation_id, report))
+            return
+        self._emit(CandidateEpochFinished(task.generation_id, task.candidate, report))
+        search = self._schedule.searches.get(task.generation_id)
+        if search is None:
+            return
+        if report.epoch > search.epochs_heard(task.candidate.number) + 1:
+            self._catch_up(search, task.candidate)
+        if report.epoch <= search.epochs_heard(task.candidate.number) + 1:
+            search.hear(task.candidate.number, report)
+            self._stop_given_up(search)
+
+    def ended(self, task: Task, outcome: str, reason: str = "", *, diverged: bool = False) -> None:
+        """A training runs no longer: `finished`, `reused`, `stopped`, `claimed` by somebody else before it could begin,
+        or `failed` for a `reason`."""
+        self._running.pop(task.key, None)
+        self._training.discard(task.key)
+        stopping = task.key in self._stopping
+        self._stopping.discard(task.key)
+        self._meter.end(task.key)
+        self._meter.tick()
+        if outcome in ("finished", "reused"):
+            with _logged():
+                self._store_of(task).clear_progress(task.id)  # it may have been asked to stop in its last moment
+        if task.candidate is None:
+            self._generation_ended(task, outcome, reason, stopping=stopping)
+        elif (search := self._schedule.searches.get(task.generation_id)) is None:
+            self._straggler_ended(task, task.candidate)
+        elif outcome == "failed" and not diverged:
+            # Not the candidate's fault: a search that is decided without it would be another one.
+            self._emit(CandidateEnded(task.generation_id, task.candidate, "failed", reason))
+            number = recorded_number(task.candidate)
+            self._fail(task.generation_id, f"candidate {number} could not be trained: {reason}")
+        else:
+            self._candidate_ended(task, task.candidate, search, outcome, reason, stopping=stopping)
+        self._publish_decided()
+        if self.done:
+            self._meter.save()
+
+    def _generation_ended(self, task: Task, outcome: str, reason: str, *, stopping: bool) -> None:
+        if outcome == "failed":
+            self._fail(task.generation_id, reason)
+        elif outcome not in ("stopped", "claimed"):
+            self._finish(task.generation_id, reused=outcome == "reused")
+        elif stopping:
+            self._emit(GenerationStopped(task.generation_id))
+        else:
+            # Whoever asked for that was another sweep, at the end of its own budget; or it trains it now.
+            self._schedule.again(task)
+
+    def _candidate_ended(
+        self, task: Task, candidate: Candidate, search: GenerationSearch, outcome: str, reason: str, *, stopping: bool
+    ) -> None:
+        if outcome in ("finished", "reused"):
+            try:
+                history = self._store.candidates.history(candidate.id)
+            except StoreError as error:
+                # Another search that had it, too, is decided and has removed it.
+                self._retry(task, error)
+                return
+            for report in history:
+                search.hear(candidate.number, report)
+        search.end(candidate.number, failure=reason if outcome == "failed" else None)
+        self._stop_given_up(search)
+        told: Literal["finished", "pruned", "failed", "stopped"]
+        if candidate in search.given_up:
+            told = "pruned"
+        elif outcome == "failed":
+            told = "failed"
+        elif outcome not in ("stopped", "claimed"):
+            told = "finished"
+        elif stopping:
+            told = "stopped"
+        else:
+            # Another sweep that has this candidate gave it up, and this one does not; or that one trains it now.
+            self._schedule.again(task)
+            return
+        self._emit(CandidateEnded(task.generation_id, candidate, told, reason))
+        self._save_search(task.generation_id, search)
+
+    def _straggler_ended(self, task: Task, candidate: Candidate) -> None:
+        """A candidate that was given up, or whose generation failed, has heard of it at last."""
+        published = task.generation_id in self._published
+        self._emit(CandidateEnded(task.generation_id, candidate, "pruned" if published else "stopped"))
+        if published:
+            self._remove_candidates({candidate.id})
+
+    def _retry(self, task: Task, error: StoreError) -> None:
+        self._retries[task.key] += 1
+        if self._retries[task.key] > _RETRIES:
+            self._fail(task.generation_id, str(error))
+        else:
+            self._schedule.again(task)
+
+    # Searches
+
+    def _open_search(self, generation: Generation) -> GenerationSearch:
+        return GenerationSearch(generation, self._sampler_of(generation), self._candidate_files.known)
+
+    def _catch_up(self, search: GenerationSearch, candidate: Candidate) -> None:
+        """Hear of epochs that somebody else has trained, or a process that was lost before it could tell."""
+        with _logged():
+            progress = self._store.candidates.load_progress(candidate.id)
+            for report in progress.history if progress is not None else ():
+                search.hear(candidate.number, report)
+            self._stop_given_up(search)
+
+    def _stop_given_up(self, search: GenerationSearch) -> None:
+        for candidate in search.given_up:
+            task = Task(search.generation.id, candidate)
+            if task.key in self._running:
+                self._ask_to_stop(task)
+
+    def _ask_to_stop(self, task: Task) -> None:
+        with _logged():
+            self._store_of(task).ask_to_stop(task.id)
+
+    def _save_search(self, generation_id: str, search: GenerationSearch) -> None:
+        counts: Counter[str] = Counter(search.outcomes)
+        counts["running"] = sum(task.generation_id == generation_id for task in self._running.values())
+        self._store.save_search_counts(generation_id, counts)
+
+    # The ends of generations
+
+    def _publish_decided(self) -> bool:
+        """Publish the searched generations that are decided; whether there were any."""
+        decided = self._schedule.decided
+        for generation_id in decided:
+            if self._store.finished([generation_id]):
+                self._adopt(generation_id)
+            else:
+                self._publish(generation_id, self._schedule.searches[generation_id])
+        return bool(decided)
+
+    def _publish(self, generation_id: str, search: GenerationSearch) -> None:
+        winner = search.winner
+        if winner is None:
+            first = search.results[0]
+            self._fail(generation_id, f"all {len(search.results)} candidates failed; the first: {first.reason}")
+            return
+        try:
+            record = publish_winner(self._store, search, label=self._plan.label(generation_id))
+        except BansweepError as error:
+            self._fail(generation_id, str(error))
+            return
+        if record is None:
+            self._schedule.again(Task(generation_id, search.lose(winner.candidate.number)))
+            return
+        assert winner.value is not None
+        outcomes = Counter[str](result.outcome for result in search.results)
+        self._candidate_files.keep(record)
+        self._finish(generation_id, choice=Choice(winner.candidate, winner.value, outcomes))
+        self._remove_candidates(search.candidate_ids)
+
+    def _adopt(self, generation_id: str) -> None:
+        """Another sweep has published a generation that is searched here."""
+        if (record := readable_record(self._store, generation_id)) is not None:
+            self._candidate_files.keep(record)
+        self._finish(generation_id, reused=True)
+        self._stop_all_of(generation_id)
+
+    def _finish(self, generation_id: str, *, reused: bool = False, choice: Choice | None = None) -> None:
+        if self._is_searched(generation_id):
+            self._published.add(generation_id)
+            with _logged():
+                self._store.clear_progress(generation_id)
+        self._emit(GenerationFinished(generation_id, reused=reused, choice=choice))
+        self._elsewhere.drop(generation_id)
+        for other, cause in self._schedule.finish(generation_id).items():
+            self._emit(GenerationNotNeeded(other, cause))
+
+    def _fail(self, generation_id: str, reason: str) -> None:
+        blocked = self._schedule.fail(generation_id)
+        self._elsewhere.drop(generation_id)
+        self._stop_all_of(generation_id)
+        self._emit(GenerationFailed(generation_id, reason))
+        for student_id in blocked:
+            self._emit(GenerationBlocked(student_id, cause=generation_id))
+
+    def _stop_all_of(self, generation_id: str) -> None:
+        for task in self._running.values():
+            if task.generation_id == generation_id:
+                self._ask_to_stop(task)
+
+    def _metrics(self, generation_id: str) -> Mapping[str, float]:
+        """A finished generation's figures; none where its record cannot be read."""
+        record = readable_record(self._store, generation_id)
+        return {} if record is None else record.metrics
+
+    def _remove_candidates(self, ids: set[str]) -> None:
+        """Remove candidates of searches that are decided, but for those that another search still has."""
+        in_use = {task.id for task in self._running.values()}
+        in_use.update(*(search.candidate_ids for search in self._schedule.searches.values()))
+        self._candidate_files.remove(ids - in_use)
+
+    def _tell_elsewhere(self, task: Task, owner: str) -> None:
+        if task.generation_id not in self._announced:
+            self._emit(GenerationElsewhere(task.generation_id, by=owner))
+
+    def _is_searched(self, generation_id: str) -> bool:
+        return self._plan.generations[generation_id].search is not None
+
+    def _store_of(self, task: Task) -> Store:
+        return self._store if task.candidate is None else self._store.candidates
+
+
+@contextmanager
+def _logged() -> Iterator[None]:
+    """For what may fail without harm: whoever depends on it finds out, and says so."""
+    try:
+        yield
+    except StoreError as error:
+        _log.warning("%s", error.cause)

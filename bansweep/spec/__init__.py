@@ -1,1 +1,0 @@
-"""What a sweep file may say, and how it is read."""

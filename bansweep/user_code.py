@@ -20,6 +20,60 @@ from bansweep.errors import TrainingError
 from bansweep.import_path import is_installed
 
 _REMEDY = "fix the file and run the sweep again: its generations get new ids"
+# Records keep user code as it was written, and its text is part of ids: its imports outlive the modules' names.
+_FORMER_MODULES = {
+    f"bansweep.{former}": f"bansweep.{module}"
+    for module, formers in {
+        "config.base": "spec.model spec.signed_zeros",
+        "config.chain": "spec.chain spec.chain_columns",
+        "config.consistency": "spec.kinds spec.matching spec.references",
+        "config.data": "spec.data spec.text_data",
+        "config.densenet": "spec.densenet",
+        "config.hyperparameters": "spec.distributions spec.hyperparameters",
+        "config.language_networks": "spec.language_networks",
+        "config.limits": "spec.limits",
+        "config.losses": "spec.losses",
+        "config.network_names": "spec.network_names",
+        "config.networks": "spec.networks spec.own_network",
+        "config.paper_networks": "spec.paper_networks",
+        "config.reading": "spec.reading",
+        "config.recipes": "spec.recipes",
+        "config.rehearsal": "spec.rehearsal",
+        "config.residual_networks": "spec.residual_networks spec.residual_student",
+        "config.resources": "spec.resources",
+        "config.search": "spec.search",
+        "config.search_problems": "spec.searched_values spec.searching",
+        "config.sweep": "spec.budget spec.selection spec.sweep",
+        "config.user_code": "spec.own_code",
+        "config.yaml_document": "spec.document",
+        "data.augmentation": "data.sampling",
+        "data.cache": "data.file_digests",
+        "data.datasets": "data.images data.suitability data.text",
+        "data.decoded": "data.canonical",
+        "data.fingerprint": "data.content_digests",
+        "data.prepare": "data.builder",
+        "data.prepared": "data.channel_statistics data.prepared_images data.prepared_text data.saving",
+        "data.source_files": "data.text_files",
+        "data.sources.cifar_archive": "data.sources.plain_pickle",
+        "data.sources.image_folder": "data.sources.encoded data.sources.folder",
+        "data.sources.parquet": "data.sources.parquet_files",
+        "data.sources.text": "data.sources.ptb",
+        "data.sources.user_images": "data.sources.own_images",
+        "data.splits": "data.token_counts",
+        "losses.building_blocks": "losses.answer losses.cross_entropy losses.probabilities losses.weighted_mean",
+        "losses.user_loss": "losses.own_loss",
+        "networks.build": "networks.builder",
+        "networks.cnn_lstm": "networks.spelling",
+        "networks.counting": "networks.operations networks.paper_counts",
+        "networks.image_network": (
+            "networks.initialisation networks.own_network networks.recomputation networks.stage networks.staged"
+        ),
+        "networks.language_model": "networks.lstm",
+        "networks.residual_networks": "networks.pre_resnet networks.residual_student networks.wide_resnet",
+        "training.kd_gradient": "losses.gradient_parts",
+    }.items()
+    for former in formers.split()
+}
 REMEDY_FOR_IMPORTS = "put what it imports into the file itself, or install it: files beside it are not imported"
 
 
@@ -77,11 +131,12 @@ def _import_installed(name: str, *scope_and_level: Any) -> ModuleType:
     """What `import` does in user code: it finds only what is installed, in every process and however it was started.
 
     A module beside the sweep file, or beside the script that calls bansweep, could change without changing any id.
+    `from` a module of bansweep works under the name that the module had in an earlier version, too.
     """
     top = name.partition(".")[0]
     if not is_installed(top):
         raise ModuleNotFoundError(f"No module named {top!r}", name=top)
-    return builtins.__import__(name, *scope_and_level)
+    return builtins.__import__(_FORMER_MODULES.get(name, name), *scope_and_level)
 
 
 def _label(code: UserCode) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +14,10 @@ import torch
 from torch.nn.functional import avg_pool2d
 
 from bansweep.config.data import Cifar
+from bansweep.config.user_code import UserCode, UserObject
 from bansweep.data.datasets import ImageSplit, load_images
 from bansweep.data.prepare import prepare
+from bansweep.user_code import user_function
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "sweeps" / "cpu" / "half_resolution.py"
@@ -23,14 +25,10 @@ DIGEST = "fed13e7c97f37c3204e3207e971143c8641fb0d5f568ee3d9cd4d605c0ef0d2b"
 SHARED = Path(os.environ.get("BANSWEEP_SHARED", ROOT.parent / "shared"))
 
 
-@pytest.fixture(scope="module")
-def half_resolution() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("half_resolution", FILE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def function(name: str) -> Callable[..., Any]:
+    """A function of the file as a sweep runs it: under the names that modules had when the results were made."""
+    code = UserCode(file=FILE.name, name=name, text=FILE.read_text(encoding="utf-8"))
+    return user_function(UserObject(code=code))
 
 
 def test_it_stays_as_it_was_when_results_were_made() -> None:
@@ -38,23 +36,21 @@ def test_it_stays_as_it_was_when_results_were_made() -> None:
     assert sha256(FILE.read_bytes()).hexdigest() == DIGEST
 
 
-def test_each_square_becomes_its_mean(half_resolution: ModuleType) -> None:
+def test_each_square_becomes_its_mean() -> None:
     rows = [[1, 3, 0, 0], [5, 8, 0, 2], [255, 255, 7, 7], [255, 255, 8, 8]]
     images = np.array(rows, dtype=np.uint8)[None, :, :, None]
-    halved = half_resolution.halved(ImageSplit(images, np.zeros(1, dtype=np.int64)))
+    halved = function("halved")(ImageSplit(images, np.zeros(1, dtype=np.int64)))
     # 17 / 4 = 4.25; 2 / 4 = 0.5 and 30 / 4 = 7.5 go to the even neighbour
     assert halved[0, :, :, 0].tolist() == [[4, 0], [255, 8]]
     assert halved.dtype == np.uint8
 
 
-def test_all_of_cifar100_is_made_smaller(
-    half_resolution: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_all_of_cifar100_is_made_smaller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if not (SHARED / "data" / "cifar100-train.parquet").is_file():
         pytest.skip(f"CIFAR-100 is not in {SHARED / 'data'}; BANSWEEP_SHARED names its parent")
     monkeypatch.setenv("BANSWEEP_DATA", str(SHARED / "data"))
     monkeypatch.setenv("BANSWEEP_CACHE", str(tmp_path))
-    made = half_resolution.cifar100()
+    made = function("cifar100")()
     assert made["train_images"].shape == (50_000, 16, 16, 3)
     assert made["test_images"].shape == (10_000, 16, 16, 3)
     assert (len(made["classes"]), made["classes"][0]) == (100, "apple")

@@ -1,4 +1,4 @@
-"""The command line as a whole: its verbs, its exit statuses, and how errors are told."""
+"""The command line: its commands, exit statuses, and the wording of errors."""
 
 from __future__ import annotations
 
@@ -10,24 +10,20 @@ import sys
 import typer
 
 from bansweep import __version__
-from bansweep.cli import (
-    check,
-    data,
-    deploy,
-    diff,
-    export,
-    logs,
-    networks,
-    plan,
-    report,
-    run,
-    show,
-    status,
-    stop,
-    submit,
-    sync,
-    ui,
-)
+from bansweep.cli.commands.check import check
+from bansweep.cli.commands.data import data
+from bansweep.cli.commands.deploy import deploy
+from bansweep.cli.commands.diff import diff
+from bansweep.cli.commands.export import export
+from bansweep.cli.commands.jobs import logs, stop, submit
+from bansweep.cli.commands.networks import networks
+from bansweep.cli.commands.plan import plan
+from bansweep.cli.commands.report import report
+from bansweep.cli.commands.run import run
+from bansweep.cli.commands.show import show
+from bansweep.cli.commands.status import status
+from bansweep.cli.commands.sync import sync
+from bansweep.cli.commands.ui import ui
 from bansweep.cli.exit_status import ExitStatus
 from bansweep.errors import BansweepError, RequestError
 
@@ -42,25 +38,25 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for verb in (
-    run.run,
-    check.check,
-    plan.plan,
-    status.status,
-    report.report,
-    show.show,
-    diff.diff,
-    export.export,
-    networks.networks,
-    data.data,
-    sync.sync,
-    ui.ui,
-    submit.submit,
-    logs.logs,
-    stop.stop,
-    deploy.deploy,
+for command in (
+    run,
+    check,
+    plan,
+    status,
+    report,
+    show,
+    diff,
+    export,
+    networks,
+    data,
+    sync,
+    ui,
+    submit,
+    logs,
+    stop,
+    deploy,
 ):
-    app.command()(verb)
+    app.command()(command)
 
 
 def _print_version(value: bool) -> None:

@@ -16,7 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 from bansweep.errors import DamagedError, StoreError
 from bansweep.graph.generation import IDENTITY_VERSION, Generation, id_of_version
-from bansweep.store import publishing as published
 from bansweep.store.claims import Claim
 from bansweep.store.layout import PUBLISHED_FILES, RECORD_FILE, WEIGHTS_FILE, Layout, sha256
 from bansweep.store.local_path import LocalPath
@@ -161,7 +160,7 @@ def set_aside_damaged(
 
 
 def _damage(layout: Layout, generation_id: str, with_weights: bool) -> str | None:
-    return published.find_damage(layout, generation_id, but=() if with_weights else (WEIGHTS_FILE,))
+    return find_damage(layout, generation_id, but=() if with_weights else (WEIGHTS_FILE,))
 
 
 def _set_aside(layout: Layout, generation_id: str, *, with_weights: bool, claim: Claim) -> str | None:
@@ -176,7 +175,7 @@ def _set_aside(layout: Layout, generation_id: str, *, with_weights: bool, claim:
         cause = _damage(layout, generation_id, with_weights)
         if cause is None:
             return None
-        return f"{cause}; set aside as {published.set_aside(layout, generation_id)}"
+        return f"{cause}; set aside as {set_aside(layout, generation_id)}"
 
 
 _log = logging.getLogger(__name__)

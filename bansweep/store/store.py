@@ -12,7 +12,6 @@ from typing import TypeVar
 from bansweep.errors import DamagedError, StoreError
 from bansweep.graph.events import EpochReport
 from bansweep.graph.generation import Generation
-from bansweep.store import publishing as published
 from bansweep.store.claims import Claim
 from bansweep.store.layout import (
     ATTEMPTS_FILE,
@@ -39,7 +38,7 @@ from bansweep.store.parquet_tables import (
 )
 from bansweep.store.paths import StorePath
 from bansweep.store.progress import Progress, clear_progress, epochs_done, load_progress, save_progress
-from bansweep.store.publishing import READERS, publish, set_aside_damaged
+from bansweep.store.publishing import READERS, publish, read_file, read_record, set_aside_damaged
 from bansweep.store.records import GenerationRecord
 
 _Decoded = TypeVar("_Decoded")
@@ -122,7 +121,7 @@ class Store:
 
         Raises DamagedError where generation.json is not what was published.
         """
-        return published.read_record(self._layout, generation_id)
+        return read_record(self._layout, generation_id)
 
     def publish(
         self,
@@ -153,7 +152,7 @@ class Store:
 
     def weights(self, generation_id: str) -> bytes:
         """The weights, in safetensors format. Raises DamagedError where they are not what was published."""
-        return published.read_file(self._layout, generation_id, WEIGHTS_FILE)
+        return read_file(self._layout, generation_id, WEIGHTS_FILE)
 
     def history(self, generation_id: str) -> tuple[EpochReport, ...]:
         """The report of each epoch. Raises DamagedError where they are not what was published."""
@@ -174,7 +173,7 @@ class Store:
         return self._decoded(generation_id, PREDICTIONS_FILE, decode_predictions)
 
     def _decoded(self, generation_id: str, name: str, decode: Callable[[bytes], _Decoded]) -> _Decoded:
-        content = published.read_file(self._layout, generation_id, name)
+        content = read_file(self._layout, generation_id, name)
         try:
             return decode(content)
         except MemoryError:

@@ -6,19 +6,21 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bansweep.cli.generation_diff import Compared, GenerationDiff, generation_diff
 from bansweep.cli.options import AsJson, Overrides, StoreLocation
 from bansweep.cli.reference import GenerationId, WholeSweep, found_record, parse_reference, planned_cell
-from bansweep.cli.sweep_diff import SweepDiff, SweepSide, sweep_diff
 from bansweep.cli.tables import PlainTable, print_table
 from bansweep.errors import RequestError
 from bansweep.service.request import sweep_request
 from bansweep.store.location import DEFAULT_STORE
 from bansweep.store.store import Store
+
+if TYPE_CHECKING:
+    from bansweep.cli.sweep_diff import SweepDiff
 
 _ARGUMENT_HELP = "a sweep file, SWEEP:ROW/COLUMN (@SEED where it has several), or a generation's id or how it begins."
 
@@ -62,6 +64,8 @@ def diff(
     whole = [isinstance(parse_reference(one.text), WholeSweep) for one in asked]
     compared: SweepDiff | GenerationDiff
     if all(whole):
+        from bansweep.cli.sweep_diff import SweepSide, sweep_diff  # NumPy comes with its reports
+
         compared = sweep_diff(*(SweepSide.read(Path(one.text), one.location, one.overrides) for one in asked))
     elif any(whole):
         raise RequestError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,25 @@ FOLDER = Path(__file__).parent.parent / "sweeps"
 SWEEPS = sorted(FOLDER.rglob("*.yaml"))
 VISION_TABLES = ("table1", "table2", "table3", "table4", "table5")
 TABLES = (*VISION_TABLES, "table6")
+
+
+# SHA-256 of each sweep's ids, a line each, in the order of its plan. Ids outlive versions: never change these.
+IDS = {
+    "cifar10-small": "b0074d19fe28aa7b",
+    "cpu/cifar10": "5f01c0e9cf3956a0",
+    "cpu/cifar100": "52b9fd9c1ad67fc9",
+    "cpu/digits": "00cc590e4bbf2212",
+    "cpu/ptb": "03bb8db695de2753",
+    "digits-search": "ded927a79ec00f24",
+    "ptb-small": "d1be7f1691a002f3",
+    "quickstart": "deb7c5b98b08d649",
+    "table1": "8196882561dedddf",
+    "table2": "d1b320c1c9e4aa54",
+    "table3": "7460ff9aa9ab8818",
+    "table4": "0733245596d59253",
+    "table5": "4c42f223daf3ee19",
+    "table6": "5d90d57045c1b5a5",
+}
 
 
 def plan_of(name: str) -> Plan:
@@ -33,6 +53,12 @@ def test_sweep_file(path: Path) -> None:
     assert sweep.name == "-".join(within.with_suffix("").parts)
     assert plan_of(str(within.with_suffix(""))).generations
     assert f"bansweep run sweeps/{within}" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.name)
+def test_its_ids_are_those_of_every_earlier_version(path: Path) -> None:
+    name = str(path.relative_to(FOLDER).with_suffix(""))
+    assert sha256("\n".join(plan_of(name).generations).encode()).hexdigest()[:16] == IDS[name]
 
 
 def test_quickstart_has_seven_columns_and_six_generations() -> None:

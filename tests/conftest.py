@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from demo_sweep import SWEEP, Command
+from forked import ForkedCommand
 from hypothesis import HealthCheck, settings
 from patience import RAY_TEST_S
 from s3_server import KEYS, make_bucket, s3_server
@@ -26,6 +27,8 @@ settings.load_profile("patient")
 # Ray's own 15 leaves a trial a hundredth of a core where others keep all cores busy, whatever limits tests have.
 RAY_NICENESS = "0"
 
+READ_AT_IMPORT = ("CUDA_", "HOME", "ONEDNN_", "PYTHON", "RAY_", "TMPDIR")
+
 SETTINGS_OF_USERS = ("MLFLOW_TRACKING_URI", "RAY_ADDRESS", "BANSWEEP_STORE", "BANSWEEP_DATA")
 
 
@@ -35,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("ray") is not None:
             item.add_marker(pytest.mark.timeout(RAY_TEST_S))
     # Files with long tests first: what is short then fills up the time of whichever process is done first.
-    items.sort(key=lambda item: item.path not in of_ray)
+    items.sort(key=lambda item: (item.path not in of_ray, "training" not in item.path.parts))
 
 
 @pytest.fixture(scope="session")
@@ -49,10 +52,18 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def start(environment: dict[str, str]) -> Iterator[Command]:
-    """Start `bansweep ARGUMENTS`, with its output to be read; `env` adds to its environment."""
-    started: list[subprocess.Popen[str]] = []
+    """Start `bansweep ARGUMENTS`, with its output to be read; `env` adds to its environment.
 
-    def run(*arguments: object, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
+    `run` and `sync` import for seconds: their processes are forked from one that has imported the same. Other commands
+    are started as users start them, and so is each that `env` gives what is read at an import.
+    """
+    started: list[subprocess.Popen[str] | ForkedCommand] = []
+
+    def run(*arguments: object, env: dict[str, str] | None = None) -> subprocess.Popen[str] | ForkedCommand:
+        if arguments[0] in ("run", "sync") and not any(name.startswith(READ_AT_IMPORT) for name in env or {}):
+            forked = ForkedCommand([*map(str, arguments)], {**environment, **(env or {})})
+            started.append(forked)
+            return forked
         process = subprocess.Popen(
             [sys.executable, "-m", "bansweep", *map(str, arguments)],
             stdout=subprocess.PIPE,

@@ -74,10 +74,13 @@ def test_trials_and_workers_import_nothing_from_the_working_directory(
     assert "1 trained" in err
 
 
-def test_user_code_that_imports_its_neighbour_is_refused_before_anything_starts(start: Command, folder: Path) -> None:
+def test_user_code_that_imports_its_neighbour_is_refused_before_anything_starts(
+    start: Command, folder: Path, environment: dict[str, str]
+) -> None:
     (folder / "own.py").write_text(NEIGHBOUR)
     (folder / "sweep.yaml").write_text(WITH_OWN_LOSS)
-    _, err = ended(start("run", "sweep.yaml", "--store", folder / "store"), status=2)
+    env = {"PYTHONPATH": environment.get("PYTHONPATH", "")}
+    _, err = ended(start("run", "sweep.yaml", "--store", folder / "store", env=env), status=2)
     assert "own.py, line 1, in <module>: ModuleNotFoundError: No module named 'bansweep_neighbour'" in err
     assert "install it" in err
 

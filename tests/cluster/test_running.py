@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from close_metrics import images_within_rounding
 from demo_sweep import SWEEP, Command, ended, ids_of, plan_of, wait_until
+from trained_here import trained_here
 
 from bansweep.store.parquet_tables import Predictions
 from bansweep.store.store import Store
@@ -67,14 +68,18 @@ def test_run_again_it_trains_nothing(undisturbed: Finished, start: Command) -> N
     assert "0 trained, 4 reused" in err
 
 
-def test_what_is_damaged_is_trained_again_and_never_used(undisturbed: Finished, start: Command, tmp_path: Path) -> None:
+def test_another_sweep_on_the_store_trains_only_what_is_new_or_damaged(
+    undisturbed: Finished, start: Command, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text(SWEEP.replace("name: demo", "name: other").replace("loss: cwtm", "loss: dkpp"))
     shutil.copytree(undisturbed.store.directory, tmp_path / "store")
     store, ids = Store(tmp_path / "store"), ids_of(plan_of(undisturbed.sweep_file))
     weights = store.directory / "generations" / ids["teacher"] / "weights.safetensors"
     whole = weights.read_bytes()
     weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    out, err = ended(start("run", undisturbed.sweep_file, "--store", store.directory, "--json"))
-    assert json.loads(out)["trained"] == [ids["teacher"]]
+    out, err = ended(start("run", other, "--store", store.directory, "--json"))
+    assert set(json.loads(out)["trained"]) == {ids["teacher"], ids_of(plan_of(other))["cwtm"]}
     assert "wrn-10-1 / teacher will be trained again" in err
     assert f"{weights} is damaged" in err
     assert weights.read_bytes() == whole, "on the same machine it ends in the same bits"
@@ -96,15 +101,6 @@ def test_tracking_that_fails_stops_nothing_and_is_filled_in_afterwards(
         assert "0 missing" in out
 
 
-def test_another_sweep_on_the_store_trains_only_what_is_new(
-    undisturbed: Finished, start: Command, tmp_path: Path
-) -> None:
-    other = tmp_path / "other.yaml"
-    other.write_text(SWEEP.replace("name: demo", "name: other").replace("loss: cwtm", "loss: dkpp"))
-    out, _ = ended(start("run", other, "--store", undisturbed.store.directory, "--json"))
-    assert json.loads(out)["trained"] == [ids_of(plan_of(other))["cwtm"]]
-
-
 SHORT_AND_LONG = """\
 name: unequal
 data: {kind: digits, limit: 256, test_limit: 100}
@@ -121,11 +117,7 @@ resources: {concurrency: 1}
 
 
 def test_a_killed_driver_costs_at_most_an_epoch_and_no_bit(start: Command, tmp_path: Path) -> None:
-    sweep_file, kept, undisturbed = (
-        tmp_path / "unequal.yaml",
-        Store(tmp_path / "store"),
-        Store(tmp_path / "undisturbed"),
-    )
+    sweep_file, kept = tmp_path / "unequal.yaml", Store(tmp_path / "store")
     sweep_file.write_text(SHORT_AND_LONG)
     short, long = (cell.generation_id for cell in plan_of(sweep_file).cells)
     driver = start("run", sweep_file, "--store", kept.directory)
@@ -144,7 +136,7 @@ def test_a_killed_driver_costs_at_most_an_epoch_and_no_bit(start: Command, tmp_p
     assert "long / teacher, goes on after epoch" in err
     # Nothing that was saved was trained again.
     assert all(report.finished_at <= killed_at for report in kept.history(long)[:saved])
-    ended(start("run", sweep_file, "--store", undisturbed.directory))
+    undisturbed = trained_here(sweep_file, tmp_path / "undisturbed", ["teacher"])
     assert [kept.weights(one) for one in (short, long)] == [undisturbed.weights(one) for one in (short, long)]
 
 
@@ -210,10 +202,13 @@ def test_two_sweeps_that_want_the_same_generations_train_each_once(
     assert documents[0]["cells"] == documents[1]["cells"]
 
 
-def test_a_failed_generation_blocks_its_descendants_only(start: Command, sweep_file: Path, tmp_path: Path) -> None:
+def test_a_failed_generation_blocks_its_descendants_only(
+    undisturbed: Finished, start: Command, sweep_file: Path, tmp_path: Path
+) -> None:
     store = tmp_path / "store"
     ids = ids_of(plan_of(sweep_file))
-    ended(start("run", sweep_file, "--store", store, "--only", "ban"))
+    for column in ("teacher", "ban"):
+        shutil.copytree(undisturbed.store.directory / "generations" / ids[column], store / "generations" / ids[column])
     weights = store / "generations" / ids["ban"] / "weights.safetensors"
     driver = start("run", sweep_file, "--store", store, "--json")
     assert driver.stderr is not None
@@ -238,13 +233,12 @@ def test_a_group_of_two_workers_learns_what_one_process_learns(
     start: Command, sweep_file: Path, tmp_path: Path
 ) -> None:
     kept = Store(tmp_path / "store")
-    alone = Store(tmp_path / "alone")
     teacher = ids_of(plan_of(sweep_file))["teacher"]
     common = ["--only", "teacher", "--set", "recipe.epochs=1"]
     one_epoch = ids_of(plan_of(sweep_file, "recipe.epochs=1"))["teacher"]
     assert teacher != one_epoch
     ended(start("run", sweep_file, "--store", kept.directory, *common, "--set", "resources.workers=2"))
-    ended(start("run", sweep_file, "--store", alone.directory, *common))
+    alone = trained_here(sweep_file, tmp_path / "alone", ["teacher"], "recipe.epochs=1")
     (in_group,), (by_itself,) = kept.history(one_epoch), alone.history(one_epoch)
     # Sums over two workers round differently: by 1e-7, and by some 1e-4 where that takes a unit over the kink of its
     # ReLU. If each worker normalised its own share only, losses would differ by 1e-2.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from demo_sweep import Command, ended, ids_of, plan_of, wait_until
+from trained_here import trained_here
 
 from bansweep.config.data import Digits
 from bansweep.data.prepare import prepare
@@ -52,7 +53,6 @@ def test_another_machine_goes_on_with_a_sweep(
     assert len(logs) == 2, "each machine leaves its own log"
 
     # And it is the same sweep as in a folder, to the last bit of its weights.
-    local = tmp_path / "local"
-    ended(start("run", sweep_file, "--store", local, *options))
+    local = trained_here(sweep_file, tmp_path / "local", ["teacher", "ban"], "recipe.epochs=24")
     for one in ids.values():
-        assert Store(local).weights(one) == store.weights(one)
+        assert local.weights(one) == store.weights(one)

@@ -27,6 +27,7 @@ generations:
   ban:     {loss: kd+labels, teacher: teacher}
 ensembles:
   ens*2: [teacher, ban]
+resources: {concurrency: 1}
 paper: table6
 """
 

@@ -77,7 +77,7 @@ def test_what_fails_is_told_before_anything_starts(folder: Path, start: Command,
 @pytest.mark.ray
 def test_it_trains_where_its_file_is_not(folder: Path, start: Command) -> None:
     store = folder / "store"
-    changes = ("--set", "recipe.epochs=2", "--set", "data.limit=96", "--json")
+    changes = ("--set", "recipe.epochs=2", "--set", "data.limit=96", "--set", "resources.concurrency=1", "--json")
     report = json.loads(ended(start("run", folder / "own.yaml", "--store", store, *changes))[0])
     assert len(report["trained"]) == 6
     assert all(cell["mean"] is not None for cell in report["cells"])

@@ -54,15 +54,6 @@ IN_A_THREAD = """
     print(json.dumps({"trained": [len(result.trained) for result in results], "connected": ray.is_initialized()}))
 """
 
-IN_A_RUNNING_LOOP = """
-    async def cell():
-        return bansweep.run(sweep, store)
-
-    import ray
-    result = asyncio.run(cell())
-    print(json.dumps({"trained": len(result.trained), "connected": ray.is_initialized()}))
-"""
-
 AFTER_A_FAILURE = """
     import ray
     try:
@@ -71,29 +62,26 @@ AFTER_A_FAILURE = """
         first = str(error)
     left = ray.is_initialized()
     del os.environ["TMPDIR"]
-    result = bansweep.run(sweep, store)
+
+    async def cell():
+        return bansweep.run(sweep, store)
+
+    result = asyncio.run(cell())
     print(json.dumps({"first": first, "left": left, "trained": len(result.trained), "after": ray.is_initialized()}))
 """
 
 CONNECTED_ALREADY = """
     import ray
+    from ray.util import placement_group_table
+    from bansweep.store.store import Store
+
     port = ray.init("local", num_cpus=1, include_dashboard=False).address_info["gcs_address"].rpartition(":")[2]
     elsewhere = ""
     try:
         bansweep.run(sweep, store, address="127.0.0.1:9")
     except bansweep.BansweepError as error:
         elsewhere = str(error)
-    result = bansweep.run(sweep, store, address=f"localhost:{port}")  # another name of the same cluster
-    answer = ray.get(ray.remote(lambda: 42).remote())
-    print(json.dumps({"trained": len(result.trained), "answer": answer, "elsewhere": elsewhere}))
-"""
 
-INTERRUPTED = """
-    import ray
-    from ray.util import placement_group_table
-    from bansweep.store.store import Store
-
-    ray.init("local", num_cpus=1, include_dashboard=False)
     long = bansweep.load_sweep(FILE, {"recipe.epochs": 3000})
     (generation,) = long.plan().generations
 
@@ -108,10 +96,11 @@ INTERRUPTED = """
         interrupted = False
     except KeyboardInterrupt:
         interrupted = True
-    groups = {group["state"] for group in placement_group_table().values()}
-    shorter = bansweep.load_sweep(FILE, {"recipe.epochs": 2})
-    trained = len(bansweep.run(shorter, store).trained)
-    print(json.dumps({"interrupted": interrupted, "groups": sorted(groups), "trained": trained}))
+    groups = sorted({group["state"] for group in placement_group_table().values()})
+    result = bansweep.run(sweep, store, address=f"localhost:{port}")  # another name of the same cluster
+    told = {"interrupted": interrupted, "groups": groups, "trained": len(result.trained)}
+    answer = ray.get(ray.remote(lambda: 42).remote())
+    print(json.dumps({**told, "answer": answer, "elsewhere": elsewhere}))
 """
 
 DEAD = """
@@ -149,12 +138,7 @@ def test_calls_from_executor_threads_take_turns(tiny: Path, environment: dict[st
 
 
 @pytest.mark.ray
-def test_a_call_inside_a_running_event_loop(tiny: Path, environment: dict[str, str]) -> None:
-    assert from_python(IN_A_RUNNING_LOOP, tiny, environment) == {"trained": 1, "connected": False}
-
-
-@pytest.mark.ray
-def test_a_failed_start_leaves_nothing_behind_and_a_second_call_works(
+def test_a_failed_start_leaves_nothing_behind_and_a_call_in_a_running_event_loop_works(
     tiny: Path, environment: dict[str, str], tmp_path: Path
 ) -> None:
     folder = tmp_path / ("x" * 90)
@@ -165,18 +149,12 @@ def test_a_failed_start_leaves_nothing_behind_and_a_second_call_works(
 
 
 @pytest.mark.ray
-def test_a_connection_of_the_caller_is_used_and_left_open(tiny: Path, environment: dict[str, str]) -> None:
-    result = from_python(CONNECTED_ALREADY, tiny, environment)
-    assert "ray.shutdown() first" in str(result.pop("elsewhere"))
-    assert result == {"trained": 1, "answer": 42}
-
-
-@pytest.mark.ray
-def test_after_ctrl_c_a_connection_of_the_caller_has_its_processors_back(
+def test_a_connection_of_the_caller_is_used_left_open_and_has_its_processors_back_after_ctrl_c(
     tiny: Path, environment: dict[str, str]
 ) -> None:
-    result = from_python(INTERRUPTED.replace("FILE", repr(str(tiny))), tiny, environment)
-    assert result == {"interrupted": True, "groups": ["REMOVED"], "trained": 1}
+    result = from_python(CONNECTED_ALREADY.replace("FILE", repr(str(tiny))), tiny, environment)
+    assert "ray.shutdown() first" in str(result.pop("elsewhere"))
+    assert result == {"interrupted": True, "groups": ["REMOVED"], "trained": 1, "answer": 42}
 
 
 @pytest.mark.ray

@@ -18,13 +18,14 @@ SCRIPT = """
 import json, sys
 import bansweep
 
-sweep = bansweep.load_sweep(sys.argv[1], {"recipe.epochs": 2, "data.limit": 64}, only=["*/teacher", "*/ban"])
+changes = {"recipe.epochs": 2, "data.limit": 64, "resources.concurrency": 1}
+sweep = bansweep.load_sweep(sys.argv[1], changes, only=["*/teacher", "*/ban"])
 try:
     bansweep.run(sweep, sys.argv[2])
     raised = None
 except bansweep.BansweepError as error:
     raised = [type(error).__name__, str(error)]
-good = bansweep.load_sweep(sys.argv[1], {"recipe.epochs": 2, "data.limit": 64}, only=["wrn-10-1/ban"])
+good = bansweep.load_sweep(sys.argv[1], changes, only=["wrn-10-1/ban"])
 again = bansweep.run(good, sys.argv[2], quiet=True)
 found = sweep.result(sys.argv[2])
 print(json.dumps({

@@ -14,8 +14,6 @@ from pathlib import Path
 import pytest
 from patience import SWEEP_S
 
-from bansweep.store.store import Store
-
 PROJECT = Path(__file__).parents[2]
 SECRETS = {"uri": "hunter2-in-the-uri", "password": "correct-horse", "token": "dapi-0123456789"}
 SWEEP = """
@@ -100,16 +98,6 @@ def test_a_dead_server(tmp_path: Path) -> None:
 
     assert_tells_no_secret(told)
     assert "http://***@127.0.0.1:1: Connection refused" in told
-
-
-@pytest.mark.ray
-def test_a_run_whose_server_is_dead(tmp_path: Path) -> None:
-    """Its run.log, records and reports too."""
-    told = told_by("run", tmp_path, **everything_set())
-
-    assert_tells_no_secret(told)
-    assert "MLflow lacks 1 generations (MLflow at http://***@127.0.0.1:1: Connection refused)" in told
-    assert len(Store(tmp_path / "store").ids()) == 1
 
 
 def everything_set() -> dict[str, str]:

@@ -26,7 +26,7 @@ CHANGES = [
     ("generations.ban.loss=kd+labels",),
     ("generations.teacher.seed=7",),
     ("generations.ban-2.teacher=teacher",),
-    ("networks.0=wrn-16-1",),
+    ("networks.0={name: wrn-10-1, network: wrn-16-1}",),
     ("data.limit=250",),
     ("resources.precision=bf16",),
     ("data.validation=100", "select.epoch=best"),
@@ -40,6 +40,7 @@ CHANGES = [
 def test_what_differs_is_what_gives_another_id(overrides: tuple[str, ...]) -> None:
     left, right = plan_with(), plan_with(*overrides)
     compared = compare_plans(left, right)
+    assert compared.pairs
     for pair in compared.pairs:
         assert pair.same == (not pair.own and not pair.taught_differently)
         found = list(

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tomllib
 from fnmatch import fnmatch
+from pathlib import Path
 
 import pytest
 from manifest_checks.objects import pod_templates
@@ -56,7 +57,10 @@ def test_what_is_copied_is_there_and_not_ignored() -> None:
     ]
     for source in (word for one in arguments("COPY") for word in one.split()[:-1]):
         assert (PROJECT / source).exists()
-        verdicts = [not line.startswith("!") for line in lines if fnmatch(source, line.removeprefix("!"))]
+        paths = (source, *map(str, Path(source).parents))  # a pattern holds for all that is in a folder
+        verdicts = [
+            not line.startswith("!") for line in lines if any(fnmatch(path, line.removeprefix("!")) for path in paths)
+        ]
         assert verdicts[-1] is False, f"{source} is ignored"
 
 

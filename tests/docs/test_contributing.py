@@ -1,36 +1,87 @@
-"""What CONTRIBUTING.md shows of commits is in these commits."""
+"""CONTRIBUTING.md names every file that a new loss, network, data source or command touches, and only real ones."""
 
 from __future__ import annotations
 
+import ast
 import re
-import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-EXCERPTS = re.findall(r"^```diff ([0-9a-f]+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+# By heading: what the section says to follow.
+WAYS = {
+    "Add a loss": {"ActivationsLoss"},
+    "Add a network": {"PreResNet"},
+    "Add a data source": {"PennTreebank", "Cifar"},
+    "Add a command": {"diff"},
+}
 
 
-def added_lines(commit: str) -> set[str]:
-    shown = subprocess.run(
-        ["git", "show", "--format=", "--unified=0", commit], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    if shown.returncode:
-        pytest.skip(f"commit {commit} is not in this copy of the history")
-    return set(shown.stdout.splitlines())
+def section(heading: str) -> str:
+    (text,) = re.findall(rf"^### {heading}\n(.*?)(?=^##)", PAGE, re.MULTILINE | re.DOTALL)
+    return str(text)
 
 
-def test_there_is_an_excerpt_for_each_way() -> None:
-    assert {"2a7a8ce", "8b8361d", "64830e2", "874b53f"} == {commit for commit, _ in EXCERPTS}
+def rows(heading: str) -> Iterator[tuple[str, list[str]]]:
+    """The file of each row of the section's table, and the parts of it that the row names."""
+    for file, parts in re.findall(r"^\| `([^`]+)` \|([^|]*)\|[^|]+\|$", section(heading), re.MULTILINE):
+        yield file, re.findall(r"`(\w+)`", parts)
 
 
-@pytest.mark.parametrize(("commit", "excerpt"), EXCERPTS, ids=[text.splitlines()[0].strip() for _, text in EXCERPTS])
-def test_an_excerpt_is_of_its_commit(commit: str, excerpt: str) -> None:
-    assert set(excerpt.splitlines()) <= added_lines(commit)
+def top_level_names(file: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                names.add(name)
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                names.add(name)
+    return names
 
 
-@pytest.mark.parametrize("name", sorted(set(re.findall(r"`((?:bansweep|tests|docs)/[\w/]+(?:\.py|/))`", PAGE))))
-def test_files_that_it_names_are_there(name: str) -> None:
-    assert (ROOT / name).exists()
+def is_written_in(name: str, file: Path) -> bool:
+    """Whether the module defines, imports or uses something of this name."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        match node:
+            case (
+                ast.Name(id=found)
+                | ast.Attribute(attr=found)
+                | ast.alias(name=found)
+                | ast.FunctionDef(name=found)
+                | ast.ClassDef(name=found)
+            ) if found == name:
+                return True
+    return False
+
+
+@pytest.mark.parametrize(("heading", "examples"), WAYS.items(), ids=list(WAYS))
+def test_a_way_names_every_file_that_its_example_is_written_in(heading: str, examples: set[str]) -> None:
+    followed = section(heading).partition("\n| file")[0]
+    assert set(re.findall(r"`(\w+)`", followed)) >= examples
+    modules = sorted((ROOT / "bansweep").rglob("*.py"))
+    written_in = {
+        str(file.relative_to(ROOT)) for file in modules if any(is_written_in(name, file) for name in examples)
+    }
+    assert len(written_in) >= 2
+    assert written_in - {file for file, _ in rows(heading)} == set()
+
+
+@pytest.mark.parametrize("heading", WAYS)
+def test_parts_that_a_way_names_are_in_their_files(heading: str) -> None:
+    named = [(file, part) for file, parts in rows(heading) for part in parts]
+    assert len(named) >= 3
+    assert [one for one in named if one[1] not in top_level_names(ROOT / one[0])] == []
+
+
+def test_every_row_of_a_table_is_read() -> None:
+    lines = [line for heading in WAYS for line in section(heading).splitlines() if line.startswith("| `")]
+    assert len(lines) == sum(len(list(rows(heading))) for heading in WAYS)
+
+
+def test_files_that_it_names_are_there() -> None:
+    names = set(re.findall(r"`((?:bansweep|tests|docs)/[\w/]+(?:\.py|/))`", PAGE))
+    assert len(names) > 20
+    assert [name for name in sorted(names) if not (ROOT / name).exists()] == []

@@ -9,7 +9,7 @@ import pytest
 from markdown_page import MarkdownPage
 
 ROOT = Path(__file__).parents[2]
-FIRST = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+FIRST = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "CODE_OF_CONDUCT.md")
 PATHS = [ROOT / name for name in FIRST] + sorted((ROOT / "docs").rglob("*.md"))
 PAGES = {path: MarkdownPage.read(path) for path in PATHS}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,12 @@ def _generators_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT / "docs" / "generators")
 
 
-def kept() -> Iterator[Any]:
+def kept() -> list[Any]:
     import results
 
-    return (sweep for sweep in results.kept_sweeps() if sweep.records)
+    found = [sweep for sweep in results.kept_sweeps() if sweep.records]
+    assert found, "results/ has no generation of any sweep"
+    return found
 
 
 def test_the_page_and_its_pictures_are_up_to_date() -> None:
@@ -57,7 +58,9 @@ def test_nothing_is_kept_that_no_sweep_has() -> None:
     sweeps = list(results.kept_sweeps())
     for folder in {sweep.folder for sweep in sweeps}:
         planned = {one for sweep in sweeps if sweep.folder == folder for one in sweep.plan.generations}
-        assert {path.name for path in folder.glob("generations/*")} <= planned
+        stored = {path.name for path in folder.glob("generations/*")}
+        assert stored
+        assert stored <= planned
 
 
 def test_histories_end_where_records_do() -> None:

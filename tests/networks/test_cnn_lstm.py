@@ -84,7 +84,8 @@ def test_words_of_any_length_have_features(word: str) -> None:
     assert logits.shape == (1, 1, len(VOCABULARY))
     assert torch.isfinite(logits).all()
     logits.sum().backward()
-    assert all(torch.isfinite(parameter.grad).all() for parameter in model.parameters() if parameter.grad is not None)
+    gradients = [parameter.grad for parameter in model.parameters()]
+    assert all(gradient is not None and torch.isfinite(gradient).all() for gradient in gradients)
 
 
 def test_the_longest_word_of_the_vocabulary_decides_nothing_about_the_others() -> None:

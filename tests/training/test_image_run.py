@@ -173,6 +173,7 @@ def test_where_there_is_a_validation_split_the_test_split_is_touched_once(
     data = load_images(spec, data_folder)
     run = ImageRun(make_generation(epochs=3), dataclasses.replace(data, test=cast("ImageSplit", Untouchable())))
     reports = list(run.epochs())
+    assert len(reports) == 3
     assert all({"validation_error", "validation_loss"} <= report.metrics.keys() for report in reports)
     assert not any(name.startswith("test") for report in reports for name in report.metrics)
     with pytest.raises(AssertionError, match="touched"):

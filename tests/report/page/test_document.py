@@ -60,7 +60,9 @@ def test_each_picture_has_a_name_and_a_table_of_its_figures(page: Element) -> No
 
 
 def test_tables_have_captions_and_headings(page: Element) -> None:
-    for table in page.all("table"):
+    tables = page.all("table")
+    assert tables
+    for table in tables:
         assert table.all("caption")[0].text
         assert all(heading.attributes["scope"] in ("col", "row") for heading in table.all("th"))
         lengths = {len(row) for row in table.rows()}
@@ -87,7 +89,9 @@ def test_headings_skip_no_level(page: Element) -> None:
 
 
 def test_lines_are_told_apart_without_colour(page: Element) -> None:
-    for figure in page.all("figure"):
+    figures = page.all("figure")
+    assert figures
+    for figure in figures:
         legend = [element for element in figure.all("ul") if element.attributes["class"] == "legend"]
         looks = []
         for entry in legend[0].all("li"):

@@ -12,6 +12,7 @@ from importlib.metadata import version
 
 import torch
 
+from bansweep import __version__
 from bansweep.cluster.job import GenerationJob
 from bansweep.config.data import ImageDataSpec, TextSpec, is_text
 from bansweep.config.networks import is_language_model
@@ -268,7 +269,7 @@ def train_and_publish(
         device=_device_name(device),
         host=socket.gethostname(),
         compiled_epochs=compiled_epochs,
-        versions={"python": platform.python_version(), **{name: version(name) for name in ("bansweep", "torch")}},
+        versions={"python": platform.python_version(), "bansweep": __version__, "torch": version("torch")},
     )
     store.publish(
         record,

@@ -35,6 +35,7 @@ from bansweep.graph.expand import expand
 from bansweep.graph.generation import Generation
 from bansweep.graph.plan import Plan
 from bansweep.scheduling.conductor import Conductor
+from bansweep.scheduling.messages import Ended, EpochDone, Outcome, Started
 from bansweep.scheduling.meter import Meter
 from bansweep.scheduling.schedule import Task
 from bansweep.service.display import Display
@@ -153,12 +154,12 @@ def conducted(file: Path, folder: Path) -> tuple[Plan, DriverClock]:
                 while len(running) < AT_A_TIME and (task := conductor.next()) is not None:
                     plan.label(task.generation_id)
                     running.append(task)
-                    conductor.started(task, epochs_done=0)
+                    conductor.handle(task, Started(epochs_done=0))
             task = running.pop(0)
             report = train(plan, store, task.generation_id)
             with driver.running():
-                conductor.epoch(task, report)
-                conductor.ended(task, "finished")
+                conductor.handle(task, EpochDone(report))
+                conductor.handle(task, Ended(Outcome.FINISHED))
     assert len(state.trained) + len(state.not_needed) == len(plan.generations)
     return plan, driver
 

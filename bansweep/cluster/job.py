@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bansweep.config.base import SpecModel
 from bansweep.config.data import DataSpec
+from bansweep.config.resources import RetryPolicy
 from bansweep.graph.generation import Generation
 
 
@@ -27,3 +28,4 @@ class GenerationJob(SpecModel):
     diagnostics: bool = False
     teacher_memory_gb: float = 0.0
     teacher_disk_gb: float = 0.0
+    retries: RetryPolicy = RetryPolicy()

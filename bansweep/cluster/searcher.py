@@ -7,14 +7,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, assert_never
 
 from ray.tune import Callback
 from ray.tune.search import Searcher
 
 from bansweep.cluster.allocation import remove_placement_group
-from bansweep.cluster.reports import LOST, epoch_report, uncompiled_report
 from bansweep.scheduling.conductor import Conductor
+from bansweep.scheduling.messages import (
+    LOST,
+    Displaced,
+    Ended,
+    EpochDone,
+    Outcome,
+    Placed,
+    Started,
+    Uncompiled,
+    messages_in,
+)
 from bansweep.scheduling.schedule import Task
 
 # Where nothing can start, so long passes, or something happens, before the conductor is asked again.
@@ -22,10 +32,9 @@ _PAUSE_S = 1.0
 
 
 class SweepSearcher(Searcher):
-    """Hands the conductor's tasks to trials, and what trials report back to the conductor.
+    """Hands the conductor's tasks to trials, and the messages of trials to the conductor.
 
-    `capacity` says how many trials may run at a time. What a trial reports is described in `trial.generation_trial`.
-    One that ends without an `outcome` lost its process.
+    `capacity` says how many trials may run at a time. A trial that ends without an `Ended` has lost its process.
     """
 
     def __init__(
@@ -45,7 +54,7 @@ class SweepSearcher(Searcher):
         self._idle_until = float("-inf")
         self._placement_group_of: dict[str, str] = {}
         self._task_of: dict[str, Task] = {}
-        self._last_report_of: dict[str, dict[str, Any]] = {}
+        self._ended_of: dict[str, Ended] = {}
 
     def suggest(self, trial_id: str) -> Any:
         """A trial's configuration; None: ask again later; FINISHED: there will be no more."""
@@ -65,20 +74,20 @@ class SweepSearcher(Searcher):
         task = self._task_of.get(trial_id)
         if task is None:
             return
-        if "started" in result:
-            self._displaced(trial_id, task)
-            self._conductor.started(task, epochs_done=result["started"])
-        if "displaced" in result:
-            self._conductor.displaced(task)
-        if "placed" in result:
-            self._placement_group_of[trial_id] = result["placed"]
-            self._conductor.placed(task)
-        if (uncompiled := uncompiled_report(result)) is not None:
-            self._conductor.uncompiled(task, *uncompiled)
-        if (report := epoch_report(result)) is not None:
-            self._conductor.epoch(task, report)
-        if "outcome" in result:
-            self._last_report_of[trial_id] = result
+        for message in messages_in(result):
+            match message:
+                case Started():
+                    self._displaced(trial_id, task)
+                case Placed(group):
+                    self._placement_group_of[trial_id] = group
+                case Ended():
+                    self._ended_of[trial_id] = message  # for the conductor once the trial has freed its place
+                    continue
+                case Displaced() | Uncompiled() | EpochDone():
+                    pass
+                case _:
+                    assert_never(message)
+            self._conductor.handle(task, message)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         self._idle_until = float("-inf")
@@ -90,8 +99,7 @@ class SweepSearcher(Searcher):
             return  # Tune calls twice where something went wrong in between
         if error:
             self._displaced(trial_id, task)
-        last = self._last_report_of.pop(trial_id, {"outcome": "failed", "reason": LOST})
-        self._conductor.ended(task, last["outcome"], last.get("reason", ""), diverged=last.get("diverged", False))
+        self._conductor.handle(task, self._ended_of.pop(trial_id, Ended(Outcome.FAILED, LOST)))
 
     def on_trial_lost(self, trial_id: str) -> None:
         """A trial's process is gone; Tune will start another, once there is room."""
@@ -104,7 +112,7 @@ class SweepSearcher(Searcher):
 
     def _displaced(self, trial_id: str, task: Task) -> None:
         """Free what a former attempt of a trial may have left when its processes died."""
-        self._conductor.displaced(task)
+        self._conductor.handle(task, Displaced())
         if group := self._placement_group_of.pop(trial_id, ""):
             self._remove_placement_group(group)
 

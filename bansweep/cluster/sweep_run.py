@@ -27,10 +27,6 @@ from bansweep.store.records import recorded_number
 from bansweep.store.spending_ledger import SpendingLedger
 from bansweep.store.store import Store
 
-# A trial's process that dies is started again this often, on whatever node, and resumes from its progress. Where it
-# does not get on, it is the trial that gives up; this ends what does not even come so far.
-_PROCESS_RETRIES = 100
-
 
 def run_sweep(
     sweep: SweepSpec,
@@ -72,6 +68,7 @@ def run_sweep(
                 meter=(meter := Meter(limit, ledger, devices=allocation.devices)),
                 keep_all=keeping_all_candidates(sweep, plan),
                 stop_at_limit=sweep.budget is not None and sweep.budget.at_limit == "stop",
+                lost_results=sweep.resources.retries.lost_results,
             )
             try:
                 _tune(sweep, plan, store, conductor, allocation, announced, scratch, check)
@@ -117,22 +114,7 @@ def _tune(
     from bansweep.cluster.trial import generation_trial
 
     def configuration(task: Task) -> dict[str, Any]:
-        candidate = task.candidate
-        label = plan.label(task.generation_id)
-        job = GenerationJob(
-            generation=plan.generations[task.generation_id] if candidate is None else candidate.generation,
-            label=label if candidate is None else f"{label}, candidate {recorded_number(candidate)}",
-            data=with_absolute_paths(sweep.data),
-            store=store.location if candidate is None else store.candidates.location,
-            teachers=store.location,
-            compiled=allocation.compiled,
-            may_compile=sweep.resources.compile is not False,
-            recompute=sweep.resources.recompute,
-            decides=None if candidate is None else task.generation_id,
-            diagnostics=sweep.diagnostics,
-            teacher_memory_gb=sweep.resources.teacher_memory_gb,
-            teacher_disk_gb=sweep.resources.teacher_disk_gb,
-        )
+        job = job_of(task, sweep, plan, store, allocation)
         return {"job": job.model_dump_json(), "allocation": dataclasses.asdict(allocation)}
 
     capacity = Capacity(allocation, lambda: cluster_nodes(announced))
@@ -151,7 +133,7 @@ def _tune(
             storage_path=scratch,
             verbose=0,
             callbacks=[TuneLoop(searcher, check)],
-            failure_config=tune.FailureConfig(max_failures=_PROCESS_RETRIES),
+            failure_config=tune.FailureConfig(max_failures=sweep.resources.retries.trial_restarts),
         ),
     )
     try:
@@ -164,6 +146,27 @@ def _tune(
         if not ran_out_of_memory(error):
             raise
         raise ray_failure(error) from error
+
+
+def job_of(task: Task, sweep: SweepSpec, plan: Plan, store: Store, allocation: Allocation) -> GenerationJob:
+    """A task of the plan as a trial gets it."""
+    candidate = task.candidate
+    label = plan.label(task.generation_id)
+    return GenerationJob(
+        generation=plan.generations[task.generation_id] if candidate is None else candidate.generation,
+        label=label if candidate is None else f"{label}, candidate {recorded_number(candidate)}",
+        data=with_absolute_paths(sweep.data),
+        store=store.location if candidate is None else store.candidates.location,
+        teachers=store.location,
+        compiled=allocation.compiled,
+        may_compile=sweep.resources.compile is not False,
+        recompute=sweep.resources.recompute,
+        decides=None if candidate is None else task.generation_id,
+        diagnostics=sweep.diagnostics,
+        teacher_memory_gb=sweep.resources.teacher_memory_gb,
+        teacher_disk_gb=sweep.resources.teacher_disk_gb,
+        retries=sweep.resources.retries,
+    )
 
 
 def _trial_resources(allocation: Allocation) -> Any:

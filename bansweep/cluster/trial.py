@@ -3,93 +3,51 @@
 from __future__ import annotations
 
 import os
-import time
 from threading import Event
 from typing import Any
 
 from ray import tune
 
 from bansweep.cluster.allocation import Allocation
+from bansweep.cluster.attempts import attempt
 from bansweep.cluster.job import GenerationJob
 from bansweep.cluster.ray_environment import leave_driver_directories
-from bansweep.cluster.reports import LOST, epoch_message, uncompiled_message
 from bansweep.cluster.worker_group import train_in_worker_group
-from bansweep.errors import BansweepError, DivergedError, TrainingError
+from bansweep.scheduling.messages import EpochDone, Message, Outcome, Placed, Started, Uncompiled, as_result
 from bansweep.store.store import Store
 
-# Nodes come and go, some every few minutes; but what dies in the same epoch each time will do so again.
-_ATTEMPTS_AN_EPOCH = 3
-
-# Long enough to see that a claim's owner is silent.
-_PATIENCE_S = 60.0
-
-_WITHOUT_TRAINING = ("reused", "claimed")
+_WITHOUT_TRAINING = (Outcome.REUSED, Outcome.CLAIMED)
 
 _cuda_failed = Event()
 """This process cannot use its GPU any more."""
 
 
 def generation_trial(config: dict[str, Any]) -> None:
-    """Train the generation of `config`, or use another process's result, and report how it ended.
-
-    Reports `started` with the number of epochs done before; `placed` with the placement group that it has to give back
-    when it has its devices, `displaced` when they are gone; `uncompiled` when it trains uncompiled though it was to be
-    compiled; an `epoch_report` for each epoch; and last an `outcome`: `finished`, `reused`, `stopped` where it was
-    asked to, `claimed` where another process trains it, or `failed` with a `reason`; `diverged` tells that it would
-    fail again. Exceptions would be retried by Tune as if the process had died, so failures are results here.
-    """
+    """Train the generation of `config`, or use another process's result; reports each step, last how it `Ended`."""
     if _cuda_failed.is_set():
         os._exit(1)  # Tune starts this trial again, in a new process
     leave_driver_directories()
     job = GenerationJob.model_validate_json(config["job"])
     allocation = Allocation(**config["allocation"])
-    outcome = _outcome_of(job, allocation)
-    if allocation.workers == 0 and outcome["outcome"] not in _WITHOUT_TRAINING:
+
+    def train() -> None:
+        def report_start(*more: Message) -> None:
+            tune.report(as_result(Started(Store(job.store).epochs_done(job.generation.id)), *more))
+
+        if allocation.workers == 0:
+            report_start(Placed(""))
+            _train_here(job, allocation)
+        else:
+            train_in_worker_group(job, allocation, on_start=report_start)
+
+    ended = attempt(job, tune.get_context().get_trial_id(), train)
+    if allocation.workers == 0 and ended.outcome not in _WITHOUT_TRAINING:
         # Only now: an exception holds its training's tensors until it has been handled.
         try:
             _leave_room(on_gpu=allocation.gpus > 0)
         except RuntimeError:  # after an illegal access on the GPU every call of CUDA fails until the process ends
             _cuda_failed.set()
-    tune.report(outcome)
-
-
-def _outcome_of(job: GenerationJob, allocation: Allocation) -> dict[str, Any]:
-    """Train, and report everything but the outcome, which is returned."""
-    store = Store(job.store)
-    generation_id = job.generation.id
-
-    def is_finished() -> bool:
-        return bool(store.finished([generation_id]))
-
-    def is_of_no_use() -> bool:
-        decided = job.decides is not None and job.teachers is not None and Store(job.teachers).finished([job.decides])
-        return is_finished() or bool(decided)
-
-    def report_start(**placed: str) -> None:
-        tune.report({"started": store.epochs_done(generation_id), **placed})
-
-    waited_since = time.monotonic()
-
-    def has_waited() -> bool:
-        return time.monotonic() - waited_since > _PATIENCE_S
-
-    try:
-        with store.claim(generation_id) as claim:
-            if not claim.acquire(until=lambda: has_waited() or is_of_no_use()):
-                # Either another process finished it, or it still trains and we hold a slot that its owner may need.
-                return {"outcome": "reused" if is_of_no_use() else "claimed"}
-            if store.begin_attempt(generation_id, tune.get_context().get_trial_id()) > _ATTEMPTS_AN_EPOCH:
-                raise TrainingError(LOST)
-            if allocation.workers == 0:
-                report_start(placed="")
-                _train_here(job, allocation)
-            else:
-                train_in_worker_group(job, allocation, on_start=report_start)
-    except BansweepError as error:
-        return {"outcome": "failed", "reason": str(error), "diverged": isinstance(error, DivergedError)}
-    except Exception as error:
-        return {"outcome": "failed", "reason": f"{type(error).__name__}: {error}"}
-    return {"outcome": "finished" if is_finished() else "stopped"}
+    tune.report(as_result(ended))
 
 
 def _train_here(job: GenerationJob, allocation: Allocation) -> None:
@@ -106,8 +64,8 @@ def _train_here(job: GenerationJob, allocation: Allocation) -> None:
         job,
         workers=Workers(),
         device=training_device(gpus=allocation.gpus),
-        on_epoch=lambda report: tune.report(epoch_message(report)),
-        on_uncompiled=lambda failure, epochs: tune.report(uncompiled_message(failure, epochs)),
+        on_epoch=lambda report: tune.report(as_result(EpochDone(report))),
+        on_uncompiled=lambda failure, epochs: tune.report(as_result(Uncompiled(failure, epochs))),
     )
 
 

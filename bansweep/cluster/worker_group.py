@@ -13,51 +13,43 @@ from collections.abc import Callable
 from typing import Any
 
 from bansweep.cluster.allocation import Allocation, current_placement_group
+from bansweep.cluster.attempts import ControllerLostError, GroupLostError, WorkersLostError, train_in_groups
 from bansweep.cluster.job import GenerationJob
 from bansweep.cluster.ray_environment import leave_driver_directories
-from bansweep.cluster.reports import epoch_message, uncompiled_message
 from bansweep.errors import BansweepError, ClusterError, DivergedError, TrainingError
 from bansweep.graph.events import CompileFailure, EpochReport
+from bansweep.scheduling.messages import Displaced, EpochDone, Placed, Uncompiled, as_result
 from bansweep.store.store import Store
 
 # The controller looks at its workers this often; each report waits for a look. Ray's 2 s would be 2 s an epoch.
 _HEALTH_CHECK_INTERVAL_S = "0.2"
-_WORKER_RETRIES = 2
-_CONTROLLER_RETRIES = 1
 
 
 def train_in_worker_group(job: GenerationJob, allocation: Allocation, *, on_start: Callable[[], None]) -> None:
     """Train a generation with `allocation.workers` workers and wait for it. Raises BansweepError.
 
-    A group that is lost is followed by another as long as each one saves an epoch: nodes come and go. `on_start` is
-    called before each is started: the driver then frees what a lost one has left.
+    Groups that are lost are followed by others, by the job's `retries`; `on_start` is called before each is started.
     """
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", _HEALTH_CHECK_INTERVAL_S)
+    store = Store(job.store)
+    train_in_groups(
+        lambda: _train_group(job, allocation),
+        epochs_done=lambda: store.epochs_done(job.generation.id),
+        on_start=on_start,
+        controller_restarts=job.retries.controller_restarts,
+    )
+
+
+def _train_group(job: GenerationJob, allocation: Allocation) -> None:
+    """Run one group. Raises GroupLostError, or the error that another group would meet, too."""
     import ray.train
 
-    store, retries_left = Store(job.store), _CONTROLLER_RETRIES
-    while True:
-        epochs_done = store.epochs_done(job.generation.id)
-        on_start()
-        try:
-            failure = _fit(job, allocation)
-            break
-        except ray.train.WorkerGroupError as error:
-            cause = _cause(error)
-            if not isinstance(cause, TrainingError) or store.epochs_done(job.generation.id) == epochs_done:
-                raise cause from error
-        except (ray.train.TrainingFailedError, ray.exceptions.RayError) as error:
-            if isinstance(failed := getattr(error, "controller_failure", None), BansweepError):
-                raise failed from error
-            # Ray retries workers, but not the controller that watches them. Another group goes on from the progress.
-            if store.epochs_done(job.generation.id) > epochs_done:
-                retries_left = _CONTROLLER_RETRIES
-            elif retries_left:
-                retries_left -= 1
-            else:
-                raise ClusterError(f"Ray Train gave up: {' '.join(str(error).split())}") from error
-    if failure is not None:
-        raise failure
+    try:
+        diverged = _fit(job, allocation)
+    except (ray.train.TrainingFailedError, ray.exceptions.RayError) as error:
+        raise group_error(error, job.retries.worker_restarts) from error
+    if diverged is not None:
+        raise diverged
 
 
 def _fit(job: GenerationJob, allocation: Allocation) -> DivergedError | None:
@@ -79,7 +71,7 @@ def _fit(job: GenerationJob, allocation: Allocation) -> DivergedError | None:
                 # A name that is run again would silently return the former run's result.
                 name=f"{job.generation.id}-{uuid.uuid4().hex[:8]}",
                 storage_path=scratch,
-                failure_config=ray.train.FailureConfig(max_failures=_WORKER_RETRIES),
+                failure_config=ray.train.FailureConfig(max_failures=job.retries.worker_restarts),
                 callbacks=[_reports_to_tune()],
             ),
         )
@@ -127,7 +119,7 @@ def _reports_to_tune() -> Any:
 
     class ReportsToTune(TuneReportCallback):
         def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:  # noqa: ARG002
-            self._training_actor_item_queue.put({"displaced": True})
+            self._training_actor_item_queue.put(as_result(Displaced()))
 
     return ReportsToTune()  # type: ignore[no-untyped-call]
 
@@ -147,12 +139,12 @@ def _worker(config: dict[str, Any]) -> DivergedError | None:
     workers = Workers.of_process_group()
 
     def report_epoch(report: EpochReport) -> None:
-        ray.train.report(epoch_message(report))
+        ray.train.report(as_result(EpochDone(report)))
 
     def report_uncompiled(failure: CompileFailure | None, compiled_epochs: int) -> None:
-        ray.train.report(uncompiled_message(failure, compiled_epochs))
+        ray.train.report(as_result(Uncompiled(failure, compiled_epochs)))
 
-    ray.train.report({"placed": current_placement_group()})
+    ray.train.report(as_result(Placed(current_placement_group())))
     try:
         train_and_publish(
             job,
@@ -166,11 +158,23 @@ def _worker(config: dict[str, Any]) -> DivergedError | None:
     return None
 
 
-def _cause(error: Exception) -> BansweepError:
-    """The error of ours that a worker raised, else the first worker's error in one line."""
-    failures: dict[int, Exception] = getattr(error, "worker_failures", {})
-    for failure in failures.values():
-        if isinstance(failure, BansweepError):
-            return failure
+def group_error(error: Exception, worker_restarts: int) -> GroupLostError | BansweepError:
+    """What an error with which Ray Train ends a group means.
+
+    GroupLostError if another group may get further; else the error of bansweep's own that a worker or the group's start
+    has raised.
+    """
+    from ray.train import WorkerGroupError
+
+    if not isinstance(error, WorkerGroupError):
+        # Ray retries workers, but not the controller that watches them.
+        if isinstance(failed := getattr(error, "controller_failure", None), BansweepError):
+            return failed
+        return ControllerLostError(ClusterError(f"Ray Train gave up: {' '.join(str(error).split())}"))
+    failures = error.worker_failures
+    raised = next((failure for failure in failures.values() if isinstance(failure, BansweepError)), None)
+    if raised is not None and not isinstance(raised, TrainingError):
+        return raised
     first = next(iter(failures.values()), error)
-    return TrainingError(f"a worker failed {_WORKER_RETRIES + 1} times: {type(first).__name__}: {first}")
+    lost = TrainingError(f"a worker failed {worker_restarts + 1} times: {type(first).__name__}: {first}")
+    return WorkersLostError(raised or lost)

@@ -20,6 +20,40 @@ Precision = Literal["fp32", "bf16"]
 _MOST_WORKERS = 4096
 
 
+class RetryPolicy(SpecModel):
+    """How often a training that is lost starts again. Every restart resumes from the last saved epoch.
+
+    If a worker dies, Ray Train restarts the group, up to `worker_restarts` times. If Ray Train's controller dies, the
+    trial starts another group, up to `controller_restarts` times in a row. A group that saved an epoch before it was
+    lost is always followed by another. If the trial's process dies, Ray Tune restarts it, up to `trial_restarts` times
+    in all; the trial fails after `attempts_per_epoch` starts that saved no epoch. If another process is training the
+    generation, the trial waits up to `lease_wait_s` seconds, then frees its slot. If another sweep has removed a
+    finished candidate, the driver trains it again, up to `lost_results` times. Errors that every attempt would meet,
+    such as a loss that is not finite, are not retried.
+    """
+
+    attempts_per_epoch: int = Field(
+        default=3, ge=1, le=1000, description="starts of a trial that may save no epoch before the trial fails"
+    )
+    trial_restarts: int = Field(
+        default=100, ge=0, le=100_000, description="restarts of a trial whose process died, in all"
+    )
+    worker_restarts: int = Field(default=2, ge=0, le=1000, description="restarts of a worker group that lost a worker")
+    controller_restarts: int = Field(
+        default=1, ge=0, le=1000, description="new groups in a row whose controllers died and that saved no epoch"
+    )
+    lost_results: int = Field(
+        default=3, ge=0, le=1000, description="repeats of a candidate whose result another sweep has removed"
+    )
+    lease_wait_s: float = Field(
+        default=60.0,
+        ge=0,
+        le=86_400,
+        description="seconds that a trial waits for another process that trains its generation; a dead one is noticed "
+        "after 30",
+    )
+
+
 class Resources(SpecModel):
     """What one generation takes of the cluster.
 
@@ -61,6 +95,9 @@ class Resources(SpecModel):
     )
     compile: bool | None = Field(default=None, description="torch.compile; by default on GPUs only")
     recompute: bool = Field(default=False, description="activations again in the backward pass rather than kept")
+    retries: RetryPolicy = Field(
+        default=RetryPolicy(), description="how often a training that is lost starts again; no part of any id"
+    )
 
     @model_validator(mode="after")
     def _can_share_gpus(self) -> Self:

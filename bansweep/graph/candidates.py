@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
-from typing import Protocol, get_args
+from typing import Literal, Protocol, get_args
 
 from pydantic import JsonValue
 
@@ -18,6 +18,12 @@ from bansweep.graph.generation import Generation, derived_seed
 
 Setting = Mapping[str, JsonValue]
 """Hyperparameters by their keys, such as `recipe.learning_rate`."""
+
+CandidateOutcome = Literal["finished", "pruned", "failed"]
+"""What became of a candidate in its search."""
+
+CandidateEnding = CandidateOutcome | Literal["stopped"]
+"""How one training of a candidate ended; a `stopped` one resumes another time."""
 
 DRAWS_A_CANDIDATE = 100
 """So often chance may come to settings that were tried before, until there are taken to be no others."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
-from bansweep.graph.candidates import Candidate
+from bansweep.graph.candidates import Candidate, CandidateEnding
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ class CandidateEnded:
 
     generation_id: str
     candidate: Candidate
-    outcome: Literal["finished", "pruned", "failed", "stopped"]
+    outcome: CandidateEnding
     reason: str = ""
 
 

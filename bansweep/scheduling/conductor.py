@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import assert_never
 
+from bansweep.config.resources import RetryPolicy
 from bansweep.errors import BansweepError, StoreError
-from bansweep.graph.candidates import Candidate, Sampler
+from bansweep.graph.candidates import Candidate, CandidateEnding, Sampler
 from bansweep.graph.events import (
     CandidateEnded,
     CandidateEpochFinished,
     CandidateStarted,
     Choice,
-    CompileFailure,
     EpochFinished,
     EpochReport,
     GenerationBlocked,
@@ -32,21 +30,32 @@ from bansweep.graph.generation import Generation
 from bansweep.graph.plan import Plan
 from bansweep.scheduling.candidate_files import CandidateFiles, publish_winner, readable_record
 from bansweep.scheduling.generation_search import GenerationSearch
+from bansweep.scheduling.messages import (
+    Displaced,
+    Ended,
+    EpochDone,
+    Message,
+    Outcome,
+    Placed,
+    Started,
+    Uncompiled,
+)
 from bansweep.scheduling.meter import Meter
 from bansweep.scheduling.schedule import Schedule, Task
+from bansweep.scheduling.trainings import Trainings, logged_store_errors
 from bansweep.scheduling.waiting import WaitingTasks
 from bansweep.store.records import recorded_number
 from bansweep.store.store import Store
 
-_log = logging.getLogger(__name__)
-_RETRIES = 3
+_TRAINED = (Outcome.FINISHED, Outcome.REUSED)
 
 
 class Conductor:
     """Takes a plan to its end, or to that of its budget.
 
     `sampler_of` makes a searched generation's sampler; `keep_all` are the ids of generations all of whose candidates
-    keep their weights; `stop_at_limit` stops those that run when the budget is spent.
+    keep their weights; `stop_at_limit` stops those that run when the budget is spent; `lost_results` is that of the
+    sweep's `RetryPolicy`.
     """
 
     def __init__(
@@ -59,6 +68,7 @@ class Conductor:
         meter: Meter,
         keep_all: frozenset[str] = frozenset(),
         stop_at_limit: bool = False,
+        lost_results: int = RetryPolicy().lost_results,
     ) -> None:
         self._plan = plan
         self._store = store
@@ -67,15 +77,14 @@ class Conductor:
         self._meter = meter
         self._candidate_files = CandidateFiles(store, keep_all)
         self._stop_at_limit = stop_at_limit
-        self._running: dict[str, Task] = {}
-        self._training: set[str] = set()
-        self._stopping: set[str] = set()
+        self._lost_results = lost_results
+        self._trainings = Trainings(store)
         self._retries: Counter[str] = Counter()
         self._announced: set[str] = set()
         self._published: set[str] = set()
-        self._elsewhere = WaitingTasks(lambda task: self._store_of(task).claim(task.id), self._tell_elsewhere)
+        self._elsewhere = WaitingTasks(lambda task: self._trainings.store_of(task).claim(task.id), self._tell_elsewhere)
         finished = store.finished(plan.generations)
-        with _logged():
+        with logged_store_errors():
             self._candidate_files.remove_leftovers(filter(self._is_searched, finished))
         self._schedule = Schedule(plan, finished, metrics_of=self._metrics, open_search=self._open_search)
         for generation_id, cause in self._schedule.not_needed.items():
@@ -98,9 +107,7 @@ class Conductor:
             elif not self._publish_decided() or task is not None:
                 break
         if task is not None:
-            with _logged():
-                self._store_of(task).withdraw_stop(task.id)
-            self._running[task.key] = task
+            self._trainings.add(task)
         return task
 
     def _take(self) -> Task | None:
@@ -115,35 +122,42 @@ class Conductor:
     def done(self) -> bool:
         """Whether nothing runs and nothing more will start."""
         nothing_left = self._schedule.exhausted and not self._elsewhere
-        return not self._running and (nothing_left or self._meter.exhausted)
+        return not self._trainings and (nothing_left or self._meter.exhausted)
 
     def tick(self) -> None:
         """Look at the clock; to be called often, whether anything happens or not."""
         self._meter.tick()
         if self._stop_at_limit and self._meter.exhausted:
-            for key in self._training - self._stopping:
-                self._stopping.add(key)
-                self._ask_to_stop(self._running[key])
+            self._trainings.stop_all()
 
     # What happened
 
-    def placed(self, task: Task) -> None:
-        """A training has its devices."""
-        self._meter.begin(task.key, task.generation_id)
+    def handle(self, task: Task, message: Message) -> None:
+        """A task's training has reported."""
+        match message:
+            case Started(epochs_done):
+                self._started(task, epochs_done)
+            case Placed():
+                self._meter.begin(task.key, task.generation_id)
+            case Displaced():
+                self._meter.end(task.key)
+            case Uncompiled(failure, compiled_epochs):
+                self._emit(GenerationUncompiled(task.generation_id, failure, compiled_epochs))
+            case EpochDone(report):
+                self._epoch_done(task, report)
+            case Ended():
+                self._ended(task, message)
+            case _:
+                assert_never(message)
 
-    def displaced(self, task: Task) -> None:
-        """A training has lost its devices, with its processes, and waits for others."""
-        self._meter.end(task.key)
-
-    def started(self, task: Task, epochs_done: int) -> None:
-        """A training begins, or goes on, as soon as it is placed."""
-        self._training.add(task.key)
+    def _started(self, task: Task, epochs_done: int) -> None:
+        self._trainings.begin(task)
         if task.candidate is None:
             self._emit(GenerationStarted(task.generation_id, epochs_done))
             return
         search = self._schedule.searches.get(task.generation_id)
         if search is None:
-            self._ask_to_stop(task)
+            self._trainings.ask_to_stop(task)
             return
         if epochs_done:
             self._catch_up(search, task.candidate)
@@ -153,12 +167,7 @@ class Conductor:
         self._emit(CandidateStarted(task.generation_id, task.candidate, epochs_done))
         self._save_search(task.generation_id, search)
 
-    def uncompiled(self, task: Task, failure: CompileFailure | None, compiled_epochs: int) -> None:
-        """A training runs uncompiled though it was to be compiled."""
-        self._emit(GenerationUncompiled(task.generation_id, failure, compiled_epochs))
-
-    def epoch(self, task: Task, report: EpochReport) -> None:
-        """A training has finished an epoch, and saved it."""
+    def _epoch_done(self, task: Task, report: EpochReport) -> None:
         if task.candidate is None:
             self._emit(EpochFinished(task.generation_id, report))
             return
@@ -172,48 +181,47 @@ class Conductor:
             search.hear(task.candidate.number, report)
             self._stop_given_up(search)
 
-    def ended(self, task: Task, outcome: str, reason: str = "", *, diverged: bool = False) -> None:
-        """A training runs no longer: `finished`, `reused`, `stopped`, `claimed` by somebody else before it could begin,
-        or `failed` for a `reason`."""
-        self._running.pop(task.key, None)
-        self._training.discard(task.key)
-        stopping = task.key in self._stopping
-        self._stopping.discard(task.key)
+    def _ended(self, task: Task, ended: Ended) -> None:
+        stopping = self._trainings.remove(task)
         self._meter.end(task.key)
         self._meter.tick()
-        if outcome in ("finished", "reused"):
-            with _logged():
-                self._store_of(task).clear_progress(task.id)  # it may have been asked to stop in its last moment
+        if ended.outcome in _TRAINED:
+            with logged_store_errors():
+                # It may have been asked to stop in its last moment.
+                self._trainings.store_of(task).clear_progress(task.id)
         if task.candidate is None:
-            self._generation_ended(task, outcome, reason, stopping=stopping)
+            self._generation_ended(task, ended, stopping=stopping)
         elif (search := self._schedule.searches.get(task.generation_id)) is None:
             self._straggler_ended(task, task.candidate)
-        elif outcome == "failed" and not diverged:
+        elif ended.outcome is Outcome.FAILED:
             # Not the candidate's fault: a search that is decided without it would be another one.
-            self._emit(CandidateEnded(task.generation_id, task.candidate, "failed", reason))
+            self._emit(CandidateEnded(task.generation_id, task.candidate, "failed", ended.reason))
             number = recorded_number(task.candidate)
-            self._fail(task.generation_id, f"candidate {number} could not be trained: {reason}")
+            self._fail(task.generation_id, f"candidate {number} could not be trained: {ended.reason}")
         else:
-            self._candidate_ended(task, task.candidate, search, outcome, reason, stopping=stopping)
+            self._candidate_ended(task, task.candidate, search, ended, stopping=stopping)
         self._publish_decided()
         if self.done:
             self._meter.save()
 
-    def _generation_ended(self, task: Task, outcome: str, reason: str, *, stopping: bool) -> None:
-        if outcome == "failed":
-            self._fail(task.generation_id, reason)
-        elif outcome not in ("stopped", "claimed"):
-            self._finish(task.generation_id, reused=outcome == "reused")
-        elif stopping:
-            self._emit(GenerationStopped(task.generation_id))
-        else:
-            # Whoever asked for that was another sweep, at the end of its own budget; or it trains it now.
-            self._schedule.again(task)
+    def _generation_ended(self, task: Task, ended: Ended, *, stopping: bool) -> None:
+        match ended.outcome:
+            case Outcome.FINISHED | Outcome.REUSED:
+                self._finish(task.generation_id, reused=ended.outcome is Outcome.REUSED)
+            case Outcome.FAILED | Outcome.DIVERGED:
+                self._fail(task.generation_id, ended.reason)
+            case Outcome.STOPPED | Outcome.CLAIMED if stopping:
+                self._emit(GenerationStopped(task.generation_id))
+            case Outcome.STOPPED | Outcome.CLAIMED:
+                # Another sweep asked it to stop, at the end of its own budget; or another sweep trains it now.
+                self._schedule.again(task)
+            case _:
+                assert_never(ended.outcome)
 
     def _candidate_ended(
-        self, task: Task, candidate: Candidate, search: GenerationSearch, outcome: str, reason: str, *, stopping: bool
+        self, task: Task, candidate: Candidate, search: GenerationSearch, ended: Ended, *, stopping: bool
     ) -> None:
-        if outcome in ("finished", "reused"):
+        if ended.outcome in _TRAINED:
             try:
                 history = self._store.candidates.history(candidate.id)
             except StoreError as error:
@@ -222,22 +230,27 @@ class Conductor:
                 return
             for report in history:
                 search.hear(candidate.number, report)
-        search.end(candidate.number, failure=reason if outcome == "failed" else None)
+        failed = ended.outcome in (Outcome.FAILED, Outcome.DIVERGED)
+        search.end(candidate.number, failure=ended.reason if failed else None)
         self._stop_given_up(search)
-        told: Literal["finished", "pruned", "failed", "stopped"]
+        ending: CandidateEnding
         if candidate in search.given_up:
-            told = "pruned"
-        elif outcome == "failed":
-            told = "failed"
-        elif outcome not in ("stopped", "claimed"):
-            told = "finished"
-        elif stopping:
-            told = "stopped"
+            ending = "pruned"
         else:
-            # Another sweep that has this candidate gave it up, and this one does not; or that one trains it now.
-            self._schedule.again(task)
-            return
-        self._emit(CandidateEnded(task.generation_id, candidate, told, reason))
+            match ended.outcome:
+                case Outcome.FINISHED | Outcome.REUSED:
+                    ending = "finished"
+                case Outcome.FAILED | Outcome.DIVERGED:
+                    ending = "failed"
+                case Outcome.STOPPED | Outcome.CLAIMED if stopping:
+                    ending = "stopped"
+                case Outcome.STOPPED | Outcome.CLAIMED:
+                    # Another sweep that has this candidate gave it up, and this one does not; or it trains it now.
+                    self._schedule.again(task)
+                    return
+                case _:
+                    assert_never(ended.outcome)
+        self._emit(CandidateEnded(task.generation_id, candidate, ending, ended.reason))
         self._save_search(task.generation_id, search)
 
     def _straggler_ended(self, task: Task, candidate: Candidate) -> None:
@@ -249,7 +262,7 @@ class Conductor:
 
     def _retry(self, task: Task, error: StoreError) -> None:
         self._retries[task.key] += 1
-        if self._retries[task.key] > _RETRIES:
+        if self._retries[task.key] > self._lost_results:
             self._fail(task.generation_id, str(error))
         else:
             self._schedule.again(task)
@@ -261,7 +274,7 @@ class Conductor:
 
     def _catch_up(self, search: GenerationSearch, candidate: Candidate) -> None:
         """Hear of epochs that somebody else has trained, or a process that was lost before it could tell."""
-        with _logged():
+        with logged_store_errors():
             progress = self._store.candidates.load_progress(candidate.id)
             for report in progress.history if progress is not None else ():
                 search.hear(candidate.number, report)
@@ -270,16 +283,12 @@ class Conductor:
     def _stop_given_up(self, search: GenerationSearch) -> None:
         for candidate in search.given_up:
             task = Task(search.generation.id, candidate)
-            if task.key in self._running:
-                self._ask_to_stop(task)
-
-    def _ask_to_stop(self, task: Task) -> None:
-        with _logged():
-            self._store_of(task).ask_to_stop(task.id)
+            if task in self._trainings:
+                self._trainings.ask_to_stop(task)
 
     def _save_search(self, generation_id: str, search: GenerationSearch) -> None:
         counts: Counter[str] = Counter(search.outcomes)
-        counts["running"] = sum(task.generation_id == generation_id for task in self._running.values())
+        counts["running"] = len(self._trainings.of(generation_id))
         self._store.save_search_counts(generation_id, counts)
 
     # The ends of generations
@@ -324,7 +333,7 @@ class Conductor:
     def _finish(self, generation_id: str, *, reused: bool = False, choice: Choice | None = None) -> None:
         if self._is_searched(generation_id):
             self._published.add(generation_id)
-            with _logged():
+            with logged_store_errors():
                 self._store.clear_progress(generation_id)
         self._emit(GenerationFinished(generation_id, reused=reused, choice=choice))
         self._elsewhere.drop(generation_id)
@@ -340,9 +349,8 @@ class Conductor:
             self._emit(GenerationBlocked(student_id, cause=generation_id))
 
     def _stop_all_of(self, generation_id: str) -> None:
-        for task in self._running.values():
-            if task.generation_id == generation_id:
-                self._ask_to_stop(task)
+        for task in self._trainings.of(generation_id):
+            self._trainings.ask_to_stop(task)
 
     def _metrics(self, generation_id: str) -> Mapping[str, float]:
         """A finished generation's figures; none where its record cannot be read."""
@@ -351,7 +359,7 @@ class Conductor:
 
     def _remove_candidates(self, ids: set[str]) -> None:
         """Remove candidates of searches that are decided, but for those that another search still has."""
-        in_use = {task.id for task in self._running.values()}
+        in_use = {task.id for task in self._trainings}
         in_use.update(*(search.candidate_ids for search in self._schedule.searches.values()))
         self._candidate_files.remove(ids - in_use)
 
@@ -361,15 +369,3 @@ class Conductor:
 
     def _is_searched(self, generation_id: str) -> bool:
         return self._plan.generations[generation_id].search is not None
-
-    def _store_of(self, task: Task) -> Store:
-        return self._store if task.candidate is None else self._store.candidates
-
-
-@contextmanager
-def _logged() -> Iterator[None]:
-    """For what may fail without harm: whoever depends on it finds out, and says so."""
-    try:
-        yield
-    except StoreError as error:
-        _log.warning("%s", error.cause)

@@ -5,15 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
-from bansweep.graph.candidates import Candidate, Sampler, Setting, Told, candidate_of, former_candidates
+from bansweep.graph.candidates import (
+    Candidate,
+    CandidateOutcome,
+    Sampler,
+    Setting,
+    Told,
+    candidate_of,
+    former_candidates,
+)
 from bansweep.graph.events import EpochReport
 from bansweep.graph.generation import Generation
 from bansweep.graph.metric_values import comparable
 from bansweep.scheduling.pruning import Course, Verdict, verdicts
-
-CandidateOutcome = Literal["finished", "pruned", "failed"]
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import ConfigDict, Field, JsonValue, ValidationError, field_validator, model_validator
 
 from bansweep.config.base import SpecModel
 from bansweep.config.networks import UserNetwork
 from bansweep.errors import DamagedError, StoreError
-from bansweep.graph.candidates import Candidate, candidate_of, former_candidates
+from bansweep.graph.candidates import Candidate, CandidateOutcome, candidate_of, former_candidates
 from bansweep.graph.generation import Generation
 from bansweep.store.layout import PUBLISHED_FILES, RECORD_FILE, sha256
 from bansweep.store.paths import StorePath
@@ -35,7 +35,7 @@ class CandidateRecord(SpecModel):
     number: int
     id: str
     setting: Mapping[str, JsonValue]
-    outcome: Literal["finished", "pruned", "failed"]
+    outcome: CandidateOutcome
     epochs: int
     epoch: int | None
     value: float | None

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from bansweep.config.losses import loss_name
 from bansweep.config.sweep import Select
 from bansweep.config.user_code import with_digests
-from bansweep.graph.candidates import Candidate
+from bansweep.graph.candidates import Candidate, CandidateEnding
 from bansweep.graph.events import CandidateEnded, CandidateEvent, CandidateStarted, EpochReport, SweepEvent
 from bansweep.graph.generation import DataIdentity, Generation
 from bansweep.graph.plan import Plan
@@ -46,7 +46,7 @@ RunStatus = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 
 # MLflow's pages show KILLED in the same red as FAILED. A candidate that was given up went the way that searches are
 # meant to go: its run is FINISHED, and its outcome a tag.
-CANDIDATE_STATUS: Mapping[str, RunStatus] = {
+CANDIDATE_STATUS: Mapping[CandidateEnding, RunStatus] = {
     "finished": "FINISHED",
     "pruned": "FINISHED",
     "failed": "FAILED",
@@ -170,7 +170,7 @@ def failure_tags(reason: str) -> dict[str, str]:
     return _shortened({REASON: reason})
 
 
-def outcome_tags(outcome: str, reason: str) -> dict[str, str]:
+def outcome_tags(outcome: CandidateEnding, reason: str) -> dict[str, str]:
     """The tags of a candidate's run that ended; one that was stopped has no outcome yet."""
     if outcome == "stopped":
         return {}

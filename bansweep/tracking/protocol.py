@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, assert_never
 
-from bansweep.graph.candidates import Candidate
+from bansweep.graph.candidates import Candidate, CandidateOutcome
 from bansweep.graph.events import (
     CandidateEnded,
     CandidateEpochFinished,
@@ -32,7 +32,6 @@ from bansweep.graph.events import (
 )
 from bansweep.graph.generation import Generation
 from bansweep.graph.plan import Plan
-from bansweep.scheduling.generation_search import CandidateOutcome
 
 
 @dataclass

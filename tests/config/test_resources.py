@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from bansweep.config.reading import parse_sweep
-from bansweep.config.resources import Resources
+from bansweep.config.resources import Resources, RetryPolicy
 from bansweep.errors import SweepFileError
+from bansweep.graph.expand import expand
+from bansweep.graph.generation import DataIdentity
 
 IMAGES = """\
 name: pictures
@@ -77,3 +79,33 @@ def test_a_worker_has_no_more_than_one_gpu(resources: str, several: int) -> None
 def test_a_worker_may_have_a_gpu_a_part_of_one_or_none(gpus: str) -> None:
     resources = parse_sweep(IMAGES, [f"resources={{workers: 0, gpus_per_worker: {gpus}}}"]).resources
     assert resources.gpus_per_worker == float(gpus)
+
+
+def test_retries_have_defaults_and_can_be_changed_one_by_one() -> None:
+    assert parse_sweep(IMAGES).resources.retries == RetryPolicy(
+        attempts_per_epoch=3,
+        trial_restarts=100,
+        worker_restarts=2,
+        controller_restarts=1,
+        lost_results=3,
+        lease_wait_s=60.0,
+    )
+    changed = parse_sweep(IMAGES, ["resources.retries.worker_restarts=0"]).resources.retries
+    assert changed == RetryPolicy(worker_restarts=0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["attempts_per_epoch=0", "trial_restarts=-1", "worker_restarts=1.5", "lost_results=many", "lease_wait_s=-1"],
+)
+def test_retries_are_counts(change: str) -> None:
+    (problem,) = refusal_of(IMAGES, f"resources.retries.{change}")
+    assert problem.startswith(f"resources.retries.{change.split('=')[0]}: ")
+
+
+def test_retries_are_part_of_no_id() -> None:
+    def ids(*changes: str) -> set[str]:
+        sweep = parse_sweep(IMAGES, changes)
+        return set(expand(sweep, DataIdentity(kind="digits", fingerprint="0" * 64)).generations)
+
+    assert ids("resources.retries.attempts_per_epoch=9", "resources.retries.lease_wait_s=1") == ids()

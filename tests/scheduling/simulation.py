@@ -15,6 +15,7 @@ from bansweep.graph.expand import expand
 from bansweep.graph.generation import Generation
 from bansweep.graph.plan import Plan
 from bansweep.scheduling.conductor import Conductor
+from bansweep.scheduling.messages import Ended, EpochDone, Outcome, Placed, Started
 from bansweep.scheduling.meter import Meter
 from bansweep.scheduling.schedule import Task
 from bansweep.store.parquet_tables import Predictions
@@ -88,6 +89,7 @@ class Simulation:
         order: int = 0,
         limit: float | None = None,
         keep_all: frozenset[str] = frozenset(),
+        lost_results: int = 3,
     ):
         self.events: list[SweepEvent] = []
         self.epochs_trained = 0
@@ -108,7 +110,9 @@ class Simulation:
             meter=self.meter,
             keep_all=keep_all,
             stop_at_limit=True,
+            lost_results=lost_results,
         )
+        self.report = self.conductor.handle
 
     def run(self, steps: int = 10_000) -> None:
         """Until nothing is left to do, or as if the driver had died after so many epochs."""
@@ -128,15 +132,16 @@ class Simulation:
             self._starting.discard(task.key)
             if store.finished([task.id]) or (task.candidate and self.store.finished([task.generation_id])):
                 del self.running[task.key]
-                self.conductor.ended(task, "reused")
+                self.report(task, Ended(Outcome.REUSED))
                 return
             progress = store.load_progress(task.id)
-            self.conductor.started(task, 0 if progress is None else progress.epochs_done)
-            self.conductor.placed(task)
+            self.report(task, Started(0 if progress is None else progress.epochs_done))
+            self.report(task, Placed(""))
             return
         if (reason := self.fails(task)) is not None:
             del self.running[task.key]
-            self.conductor.ended(task, "failed", reason, diverged=reason == "diverged")
+            outcome = Outcome.DIVERGED if reason == "diverged" else Outcome.FAILED
+            self.report(task, Ended(outcome, reason))
             return
         progress = store.load_progress(task.id)
         history = [] if progress is None else list(progress.history)
@@ -147,16 +152,16 @@ class Simulation:
         store.save_progress(task.id, Progress(epoch, b"", tuple(history)))
         self.epochs_trained += 1
         self._now += 1.0
-        self.conductor.epoch(task, history[-1])
+        self.report(task, EpochDone(history[-1]))
         if epoch < EPOCHS and not store.is_asked_to_stop(task.id):
             return
-        outcome = "stopped" if epoch < EPOCHS else "finished"
-        if outcome == "finished":
+        outcome = Outcome.STOPPED if epoch < EPOCHS else Outcome.FINISHED
+        if outcome is Outcome.FINISHED:
             record = trained(generation, history)
             store.publish(record, weights=generation.id.encode(), history=history, predictions=PREDICTIONS)
             store.clear_progress(task.id)
         del self.running[task.key]
-        self.conductor.ended(task, outcome)
+        self.report(task, Ended(outcome))
 
     def _generation(self, task: Task) -> Generation:
         return self._plan.generations[task.generation_id] if task.candidate is None else task.candidate.generation

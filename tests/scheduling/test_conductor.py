@@ -9,6 +9,8 @@ import pytest
 from scheduling.simulation import SAME_CANDIDATES, WITHOUT_SEARCH, Simulation, course, plan_of, winners
 
 from bansweep.graph.events import CandidateEnded, GenerationFailed, GenerationFinished, GenerationNotNeeded
+from bansweep.scheduling.messages import Ended, Message, Outcome
+from bansweep.scheduling.schedule import Task
 from bansweep.store.store import Store
 
 
@@ -152,3 +154,25 @@ def test_who_starts_when_the_generation_has_failed_is_stopped(store: Store) -> N
     assert [event.generation_id for event in simulation.events if isinstance(event, GenerationFailed)] == [teacher]
     other_row = {cell.generation_id for cell in plan.cells if cell.row == "wrn-16-1"}
     assert other_row <= store.finished(plan.generations)
+
+
+@pytest.mark.parametrize("lost_results", [0, 2])
+def test_a_candidate_whose_result_another_sweep_removes_is_trained_again_so_often(
+    lost_results: int, store: Store
+) -> None:
+    plan = plan_of()
+    teacher = next(iter(plan.generations))
+    simulation = Simulation(plan, store, lost_results=lost_results)
+    removed: list[Task] = []
+
+    def removing(task: Task, message: Message) -> None:
+        is_first = task.generation_id == teacher and task.candidate is not None and task.candidate.number == 0
+        if is_first and message == Ended(Outcome.FINISHED):
+            store.candidates.remove(task.id)
+            removed.append(task)
+        simulation.conductor.handle(task, message)
+
+    simulation.report = removing
+    simulation.run()
+    assert len(removed) == 1 + lost_results
+    assert [event.generation_id for event in simulation.events if isinstance(event, GenerationFailed)] == [teacher]

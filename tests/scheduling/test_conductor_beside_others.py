@@ -8,6 +8,7 @@ from pathlib import Path
 from scheduling.simulation import EPOCHS, WITHOUT_SEARCH, Simulation, course, plan_of, winners
 
 from bansweep.graph.events import EpochReport, GenerationFailed, GenerationStopped
+from bansweep.scheduling.messages import Message, Started
 from bansweep.scheduling.schedule import Task
 from bansweep.store.progress import Progress
 from bansweep.store.store import Store
@@ -37,18 +38,17 @@ def test_epochs_that_another_sweep_trained_are_heard_of(store: Store, tmp_path: 
     undisturbed = Simulation(plan, Store(tmp_path / "undisturbed"), at_a_time=1)
     undisturbed.run()
     simulation = Simulation(plan, store, at_a_time=1)
-    started = simulation.conductor.started
 
-    def after_others_trained(task: Task, epochs_done: int) -> None:
-        # Between the suggestion and the start somebody else trained two epochs, and died.
-        if task.candidate is not None and epochs_done == 0:
+    def after_others_trained(task: Task, message: Message) -> None:
+        # Between the suggestion and the start another process trained two epochs, and died.
+        if task.candidate is not None and message == Started(0):
             errors = course(task.candidate.generation)[:2]
             history = [EpochReport(k, EPOCHS, 1.0, 0.0, {"validation_error": e}) for k, e in enumerate(errors, 1)]
             store.candidates.save_progress(task.id, Progress(2, b"", tuple(history)))
-            epochs_done = 2
-        started(task, epochs_done)
+            message = Started(2)
+        simulation.conductor.handle(task, message)
 
-    simulation.conductor.started = after_others_trained  # type: ignore[method-assign]
+    simulation.report = after_others_trained
     simulation.run()
     assert winners(plan, store) == winners(plan, undisturbed.store)
 

@@ -11,10 +11,11 @@ import scheduling.simulation
 from scheduling.simulation import EPOCHS, SAME_CANDIDATES, SWEEP, WITHOUT_SEARCH, Simulation, plan_of, winners
 
 from bansweep.graph.candidates import Candidate, Setting, former_candidates
-from bansweep.graph.events import CandidateStarted, EpochReport, GenerationFailed, GenerationStopped
+from bansweep.graph.events import CandidateStarted, GenerationFailed, GenerationStopped
 from bansweep.graph.generation import Generation
 from bansweep.graph.plan import select
 from bansweep.scheduling import generation_search, pruning
+from bansweep.scheduling.messages import EpochDone, Message
 from bansweep.scheduling.schedule import Task
 from bansweep.store.progress import Progress
 from bansweep.store.records import candidate_in
@@ -65,11 +66,13 @@ def test_an_epoch_that_nobody_told_of_is_heard_of_all_the_same(store: Store, tmp
     undisturbed = Simulation(plan, Store(tmp_path / "undisturbed"), at_a_time=1)
     undisturbed.run()
     simulation = Simulation(plan, store, at_a_time=1)
-    epoch = simulation.conductor.epoch
-    # As if a process had died between saving its second epoch and telling of it.
-    simulation.conductor.epoch = (  # type: ignore[method-assign]
-        lambda task, report: None if report.epoch == 2 else epoch(task, report)
-    )
+
+    def without_second_epochs(task: Task, message: Message) -> None:
+        # As if a process had died between saving its second epoch and reporting it.
+        if not (isinstance(message, EpochDone) and message.report.epoch == 2):
+            simulation.conductor.handle(task, message)
+
+    simulation.report = without_second_epochs
     simulation.run()
     assert winners(plan, store) == winners(plan, undisturbed.store)
 
@@ -82,16 +85,16 @@ def test_a_winner_whose_files_are_lost_is_trained_again(store: Store, tmp_path: 
     teacher = next(iter(plan.generations))
     winner = winners(plan, whole)[teacher][0]
     simulation = Simulation(plan, store, at_a_time=1)
-    epoch = simulation.conductor.epoch
 
-    def damaging(task: Task, report: EpochReport) -> None:
-        epoch(task, report)
+    def damaging(task: Task, message: Message) -> None:
+        simulation.conductor.handle(task, message)
         other = store.candidates.directory / "generations"
-        if task.candidate is not None and task.candidate.number == 3 and other.exists():
+        is_epoch_of_last = isinstance(message, EpochDone) and task.candidate is not None and task.candidate.number == 3
+        if is_epoch_of_last and other.exists():
             for weights in other.rglob("weights.safetensors"):
                 weights.write_bytes(b"damaged")
 
-    simulation.conductor.epoch = damaging  # type: ignore[method-assign]
+    simulation.report = damaging
     simulation.run()
     record = store.record(teacher)
     assert record is not None

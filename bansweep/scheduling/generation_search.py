@@ -20,7 +20,8 @@ CandidateOutcome = Literal["finished", "pruned", "failed"]
 class CandidateResult:
     """What became of a candidate. `history` ends where it was given up; `value` is what it is compared by.
 
-    `epoch` is the one whose weights count (1 is the first). A failed candidate has neither, but a `reason`.
+    Lower values are better; `epoch` is the one whose weights count (1 is the first). A failed candidate has neither,
+    but a `reason`.
     """
 
     candidate: Candidate
@@ -29,6 +30,11 @@ class CandidateResult:
     epoch: int | None
     value: float | None
     reason: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """The time spent training."""
+        return sum(report.seconds for report in self.history)
 
 
 @dataclass

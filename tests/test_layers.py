@@ -16,6 +16,7 @@ PACKAGE = Path(__file__).parent.parent / "bansweep"
 # What each package may import of the others.
 ALLOWED = {
     "errors": set(),
+    "formatting": set(),
     "import_path": set(),
     "regular_file": set(),
     "config": {"errors", "regular_file"},
@@ -43,6 +44,8 @@ ALLOWED = {
         *("tracking", "cluster", "report", "compare", "export", "jobs", "service"),
     },
 }
+# What every package may import.
+FOR_ALL = {"formatting"}
 ONLY_IN = {
     "ray": {"cluster", "jobs"},
     "mlflow": {"tracking"},
@@ -80,7 +83,7 @@ def test_imports_follow_the_layers(path: Path) -> None:
     for name in imports_of(path):
         top, *rest = name.split(".")
         if top == "bansweep" and rest:
-            assert rest[0] == package or rest[0] in ALLOWED[package], f"{package} must not import {name}"
+            assert rest[0] in {package} | ALLOWED[package] | FOR_ALL, f"{package} must not import {name}"
         elif top in ONLY_IN:
             assert package in ONLY_IN[top], f"{top} belongs into {'/, '.join(sorted(ONLY_IN[top]))}/"
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
+
+from pydantic import JsonValue
 
 from bansweep.cli.tables import PlainTable
 from bansweep.compare.differences import ABSENT, Absent, Difference
 from bansweep.compare.generations import MetricPair, compare_metrics, generation_differences, training_differences
 from bansweep.config.yaml_document import key_text
+from bansweep.formatting import figure_difference_text, figure_text, name_text, setting_text
 from bansweep.graph.generation import Generation
+from bansweep.report.record_facts import result_names
 from bansweep.store.records import GenerationRecord
 
 _LONGEST = 60
@@ -23,13 +28,14 @@ def difference_table(found: Iterable[Difference]) -> PlainTable:
     """A line for each difference: the key, A's value, B's."""
     return PlainTable(
         ("key", "A", "B"),
-        [(key_text(one.path), value_text(one.left), value_text(one.right)) for one in found],
+        [(key_text(one.path), *_texts(one)) for one in found],
     )
 
 
 def difference_text(one: Difference) -> str:
     """`recipe.epochs 30 → 60`."""
-    return f"{key_text(one.path)} {value_text(one.left)} → {value_text(one.right)}"
+    left, right = _texts(one)
+    return f"{key_text(one.path)} {left} → {right}"
 
 
 def difference_document(one: Difference) -> dict[str, Any]:
@@ -38,11 +44,20 @@ def difference_document(one: Difference) -> dict[str, Any]:
     return {"path": key_text(one.path), **{name: value for name, value in sides.items() if value is not ABSENT}}
 
 
-def value_text(value: object) -> str:
-    """A value as a sweep file would have it, cut where it is long, as digests are; `-` where there is none."""
-    if isinstance(value, Absent):
-        return "-"
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+def _texts(one: Difference) -> tuple[str, str]:
+    """Both values, rounded like all settings unless that hides their difference; `-` where there is none."""
+    left, right = (_side_text(side, setting_text) for side in (one.left, one.right))
+    if left == right:
+        left, right = (_side_text(side, partial(json.dumps, ensure_ascii=False)) for side in (one.left, one.right))
+    return _shortened(left), _shortened(right)
+
+
+def _side_text(value: JsonValue | Absent, text: Callable[[JsonValue], str]) -> str:
+    return "-" if isinstance(value, Absent) else text(value)
+
+
+def _shortened(text: str) -> str:
+    """Long texts are cut, as are digests."""
     if _DIGEST.fullmatch(text):
         return f"{text[:16]}…"
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
@@ -106,11 +121,11 @@ class GenerationDiff:
             yield difference_table(self.causes)
         yield ""
         if self.metrics:
+            pairs = {pair.name: pair for pair in self.metrics}
             yield "results (difference: B − A; one seed each, so there is no interval)"
             yield PlainTable(
                 ("metric", "A", "B", "difference"),
-                # The last step's learning rate is the schedule's, no result.
-                [_metric_row(pair) for pair in self.metrics if pair.name != "learning_rate"],
+                [_metric_row(pairs[name]) for name in result_names(pairs)],
                 frozenset({1, 2, 3}),
             )
         else:
@@ -138,11 +153,9 @@ def _side(side: Compared) -> dict[str, Any]:
 
 
 def _metric_row(pair: MetricPair) -> tuple[str, str, str, str]:
-    # Errors in percent, and perplexities, to the two decimals that papers print.
-    form = ".2f" if pair.name.endswith(("_error", "_perplexity")) else ".6g"
-    figures = ["-" if value is None else f"{value:{form}}" for value in (pair.left, pair.right)]
-    difference = "-" if pair.difference is None else f"{pair.difference:+{form}}"
-    return pair.name.replace("_", " "), figures[0], figures[1], difference
+    left, right = ("-" if value is None else figure_text(pair.name, value) for value in (pair.left, pair.right))
+    difference = "-" if pair.difference is None else figure_difference_text(pair.name, pair.difference)
+    return name_text(pair.name), left, right, difference
 
 
 def _json_figure(value: float | None) -> float | str | None:

@@ -20,8 +20,9 @@ from bansweep.errors import DataError
 from bansweep.graph.chains import without_ended
 from bansweep.graph.plan import Cell, Plan
 from bansweep.report.cells import ReportCell
-from bansweep.report.document import json_figure
+from bansweep.report.document import figures_document, json_figure, paired_document
 from bansweep.report.metrics import Metric
+from bansweep.report.notation import INTERVAL, interval_text, mean_text, spread_text, verdict
 from bansweep.report.stored_figures import DamageTolerantStore
 from bansweep.service.generation_states import ended_chains
 from bansweep.service.request import planned
@@ -194,7 +195,7 @@ class SweepResults:
         elif self.compared.pairs:
             yield f"results: {metric.heading} (difference: B − A, {metric.difference_unit}; negative: B is better)"
             yield PlainTable(
-                ("network", "column", "A", "B", "difference", "95 % interval", ""),
+                ("network", "column", "A", "B", "difference", INTERVAL, ""),
                 [_pair_row(pair, metric) for pair in self.compared.pairs],
                 frozenset({2, 3, 4, 5}),
             )
@@ -216,34 +217,21 @@ def sweep_results(left: tuple[Plan, Store], right: tuple[Plan, Store]) -> SweepR
 
 
 def _pair_document(pair: CellResults) -> dict[str, Any]:
-    paired = pair.paired
+    paired = paired_document(pair.paired)
     return {
         "row": pair.left.row,
         "column": pair.left.column,
         "same_generations": pair.same,
-        "left": _figures_document(pair.left),
-        "right": _figures_document(pair.right),
+        "left": figures_document(pair.left),
+        "right": figures_document(pair.right),
         "difference": json_figure(pair.difference),
-        "paired": {
-            "values": [json_figure(value) for value in paired.values],
-            "n": paired.n,
-            "sd": json_figure(paired.sd),
-            "interval": None if paired.interval is None else [json_figure(end) for end in paired.interval],
-            "within_noise": paired.within_noise,
-        },
+        # The mean is `difference`.
+        "paired": {key: paired[key] for key in ("values", "n", "sd", "interval", "within_noise")},
     }
 
 
 def _cell_document(cell: ReportCell) -> dict[str, Any]:
-    return {"row": cell.row, "column": cell.column, **_figures_document(cell)}
-
-
-def _figures_document(cell: ReportCell) -> dict[str, Any]:
-    return {
-        "values": [json_figure(value) for value in cell.values],
-        "mean": json_figure(cell.mean),
-        "sd": json_figure(cell.sd),
-    }
+    return {"row": cell.row, "column": cell.column, **figures_document(cell)}
 
 
 def _pair_row(pair: CellResults, metric: Metric) -> tuple[str, ...]:
@@ -251,26 +239,24 @@ def _pair_row(pair: CellResults, metric: Metric) -> tuple[str, ...]:
     interval = "-"
     # Of the same generations in one store there is nothing to say.
     if pair.paired.interval is not None and not (pair.same and not any(pair.paired.values)):
-        low, high = pair.paired.interval
-        interval = f"{metric.difference_text(low)} … {metric.difference_text(high)}"
+        interval = interval_text(metric, pair.paired)
     return (
         pair.left.row,
         pair.left.column,
-        _figure_text(pair.left, metric),
-        _figure_text(pair.right, metric),
+        _figure_text(pair.left),
+        _figure_text(pair.right),
         difference,
         interval,
         _remark(pair),
     )
 
 
-def _figure_text(cell: ReportCell, metric: Metric) -> str:
+def _figure_text(cell: ReportCell) -> str:
     """`17.42 ± 0.13`; `(2 of 3)` follows where seeds are unfinished."""
     if cell.mean is None:
         return "-"
-    spread = "" if cell.sd is None else f" ± {metric.text(cell.sd)}"
-    part = f" ({cell.finished} of {cell.finished + cell.unfinished})" if cell.unfinished else ""
-    return metric.text(cell.mean) + spread + part
+    part = f"({cell.finished} of {cell.finished + cell.unfinished})" if cell.unfinished else ""
+    return " ".join(filter(None, (mean_text(cell), spread_text(cell), part)))
 
 
 def _remark(pair: CellResults) -> str:
@@ -280,6 +266,4 @@ def _remark(pair: CellResults) -> str:
         return "not finished"
     if not pair.paired.n:
         return "no seed in common"
-    if pair.paired.within_noise is None:
-        return "one seed: no interval" if pair.paired.n == 1 else "infinite figures: no interval"
-    return "within seed noise" if pair.paired.within_noise else "beyond seed noise"
+    return verdict(pair.paired)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from bansweep.config.resources import Resources
 from bansweep.errors import ResourcesError
+from bansweep.formatting import setting_text
 
 NODES_VARIABLE = "BANSWEEP_CLUSTER_NODES"
 
@@ -125,17 +126,17 @@ def allocate(wanted: Resources, nodes: Sequence[Mapping[str, float]]) -> Allocat
     processes = max(1, workers)
     if processes * wanted.cpus_per_worker > cpus:
         raise ResourcesError(
-            f"a generation needs {processes * wanted.cpus_per_worker} CPUs, the cluster has {cpus:g}",
+            f"a generation needs {processes * wanted.cpus_per_worker} CPUs, the cluster has {setting_text(cpus)}",
             remedy=f"lower resources.workers or resources.cpus_per_worker, or run on a larger cluster{_GROWING}",
         )
     if processes * gpus_each > gpus:
         raise ResourcesError(
-            f"a generation needs {processes * gpus_each:g} GPUs, the cluster has {gpus:g}",
+            f"a generation needs {setting_text(processes * gpus_each)} GPUs, the cluster has {setting_text(gpus)}",
             remedy=f"lower resources.workers or resources.gpus_per_worker (0 trains on CPUs){_GROWING}",
         )
     room = sum(_room(node, wanted.cpus_per_worker, gpus_each) for node in nodes)
     if room < processes:
-        each = f"{wanted.cpus_per_worker} CPUs" + (f" and {gpus_each:g} GPUs" if gpus_each else "")
+        each = f"{wanted.cpus_per_worker} CPUs" + (f" and {setting_text(gpus_each)} GPUs" if gpus_each else "")
         raise ResourcesError(
             f"a generation needs {processes} times {each}, each on one node; {room} fit on the cluster's {len(nodes)}",
             remedy="lower resources.cpus_per_worker or resources.gpus_per_worker, or run on larger nodes",

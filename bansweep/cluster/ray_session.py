@@ -19,6 +19,7 @@ from bansweep.cluster.ray_environment import ray_environment, without_driver_dir
 from bansweep.cluster.ray_failure import StartTimeoutError, connection_failure, start_failure
 from bansweep.cluster.ray_watch import end_ray, is_unclosed
 from bansweep.errors import ClusterError
+from bansweep.formatting import duration_text
 
 Owner = Literal["command", "cluster", "caller"]
 """Whose a connection is: this command's, with a cluster of its own that ends with it; this command's, to a cluster that
@@ -228,7 +229,9 @@ def _check_answer(address: str) -> str:
     asking.start()
     asking.join(_ANSWER_S)
     if not answers:
-        raise connection_failure(address, TimeoutError(f"what listens there does not answer as Ray in {_ANSWER_S:g} s"))
+        raise connection_failure(
+            address, TimeoutError(f"what listens there does not answer as Ray in {duration_text(_ANSWER_S)}")
+        )
     if isinstance(answers[0], Exception):
         raise connection_failure(address, answers[0]) from answers[0]
     return answers[0]

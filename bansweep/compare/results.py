@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from bansweep.graph.plan import Plan
-from bansweep.report.cells import ReportCell, cells, replica_seeds
+from bansweep.report.cells import ReportCell, cells
 from bansweep.report.metrics import Metric, metric_of
 from bansweep.report.paired_differences import PairedDifference, paired_difference
 from bansweep.report.stored_figures import FinishedGenerations
@@ -57,7 +57,7 @@ def compare_results(
     """The figures that the stores have of two plans, side by side. Raises what `cells` raises."""
     lefts = {(cell.row, cell.column): cell for cell in cells(left, left_store, paper=None)}
     rights = {(cell.row, cell.column): cell for cell in cells(right, right_store, paper=None)}
-    left_seeds, right_seeds = replica_seeds(left), replica_seeds(right)
+    left_seeds, right_seeds = left.replica_seeds, right.replica_seeds
     left_ids, right_ids = _ids(left), _ids(right)
     metric = metric_of(left) if metric_of(left) == metric_of(right) else None
 

@@ -14,6 +14,7 @@ from bansweep.config.base import SpecModel, nearest
 from bansweep.config.losses import LossSpec
 from bansweep.config.networks import NetworkSpec
 from bansweep.config.recipes import AnyRecipe
+from bansweep.formatting import setting_text
 
 Values = Annotated[tuple[JsonValue, ...], Field(min_length=1, max_length=10_000)]
 
@@ -39,9 +40,13 @@ class _Range(SpecModel):
     @model_validator(mode="after")
     def _has_a_width(self) -> Self:
         if not self.low < self.high:
-            raise ValueError(f"the first number must be below the second, not {self.low:g} and {self.high:g}")
+            raise ValueError(
+                f"the first number must be below the second, not {setting_text(self.low)} and {setting_text(self.high)}"
+            )
         if not math.isfinite(self.high - self.low):
-            raise ValueError(f"{self.low:g} and {self.high:g} are too far apart to draw numbers between them")
+            raise ValueError(
+                f"{setting_text(self.low)} and {setting_text(self.high)} are too far apart to draw numbers between them"
+            )
         return self
 
 

@@ -14,6 +14,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from bansweep.config.base import SpecModel
+from bansweep.formatting import setting_text
 
 Precision = Literal["fp32", "bf16"]
 
@@ -104,15 +105,16 @@ class Resources(SpecModel):
         gpus = self.gpus_per_worker
         if gpus is None or gpus == 0:
             return self
+        share = setting_text(gpus)
         if gpus > 1:
             workers = min(_MOST_WORKERS, ceil(gpus) * max(1, self.workers or 0))
             raise ValueError(
-                f"gpus_per_worker: {gpus:g} is more than the one GPU that a worker can use; for several GPUs write "
+                f"gpus_per_worker: {share} is more than the one GPU that a worker can use; for several GPUs write "
                 f"workers: {workers} with gpus_per_worker: 1"
             )
         if gpus < 1 and (self.workers or 1) > 1:
             raise ValueError(
-                f"gpus_per_worker: {gpus:g} GPU with workers: {self.workers} could put two workers that talk to each "
+                f"gpus_per_worker: {share} GPU with workers: {self.workers} could put two workers that talk to each "
                 "other on one GPU, which NCCL refuses; use whole GPUs, or one worker"
             )
         return self

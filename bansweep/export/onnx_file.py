@@ -17,6 +17,7 @@ from torch.export import Dim
 
 from bansweep.errors import RequestError
 from bansweep.export.inputs import ImageInput, TextInput
+from bansweep.formatting import size_text
 from bansweep.networks.language_model import LanguageModel
 
 
@@ -126,7 +127,7 @@ def _write(
     size = sum(tensor.numel() * tensor.element_size() for tensor in module.state_dict().values())
     if size > _LARGEST_BYTES:
         raise RequestError(
-            f"the network's weights are {size / 1e9:.1f} GB; one ONNX file holds {_LARGEST_BYTES / 1e9:.0f} GB",
+            f"the network's weights are {size_text(size)}; one ONNX file holds {size_text(_LARGEST_BYTES)}",
             remedy="export with --format torch",
         )
     with torch.no_grad(), warnings.catch_warnings():

@@ -331,8 +331,5 @@ def _conditions(generation: Generation) -> object:
 
 def _longest_chain(plan: Plan, known: Mapping[str, Estimate]) -> float:
     """Wall time of the slowest chain of generations: no number of devices makes a sweep faster."""
-    ends: dict[str, float] = {}
-    for generation_id, generation in plan.generations.items():
-        own = known[generation_id].wall_hours if generation_id in known else 0.0
-        ends[generation_id] = own + (0.0 if generation.teacher is None else ends[generation.teacher])
-    return max(ends.values(), default=0.0)
+    hours = {generation_id: estimate.wall_hours for generation_id, estimate in known.items()}
+    return max(plan.summed_with_teachers(hours).values(), default=0.0)

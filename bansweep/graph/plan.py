@@ -71,9 +71,27 @@ class Plan:
         return {generation_id: tuple(cells) for generation_id, cells in shown.items()}
 
     @cached_property
-    def replica_seeds(self) -> frozenset[int]:
-        """The seeds of the replicas that are planned."""
-        return frozenset(cell.replica_seed for cell in self.cells)
+    def replica_seeds(self) -> tuple[int, ...]:
+        """The seeds of the replicas that are planned, in the sweep's order."""
+        return tuple(dict.fromkeys(cell.replica_seed for cell in self.cells))
+
+    def lineage(self, generation_id: str) -> tuple[str, ...]:
+        """The ids from the generation that learnt from labels down to this one, as far as the plan has them.
+
+        The first may be that of a teacher, or of the generation itself, which the plan does not have.
+        """
+        ids = [generation_id]
+        while (generation := self.generations.get(ids[-1])) and generation.teacher:
+            ids.append(generation.teacher)
+        return tuple(reversed(ids))
+
+    def summed_with_teachers(self, values: Mapping[str, float]) -> dict[str, float]:
+        """For each generation the sum of its value and those of all that its lineage has; 0 where there is none."""
+        sums: dict[str, float] = {}
+        for generation_id, generation in self.generations.items():
+            own = values.get(generation_id, 0.0)
+            sums[generation_id] = own + (0.0 if generation.teacher is None else sums[generation.teacher])
+        return sums
 
     def part(self, cells: Sequence[Cell], ensembles: Sequence[EnsembleCell]) -> Plan:
         """The plan of these cells and ensembles, with all generations that they rest on."""

@@ -28,14 +28,14 @@ def sweep_time_left(
         return None
     at_a_time = max(1, at_a_time)
     work = 0.0
-    ends: dict[str, float] = {}
-    for generation_id, generation in plan.generations.items():  # every teacher before its students
+    longest: dict[str, float] = {}
+    for generation_id, generation in plan.generations.items():
         trainings = epochs_left.get(generation_id, ())
         seconds = epoch_seconds.get(generation_id, 0.0)
         work += sum(trainings) * seconds
-        own = max(max(trainings, default=0), sum(trainings) / min(at_a_time, _side_by_side(generation))) * seconds
-        ends[generation_id] = own + (0.0 if generation.teacher is None else ends[generation.teacher])
-    return max(max(ends.values(), default=0.0), work / at_a_time)
+        epochs = max(max(trainings, default=0), sum(trainings) / min(at_a_time, _side_by_side(generation)))
+        longest[generation_id] = epochs * seconds
+    return max(max(plan.summed_with_teachers(longest).values(), default=0.0), work / at_a_time)
 
 
 def _side_by_side(generation: Generation) -> float:

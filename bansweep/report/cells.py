@@ -67,7 +67,7 @@ def cells(
     """
     metric = metric_of(plan)
     recorded = recorded_figures(plan, metric, store)
-    seeds = replica_seeds(plan)
+    seeds = plan.replica_seeds
     figures: dict[tuple[str, str], dict[int, Figures | None]] = {}
     for cell in plan.cells:
         figures.setdefault((cell.row, cell.column), {})[cell.replica_seed] = recorded.get(cell.generation_id)
@@ -100,11 +100,6 @@ def cells(
         for column in plan.columns
         if (row, column) in figures
     )
-
-
-def replica_seeds(plan: Plan) -> tuple[int, ...]:
-    """The seeds that a cell's `values` belong to, in the sweep's order."""
-    return tuple(dict.fromkeys(cell.replica_seed for cell in plan.cells))
 
 
 def mean(values: Sequence[float | None]) -> float | None:

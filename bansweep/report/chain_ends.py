@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from bansweep.formatting import figure_text, name_text, setting_text
 from bansweep.graph.chains import ChainEnd
-from bansweep.graph.metric_values import comparable, figure_text, name_text
+from bansweep.graph.metric_values import comparable
 from bansweep.report.document import json_figure
 
 
@@ -38,7 +39,7 @@ def _remark(end: ChainEnd, several_seeds: bool) -> str:
     where = f"{chain.row}, {chain.name}" + (f" (seed {chain.replica_seed})" if several_seeds else "")
     first, *others = (figure_text(chain.metric, value) for value in end.values)
     course = f"its teacher {first}, then {', '.join(others)}"
-    by = f" by more than {stop.min_delta:g}" if stop.min_delta else ""
+    by = f" by more than {setting_text(stop.min_delta)}" if stop.min_delta else ""
     since = "the last generation" if stop.patience == 1 else f"the last {stop.patience} generations"
     were = "was" if stop.patience == 1 else "were"
     ensemble = f"; {chain.ensemble} is the mean of {', '.join(chain.columns[: end.length])}" if chain.ensemble else ""

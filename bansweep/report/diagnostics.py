@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from bansweep.errors import DamagedError
 from bansweep.graph.events import EpochReport
 from bansweep.graph.plan import Plan
-from bansweep.report.stored_figures import FinishedGenerations
+from bansweep.report.stored_figures import FinishedGenerations, intact_records
 
 # The two parts of Eq. 7 as signed means over samples, and their sizes: absolute value and L2 norm of a sample's part.
 GROUND_TRUTH = "kd_gradient_ground_truth"
@@ -141,15 +142,10 @@ def recorded_diagnostics(plan: Plan, store: FinishedGenerations) -> dict[str, Se
     store cannot be read at all.
     """
     histories: dict[str, Sequence[EpochReport]] = {}
-    for generation_id, generation in plan.generations.items():
-        if generation.teacher is None:
-            continue
-        try:
-            if store.record(generation_id) is None:
-                continue
+    students = [one for one, generation in plan.generations.items() if generation.teacher is not None]
+    for generation_id in intact_records(store, students):
+        with suppress(DamagedError):
             history = store.history(generation_id)
-        except DamagedError:
-            continue
-        if has_diagnostics(history):
-            histories[generation_id] = history
+            if has_diagnostics(history):
+                histories[generation_id] = history
     return histories

@@ -6,20 +6,13 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from bansweep.graph.plan import Plan
-from bansweep.report.cells import ReportCell, replica_seeds
-from bansweep.report.metrics import metric_of
-from bansweep.report.paired_differences import (
-    StudentDifference,
-    baseline_differences,
-    ensemble_differences,
-    paper_difference,
-    student_differences,
-)
+from bansweep.report.cells import ReportCell
+from bansweep.report.paired_differences import PairedDifference, StudentDifference, paper_difference
 from bansweep.report.table import ReportTable
 
 _FIXED_COLUMNS = ("network", "column", "kind", "mean", "sd", "paper", "difference", "rehearsal")
@@ -59,30 +52,20 @@ class Outcome:
     blocked: Mapping[str, str] = field(default_factory=dict)
 
 
-def report_document(
-    plan: Plan,
-    cells: Sequence[ReportCell],
-    outcome: Outcome,
-    damaged: Sequence[str] = (),
-    *,
-    rehearsal: bool = False,
-) -> dict[str, Any]:
+def report_document(plan: Plan, table: ReportTable, outcome: Outcome) -> dict[str, Any]:
     """Plain data that `json.dumps` takes: ids of `trained` and `reused`, objects elsewhere, figures in full.
 
-    `damaged` and `rehearsal` are the table's. A cell's `values` are in the order of `seeds`; its `difference` is the
-    mean minus the paper's figure, `within_noise` whether seeds alone may explain it (see `PaperDifference`).
-    `differences` are students minus teachers; `baseline_differences` and, over several seeds, `ensemble_differences`
-    are students and ensembles minus the first teacher in their chain; a rehearsal has none. Infinite figures are
-    strings, as in records: standard JSON has no such numbers.
+    A cell's `values` are in the order of `seeds`; its `difference` is the mean minus the paper's figure, `within_noise`
+    whether seeds alone may explain it (see `PaperDifference`). `differences` are students minus teachers;
+    `baseline_differences` and, over several seeds, `ensemble_differences` are students and ensembles minus the first
+    teacher in their chain; a rehearsal has none. Infinite figures are strings, as in records: standard JSON has no such
+    numbers.
     """
-    from_teachers = () if rehearsal else student_differences(plan, cells)
-    from_baselines = () if rehearsal else baseline_differences(plan, cells)
-    of_ensembles = () if rehearsal else ensemble_differences(plan, cells)
     return {
-        "sweep": plan.sweep,
-        "rehearsal": rehearsal,
-        "metric": metric_of(plan).name,
-        "seeds": list(replica_seeds(plan)),
+        "sweep": table.sweep,
+        "rehearsal": table.rehearsal,
+        "metric": table.metric.name,
+        "seeds": list(table.seeds),
         "trained": list(outcome.trained),
         "reused": list(outcome.reused),
         "failed": [
@@ -93,11 +76,11 @@ def report_document(
             {"id": generation_id, "label": plan.label(generation_id), "cause": cause}
             for generation_id, cause in outcome.blocked.items()
         ],
-        "cells": [_cell(cell) for cell in cells],
-        "differences": [_difference(one, "teacher") for one in from_teachers],
-        "baseline_differences": [_difference(one, "baseline") for one in from_baselines],
-        "ensemble_differences": [_difference(one, "baseline") for one in of_ensembles],
-        "damaged": list(damaged),
+        "cells": [_cell(cell) for cell in table.cells],
+        "differences": [_difference(one, "teacher") for one in table.differences],
+        "baseline_differences": [_difference(one, "baseline") for one in table.baseline_differences],
+        "ensemble_differences": [_difference(one, "baseline") for one in table.ensemble_differences],
+        "damaged": list(table.damaged),
     }
 
 
@@ -106,9 +89,7 @@ def _cell(cell: ReportCell) -> dict[str, Any]:
     return {
         "row": cell.row,
         "column": cell.column,
-        "values": [json_figure(value) for value in cell.values],
-        "mean": json_figure(cell.mean),
-        "sd": json_figure(cell.sd),
+        **figures_document(cell),
         "paper": json_figure(cell.paper),
         "difference": json_figure(cell.difference),
         "within_noise": None if from_paper is None else from_paper.within_noise,
@@ -116,11 +97,26 @@ def _cell(cell: ReportCell) -> dict[str, Any]:
 
 
 def _difference(difference: StudentDifference, reference: str) -> dict[str, Any]:
-    paired = difference.paired
     return {
         "row": difference.row,
         "column": difference.column,
         reference: difference.reference,
+        **paired_document(difference.paired),
+    }
+
+
+def figures_document(cell: ReportCell) -> dict[str, Any]:
+    """A cell's figures, and what they come to."""
+    return {
+        "values": [json_figure(value) for value in cell.values],
+        "mean": json_figure(cell.mean),
+        "sd": json_figure(cell.sd),
+    }
+
+
+def paired_document(paired: PairedDifference) -> dict[str, Any]:
+    """What a difference is for each seed, and what these come to."""
+    return {
         "values": [json_figure(value) for value in paired.values],
         "mean": json_figure(paired.mean),
         "sd": json_figure(paired.sd),

@@ -45,8 +45,8 @@ def markdown(table: ReportTable) -> str:
         blocks.append("\n".join(remarks))
     if table.differences:
         blocks += ["## Student minus teacher", _what_differences_are(table), _differences(table, table.differences)]
-    if table.baseline_differences:
-        blocks += ["## Minus baseline", _BASELINE, _differences(table, table.baseline_differences)]
+    if table.from_baselines:
+        blocks += ["## Minus baseline", _BASELINE, _differences(table, table.from_baselines)]
     return "\n\n".join(blocks) + "\n"
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bansweep.config.networks import is_language_model
+from bansweep.formatting import figure_difference_text
 from bansweep.graph.plan import Plan
 
 MetricName = Literal["test_error", "perplexity"]
@@ -44,8 +45,7 @@ class Metric:
 
     def difference_text(self, value: float) -> str:
         """The difference of two figures, always with a sign: `-0.73`, `+0.00`."""
-        # The rounding comes first, and adding zero drops its sign: `-0.00` reads as a gain.
-        return f"{round(value, 2) + 0.0:+.2f}"
+        return figure_difference_text(self.name, value)
 
 
 TEST_ERROR = Metric(

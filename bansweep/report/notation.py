@@ -82,7 +82,7 @@ def difference_notes(table: ReportTable) -> Iterator[str]:
     """
     if len(table.seeds) == 1:
         return
-    for difference in (*table.differences, *table.baseline_differences):
+    for difference in (*table.differences, *table.from_baselines):
         paired = difference.paired
         if paired.n == 0:
             continue

@@ -144,19 +144,13 @@ def baseline_differences(plan: Plan, cells: Sequence[ReportCell]) -> tuple[Stude
     Only for students whose teacher is a student, too: for the others it is the difference from the teacher.
     """
     teachers = _teachers(plan)
-    baselines = {}
-    for student, teacher in teachers.items():
-        baseline = teacher
-        while baseline in teachers:
-            baseline = teachers[baseline]
-        if baseline != teacher:
-            baselines[student] = baseline
-    return _differences(plan, cells, baselines)
+    baselines = {student: _baseline(teachers, student) for student in teachers}
+    return _differences(plan, cells, {one: first for one, first in baselines.items() if first != teachers[one]})
 
 
 def ensemble_differences(plan: Plan, cells: Sequence[ReportCell]) -> tuple[StudentDifference, ...]:
     """Ensemble minus baseline, for each ensemble whose members' chains began alike, where there are several seeds."""
-    if len({cell.replica_seed for cell in plan.cells}) == 1:
+    if len(plan.replica_seeds) == 1:
         return ()
     teachers = _teachers(plan)
     columns = {(cell.row, cell.replica_seed, cell.generation_id): cell.column for cell in reversed(plan.cells)}
@@ -164,9 +158,7 @@ def ensemble_differences(plan: Plan, cells: Sequence[ReportCell]) -> tuple[Stude
     for ensemble in plan.ensembles:
         for member in ensemble.members:
             column = columns[ensemble.row, ensemble.replica_seed, member]
-            while column in teachers:
-                column = teachers[column]
-            found.setdefault(ensemble.column, set()).add(column)
+            found.setdefault(ensemble.column, set()).add(_baseline(teachers, column))
     return _differences(plan, cells, {name: one.pop() for name, one in found.items() if len(one) == 1})
 
 
@@ -185,6 +177,13 @@ def _differences(
         for cell in cells
         if (reference := subtracted.get(cell.column)) is not None and (cell.row, reference) in by_place
     )
+
+
+def _baseline(teachers: Mapping[str, str], column: str) -> str:
+    """The column that the chain of teachers of a column began with."""
+    while column in teachers:
+        column = teachers[column]
+    return column
 
 
 def _teachers(plan: Plan) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Protocol, TypeVar
 
 from bansweep.errors import DamagedError, StoreError
@@ -20,6 +21,17 @@ class StoredRecord(Protocol):
     def metrics(self) -> Mapping[str, float]: ...
 
 
+_Record = TypeVar("_Record", covariant=True)
+
+
+class Records(Protocol[_Record]):
+    """The records of finished generations by their ids."""
+
+    def record(self, generation_id: str, /) -> _Record | None:
+        """The record of a generation; None where it is not finished. Raises DamagedError."""
+        ...
+
+
 class FinishedGenerations(Protocol):
     """Finished generations by their ids. All raise DamagedError where what was published has changed since."""
 
@@ -34,6 +46,16 @@ class FinishedGenerations(Protocol):
     def history(self, generation_id: str, /) -> Sequence[EpochReport]:
         """The report of each epoch of a finished generation."""
         ...
+
+
+def intact_records(store: Records[_Record], generation_ids: Iterable[str]) -> dict[str, _Record]:
+    """The records of those that are finished and undamaged, by id."""
+    found = {}
+    for generation_id in generation_ids:
+        with suppress(DamagedError):
+            if (record := store.record(generation_id)) is not None:
+                found[generation_id] = record
+    return found
 
 
 class DamageTolerantStore:
@@ -82,18 +104,10 @@ _P = TypeVar("_P", Predictions, TokenPredictions)
 
 def recorded_figures(plan: Plan, metric: Metric, store: FinishedGenerations) -> dict[str, Figures]:
     """Generation id -> its figures, for the finished and undamaged ones. Raises StoreError for records without one."""
-    figures: dict[str, Figures] = {}
-    for generation_id in plan.generations:
-        try:
-            record = store.record(generation_id)
-        except DamagedError:
-            continue
-        if record is not None:
-            figures[generation_id] = {
-                split.recorded_as: _figure(plan, generation_id, record.metrics, split.recorded_as)
-                for split in metric.splits
-            }
-    return figures
+    return {
+        one: {split.recorded_as: _figure(plan, one, record.metrics, split.recorded_as) for split in metric.splits}
+        for one, record in intact_records(store, plan.generations).items()
+    }
 
 
 def ensemble_figures(metric: Metric, members: Sequence[str], store: FinishedGenerations) -> Figures | None:

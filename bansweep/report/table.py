@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from bansweep.graph.plan import Plan
-from bansweep.report.cells import ReportCell, cells, replica_seeds
+from bansweep.report.cells import ReportCell, cells
 from bansweep.report.metrics import Metric, metric_of
 from bansweep.report.paired_differences import (
     StudentDifference,
@@ -25,8 +25,8 @@ class ReportTable:
     `values` belong to; `paper` names the paper's table beside it; `remarks` are sentences to be said below. `damaged`
     says which of the store's files could not be used; the figures that need them count as unfinished. A `rehearsal`
     exercises everything with very little data for one epoch: its figures mean nothing, so that they are compared with
-    none, neither the paper's nor, in `differences`, the teacher's or, in `baseline_differences`, those of the first
-    teacher in the chain.
+    none: neither the paper's nor, in `differences`, the teacher's nor, in `baseline_differences` (of students) and
+    `ensemble_differences`, those of the first teacher in the chain.
     """
 
     sweep: str
@@ -38,9 +38,15 @@ class ReportTable:
     cells: tuple[ReportCell, ...]
     differences: tuple[StudentDifference, ...]
     baseline_differences: tuple[StudentDifference, ...] = ()
+    ensemble_differences: tuple[StudentDifference, ...] = ()
     remarks: tuple[str, ...] = ()
     damaged: tuple[str, ...] = ()
     rehearsal: bool = False
+
+    @property
+    def from_baselines(self) -> tuple[StudentDifference, ...]:
+        """Students and ensembles minus the first teacher in their chain."""
+        return (*self.baseline_differences, *self.ensemble_differences)
 
     @cached_property
     def _by_place(self) -> dict[tuple[str, str], ReportCell]:
@@ -68,13 +74,12 @@ def report_table(
         metric=metric,
         rows=plan.rows,
         columns=metric.columns(plan.columns),
-        seeds=replica_seeds(plan),
+        seeds=plan.replica_seeds,
         paper=paper,
         cells=made,
         differences=() if rehearsal else student_differences(plan, made),
-        baseline_differences=()
-        if rehearsal
-        else (*baseline_differences(plan, made), *ensemble_differences(plan, made)),
+        baseline_differences=() if rehearsal else baseline_differences(plan, made),
+        ensemble_differences=() if rehearsal else ensemble_differences(plan, made),
         remarks=remarks,
         damaged=noted.messages,
         rehearsal=rehearsal,

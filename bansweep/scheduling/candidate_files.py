@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from bansweep.errors import DamagedError, StoreError
 from bansweep.graph.candidates import Candidate
 from bansweep.graph.events import EpochReport
-from bansweep.scheduling.generation_search import CandidateResult, GenerationSearch
+from bansweep.scheduling.generation_search import GenerationSearch
 from bansweep.store.records import CandidateRecord, GenerationRecord, recorded_number
 from bansweep.store.store import Store
 
@@ -38,7 +38,7 @@ def publish_winner(store: Store, search: GenerationSearch, *, label: str) -> Gen
             "id": generation.id,
             "generation": generation,
             "label": label,
-            "candidates": tuple(map(_candidate_record, search.results)),
+            "candidates": tuple(map(CandidateRecord.of, search.results)),
             "winner": recorded_number(winner.candidate),
             "digests": {},
         }
@@ -49,21 +49,6 @@ def publish_winner(store: Store, search: GenerationSearch, *, label: str) -> Gen
         history=history,
         predictions=predictions,
         candidates={recorded_number(result.candidate): result.history for result in search.results},
-    )
-
-
-def _candidate_record(result: CandidateResult) -> CandidateRecord:
-    return CandidateRecord(
-        number=recorded_number(result.candidate),
-        # A setting that could not be has no training of its own.
-        id="" if result.candidate.generation.search else result.candidate.id,
-        setting=result.candidate.setting,
-        outcome=result.outcome,
-        epochs=len(result.history),
-        epoch=result.epoch,
-        value=result.value,
-        seconds=sum(report.seconds for report in result.history),
-        reason=result.reason,
     )
 
 

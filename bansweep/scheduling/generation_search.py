@@ -25,7 +25,8 @@ from bansweep.scheduling.pruning import Course, Verdict, verdicts
 class CandidateResult:
     """What became of a candidate. `history` ends where it was given up; `value` is what it is compared by.
 
-    `epoch` is the one whose weights count (1 is the first). A failed candidate has neither, but a `reason`.
+    Lower values are better; `epoch` is the one whose weights count (1 is the first). A failed candidate has neither,
+    but a `reason`.
     """
 
     candidate: Candidate
@@ -34,6 +35,11 @@ class CandidateResult:
     epoch: int | None
     value: float | None
     reason: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """The time spent training."""
+        return sum(report.seconds for report in self.history)
 
 
 @dataclass

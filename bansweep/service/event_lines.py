@@ -1,10 +1,10 @@
-"""Events as lines of text, for pipes, logs, and above the tree."""
+"""An event as a line of text: what pipes and logs get, and what stays above a tree."""
 
 from __future__ import annotations
 
 from typing import assert_never
 
-from bansweep.graph.candidates import Setting
+from bansweep.formatting import named_figure_text, settings_text
 from bansweep.graph.events import (
     CandidateEnded,
     CandidateEpochFinished,
@@ -25,16 +25,6 @@ from bansweep.graph.events import (
 )
 from bansweep.service.sweep_state import SweepState
 from bansweep.service.sweep_status import metric_text
-
-
-def setting_text(setting: Setting) -> str:
-    """`learning_rate 0.0312, weight_decay 0`: hyperparameters without the names of the parts that they belong to."""
-    return ", ".join(f"{key.partition('.')[2]} {_value_text(value)}" for key, value in setting.items())
-
-
-def _value_text(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -71,7 +61,7 @@ class EventLines:
                 return f"waits     {label}: {by} trains it"
             case CandidateStarted(generation_id, candidate, epochs_done):
                 name = state.candidate_label(generation_id, candidate)
-                return f"started   {name} ({setting_text(candidate.setting)}){_going_on(epochs_done)}"
+                return f"started   {name} ({settings_text(candidate.setting)}){_going_on(epochs_done)}"
             case CandidateEpochFinished(generation_id, candidate, report):
                 return self._epoch(candidate.id, state.candidate_label(generation_id, candidate), report)
             case _:
@@ -153,8 +143,8 @@ def _going_on(epochs_done: int) -> str:
 
 def _choice_text(choice: Choice, metric: str) -> str:
     """`: candidate 3 (learning_rate 0.1), validation error 9.00 %, the best of 8 (3 finished, 5 pruned)`."""
-    setting = setting_text(choice.candidate.setting)
+    setting = settings_text(choice.candidate.setting)
     parts = ", ".join(f"{amount} {outcome}" for outcome, amount in choice.outcomes.items())
-    value = f"{choice.value:.2f} %" if metric.endswith("_error") else f"{choice.value:.4g}"
     best = f"the best of {sum(choice.outcomes.values())} ({parts})"
-    return f": candidate {choice.candidate.number + 1} ({setting}), {metric.replace('_', ' ')} {value}, {best}"
+    value = named_figure_text(metric, choice.value)
+    return f": candidate {choice.candidate.number + 1} ({setting}), {value}, {best}"

@@ -13,6 +13,7 @@ from bansweep.config.yaml_document import MAX_BYTES, read_document
 from bansweep.data.cache import cache_folder
 from bansweep.data.fingerprint import data_identities
 from bansweep.errors import DataError, StoreError
+from bansweep.formatting import duration_text, setting_text
 from bansweep.graph.cost import Bf16
 from bansweep.graph.expand import as_stored, expand, expansions
 from bansweep.graph.generation import DataIdentity
@@ -163,10 +164,15 @@ def _is_begun(request: SweepRequest) -> bool:
 
 
 def budget_text(request: SweepRequest) -> str:
-    """`budget: 2 device hours, of which 0.5 are spent`, of a sweep that has one."""
+    """`budget: 2 device hours, of which 30 min are spent`, of a sweep that has one."""
     assert request.spec.budget is not None
     limit = request.spec.budget.gpu_hours
-    return f"budget: {limit:g} device hours, of which {spent_hours(request):.3g} are spent"
+    return f"budget: {setting_text(limit)} device hours, of which {spent_text(request)} are spent"
+
+
+def spent_text(request: SweepRequest) -> str:
+    """The device time that a sweep has spent in its store. Raises StoreError."""
+    return duration_text(spent_hours(request) * 3600)
 
 
 def spent_hours(request: SweepRequest) -> float:

@@ -12,8 +12,8 @@ from typing import get_args
 from bansweep.config.sweep import SweepSpec
 from bansweep.data.size import data_size
 from bansweep.errors import StoreError
+from bansweep.formatting import duration_text, named_figure_text
 from bansweep.graph.generation import Generation
-from bansweep.graph.metric_values import figure_text, name_text
 from bansweep.graph.operations import Images
 from bansweep.graph.plan import Plan
 from bansweep.graph.time_left import epoch_operations, epoch_seconds, sweep_time_left
@@ -50,7 +50,7 @@ class Pace:
         if not epoch_s:
             return ""
         if self.data is None:
-            return f"{epoch_s:.3g} s an epoch"
+            return f"{duration_text(epoch_s)} an epoch"
         unit = "images" if isinstance(self.data.inputs, Images) else "tokens"
         batch_size = trained.recipe.batch_size
         rate = self.data.training // batch_size * batch_size / epoch_s
@@ -120,7 +120,7 @@ def _generation(request: SweepRequest, states: GenerationStates, generation_id: 
 def _result_text(record: GenerationRecord) -> str:
     """`test error 4.17 %`: what tables have of it."""
     known = [name for name in ("test_error", "test_perplexity") if name in record.metrics]
-    return f"{name_text(known[0])} {figure_text(known[0], record.metrics[known[0]])}" if known else ""
+    return named_figure_text(known[0], record.metrics[known[0]]) if known else ""
 
 
 def _time_left_s(request: SweepRequest, states: GenerationStates) -> float | None:

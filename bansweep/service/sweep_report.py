@@ -81,7 +81,7 @@ def sweep_report(request: SweepRequest, ends: Sequence[ChainEnd], outcome: Outco
     plan = without_ended(request.plan, ends)
     remarks = chain_remarks(ends, several_seeds=len(request.spec.seeds) > 1)
     table = report_table(plan, request.store, paper=request.spec.paper, rehearsal=request.rehearsal, remarks=remarks)
-    document = report_document(plan, table.cells, outcome, table.damaged, rehearsal=request.rehearsal)
+    document = report_document(plan, table, outcome)
     document["chains"] = chains_document(ends)
     return SweepReport(table, plan, document, request)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from threading import RLock
 from typing import assert_never
 
+from bansweep.formatting import named_figure_text
 from bansweep.graph.candidates import Candidate
 from bansweep.graph.events import (
     CandidateEnded,
@@ -26,7 +27,6 @@ from bansweep.graph.events import (
     GenerationUncompiled,
     SweepEvent,
 )
-from bansweep.graph.metric_values import figure_text, name_text
 from bansweep.graph.plan import Plan
 from bansweep.graph.time_left import sweep_time_left
 from bansweep.service.stored_status import Pace
@@ -258,7 +258,7 @@ class SweepState:
             return f"{through} of {generation.search.size} through"
         if choice := self.choices.get(generation_id):
             metric = str(generation.select.metric)
-            return f"{name_text(metric)} {figure_text(metric, choice.value)}"
+            return named_figure_text(metric, choice.value)
         report = self.last_reports.get(generation_id)
         return metric_text(report) if report is not None and state == "finished" else ""
 

@@ -9,9 +9,9 @@ from functools import cached_property
 from statistics import median_low
 from typing import Literal
 
+from bansweep.formatting import duration_text, named_figure_text
 from bansweep.graph.events import EpochReport
 from bansweep.graph.generation import Generation
-from bansweep.graph.metric_values import figure_text, name_text
 from bansweep.graph.plan import Plan
 
 GenerationState = Literal[
@@ -171,13 +171,5 @@ def metric_text(report: EpochReport) -> str:
     """How good an epoch's network is: `test error 4.17 %`, `validation perplexity 123.41`."""
     for name, value in report.metrics.items():
         if name.endswith(("_error", "_perplexity")):
-            return f"{name_text(name)} {figure_text(name, value)}"
+            return named_figure_text(name, value)
     return f"loss {report.metrics.get('train_loss', float('nan')):.3f}"
-
-
-def duration_text(seconds: float) -> str:
-    """`45 s`, `3 min`, `2 h 05 min`."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"

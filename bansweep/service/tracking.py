@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from bansweep.errors import DamagedError
 from bansweep.graph.plan import Plan
 from bansweep.report.table import ReportTable
+from bansweep.scheduling.generation_search import CandidateResult
 from bansweep.service.request import local_folder
-from bansweep.store.records import GenerationRecord, candidate_in
+from bansweep.store.records import GenerationRecord, candidate_results
 from bansweep.store.store import Store
 from bansweep.tracking.mlflow_tracker import MlflowTracker
-from bansweep.tracking.protocol import FinishedCandidate, FinishedEnsemble, FinishedGeneration, Tracker
+from bansweep.tracking.protocol import FinishedEnsemble, FinishedGeneration, Tracker
 from bansweep.tracking.tracking_uri import tracking_uri
 
 
@@ -59,20 +60,5 @@ def finished_ensembles(plan: Plan, table: ReportTable) -> Iterator[FinishedEnsem
             yield FinishedEnsemble(one.row, one.column, one.replica_seed, one.members, metrics)
 
 
-def _candidates(record: GenerationRecord, store: Store) -> tuple[FinishedCandidate, ...]:
-    if not record.candidates:
-        return ()
-    histories = store.candidate_histories(record.id)
-    return tuple(
-        FinishedCandidate(
-            candidate=candidate_in(record, one),
-            outcome=one.outcome,
-            history=histories.get(one.number, ()),
-            epoch=one.epoch,
-            value=one.value,
-            seconds=one.seconds,
-            reason=one.reason,
-        )
-        for one in record.candidates
-        if one.id
-    )
+def _candidates(record: GenerationRecord, store: Store) -> tuple[CandidateResult, ...]:
+    return candidate_results(record, store.candidate_histories(record.id)) if record.candidates else ()

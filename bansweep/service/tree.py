@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
+from bansweep.formatting import duration_text
 from bansweep.service.sweep_status import (
     DONE,
     GenerationState,
@@ -18,7 +19,6 @@ from bansweep.service.sweep_status import (
     RowStatus,
     SweepStatus,
     TrainingStatus,
-    duration_text,
 )
 
 _STEP = "  "

@@ -12,7 +12,9 @@ from bansweep.config.base import SpecModel
 from bansweep.config.networks import UserNetwork
 from bansweep.errors import DamagedError, StoreError
 from bansweep.graph.candidates import Candidate, CandidateOutcome, candidate_of, former_candidates
+from bansweep.graph.events import EpochReport
 from bansweep.graph.generation import Generation
+from bansweep.scheduling.generation_search import CandidateResult
 from bansweep.store.layout import PUBLISHED_FILES, RECORD_FILE, sha256
 from bansweep.store.paths import StorePath
 
@@ -23,7 +25,7 @@ TRAINED_AGAIN = "the next bansweep run sets the generation aside and trains it a
 
 
 class CandidateRecord(SpecModel):
-    """What became of one candidate of a search.
+    """A `CandidateResult` as generation.json has it; its history is in candidates.parquet.
 
     `number` counts from 1; `id` is that of the generation that it was; `setting` has the searched hyperparameters by
     their keys. `epochs` it trained before it was finished, pruned or failed, in `seconds`; `value` is what it was
@@ -41,6 +43,22 @@ class CandidateRecord(SpecModel):
     value: float | None
     seconds: float
     reason: str = ""
+
+    @classmethod
+    def of(cls, result: CandidateResult) -> Self:
+        """The record of a candidate of a search that is decided."""
+        return cls(
+            number=recorded_number(result.candidate),
+            # A setting that could not be has no training of its own.
+            id="" if result.candidate.generation.search else result.candidate.id,
+            setting=result.candidate.setting,
+            outcome=result.outcome,
+            epochs=len(result.history),
+            epoch=result.epoch,
+            value=result.value,
+            seconds=result.seconds,
+            reason=result.reason,
+        )
 
 
 class GenerationRecord(SpecModel):
@@ -116,6 +134,24 @@ def candidate_in(record: GenerationRecord, recorded: CandidateRecord) -> Candida
     if candidate.id == recorded.id:
         return candidate
     return next((former for former in former_candidates(*named) if former.id == recorded.id), candidate)
+
+
+def candidate_results(
+    record: GenerationRecord, histories: Mapping[int, tuple[EpochReport, ...]]
+) -> tuple[CandidateResult, ...]:
+    """What became of a record's candidates, given their histories by number; without those that could not be."""
+    return tuple(
+        CandidateResult(
+            candidate_in(record, one),
+            one.outcome,
+            histories.get(one.number, ()),
+            one.epoch,
+            one.value,
+            one.reason,
+        )
+        for one in record.candidates
+        if one.id
+    )
 
 
 def sealed(record: GenerationRecord, digests: Mapping[str, str], folder: str = "") -> GenerationRecord:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bansweep.graph.metric_values import comparable, figure_text, name_text
+from bansweep.formatting import figure_text, name_text, named_figure_text, setting_text
+from bansweep.graph.metric_values import comparable
 from bansweep.graph.plan import Plan
+from bansweep.scheduling.generation_search import CandidateResult
 from bansweep.tracking import payload
-from bansweep.tracking.payload import NOTE, Point, RunDescription, RunStatus, setting_text
-from bansweep.tracking.protocol import FinishedCandidate, FinishedEnsemble, FinishedGeneration
+from bansweep.tracking.payload import NOTE, Point, RunDescription, RunStatus
+from bansweep.tracking.protocol import FinishedEnsemble, FinishedGeneration
 from bansweep.tracking.run_note import characters_left, ensemble_note
 
 
@@ -20,10 +22,10 @@ def search_table(item: FinishedGeneration, room: int) -> str:
     """
     ordered = sorted(item.candidates, key=_rank)
     keys = list(dict.fromkeys(key for one in ordered for key in one.candidate.setting))
-    metric = (item.generation.select.metric or "value").replace("_", " ")
-    titles = ["candidate", *keys, metric, "epoch", "epochs", "outcome"]
+    metric = item.generation.select.metric or "value"
+    titles = ["candidate", *keys, name_text(metric), "epoch", "epochs", "outcome"]
     lines = [_line(titles), _line(["---"] * len(titles))]
-    rows = [_row(item, one, keys) for one in ordered]
+    rows = [_row(item, one, keys, metric) for one in ordered]
     left = room - sum(len(line) + 1 for line in lines) - len(_rest(len(rows)))
     for place, row in enumerate(rows):
         left -= len(row) + 1
@@ -33,18 +35,18 @@ def search_table(item: FinishedGeneration, room: int) -> str:
     return "\n".join(lines)
 
 
-def _rank(one: FinishedCandidate) -> tuple[bool, float, int]:
+def _rank(one: CandidateResult) -> tuple[bool, float, int]:
     return one.value is None, comparable(one.value), one.candidate.number
 
 
-def _row(item: FinishedGeneration, one: FinishedCandidate, keys: list[str]) -> str:
+def _row(item: FinishedGeneration, one: CandidateResult, keys: list[str], metric: str) -> str:
     number = str(one.candidate.number + 1)
     is_chosen = one is item.chosen
     return _line(
         [
             f"**{number}**" if is_chosen else number,
             *(setting_text(one.candidate.setting[key]) if key in one.candidate.setting else "" for key in keys),
-            "" if one.value is None else f"{one.value:.4g}",
+            "" if one.value is None else figure_text(metric, one.value),
             "" if one.epoch is None else str(one.epoch),
             str(len(one.history)),
             "**winner**" if is_chosen else one.outcome,
@@ -111,7 +113,7 @@ def completed_generation(description: RunDescription, item: FinishedGeneration) 
     )
 
 
-def completed_candidate(description: RunDescription, item: FinishedGeneration, one: FinishedCandidate) -> Completion:
+def completed_candidate(description: RunDescription, item: FinishedGeneration, one: CandidateResult) -> Completion:
     """The end of the run of one of `item`'s candidates."""
     metric = item.generation.select.metric
     verdict = f"**{one.outcome}**"
@@ -121,7 +123,7 @@ def completed_candidate(description: RunDescription, item: FinishedGeneration, o
     if one.value is not None and metric is not None:
         # The name that the generation's figure has: both stand in one column of MLflow's table.
         figures[f"final_{metric}"] = one.value
-        verdict += f", {name_text(metric)} {figure_text(metric, one.value)} in epoch {one.epoch}"
+        verdict += f", {named_figure_text(metric, one.value)} in epoch {one.epoch}"
     tags = {NOTE: f"{verdict}\n\n{description.tags[NOTE]}"[: payload.LONGEST_TAG]}
     tags.update(payload.outcome_tags(one.outcome, one.reason))
     if one is item.chosen:
@@ -142,7 +144,7 @@ def completed_candidate(description: RunDescription, item: FinishedGeneration, o
 def verdict(metrics: Mapping[str, float]) -> str:
     """In bold: the figure that the report shows, else the first one that there is; empty where there is none."""
     name = next((name for name in (*_VERDICTS, *metrics) if name in metrics), None)
-    return "" if name is None else f"**{name_text(name)} {figure_text(name, metrics[name])}**"
+    return "" if name is None else f"**{named_figure_text(name, metrics[name])}**"
 
 
 def _generation_points(item: FinishedGeneration) -> tuple[Point, ...]:
@@ -164,12 +166,12 @@ def points_at(figures: Mapping[str, float], seconds: float, epoch: int) -> tuple
     return tuple(Point(key, value, payload.milliseconds(seconds), epoch) for key, value in figures.items())
 
 
-def _begun_at(item: FinishedGeneration, one: FinishedCandidate) -> float:
+def _begun_at(item: FinishedGeneration, one: CandidateResult) -> float:
     """When a candidate began. One that failed before its first epoch ended leaves no time; the winner's stands in."""
     return one.history[0].finished_at - one.history[0].seconds if one.history else item.started_at
 
 
-def _ended_at(item: FinishedGeneration, one: FinishedCandidate) -> float:
+def _ended_at(item: FinishedGeneration, one: CandidateResult) -> float:
     return one.history[-1].finished_at if one.history else item.started_at
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from bansweep.formatting import duration_text
 from bansweep.graph.events import EpochFinished, GenerationStarted, SweepEvent
 from bansweep.graph.plan import Plan
 from bansweep.tracking import payload
@@ -134,7 +135,9 @@ class MlflowTracker:
         in_time = background.close(
             lambda abandoned: self._session.fill_in(plan, items, ending, abandoned), deadline - time.monotonic()
         )
-        too_late = "" if in_time else f"MLflow at {without_credentials(self.uri)}: not done within {timeout_s:g} s"
+        too_late = (
+            "" if in_time else f"MLflow at {without_credentials(self.uri)}: not done within {duration_text(timeout_s)}"
+        )
         has_ended = self._session.has_ended
         summary = self._summary(ids, store_error or self._session.error or ("" if has_ended else too_late))
         return replace(summary, models_error=self._session.models_error or (too_late if has_ended else ""))

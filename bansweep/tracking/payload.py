@@ -11,13 +11,14 @@ from typing import Literal, NamedTuple
 from bansweep.config.losses import loss_name
 from bansweep.config.sweep import Select
 from bansweep.config.user_code import with_digests
+from bansweep.formatting import setting_text
 from bansweep.graph.candidates import Candidate, CandidateEnding
 from bansweep.graph.events import CandidateEnded, CandidateEvent, CandidateStarted, EpochReport, SweepEvent
 from bansweep.graph.generation import DataIdentity, Generation
 from bansweep.graph.plan import Plan
 from bansweep.tracking.model_chains import chains_of
 from bansweep.tracking.protocol import Outcomes
-from bansweep.tracking.run_note import LONGEST_NOTE, generation_note, lineage, name_of
+from bansweep.tracking.run_note import LONGEST_NOTE, generation_note, name_of
 
 NOTE = "mlflow.note.content"
 RUN_NAME = "mlflow.runName"
@@ -189,13 +190,6 @@ def data_digest(data: DataIdentity) -> str:
     return data.fingerprint[:_DIGEST_LENGTH]
 
 
-def setting_text(value: object) -> str:
-    """A hyperparameter as people read it."""
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return value if isinstance(value, str) else json.dumps(value)
-
-
 def milliseconds(seconds: float) -> int:
     """A Unix time as MLflow writes it."""
     return round(seconds * 1000)
@@ -228,7 +222,7 @@ def _tags(plan: Plan, generation_id: str, trained: Generation) -> dict[str, str]
         "bansweep.generation_index": str(trained.generation_index),
         "bansweep.seed": _joined(str(cell.replica_seed) for cell in cells),
         "bansweep.teacher": trained.teacher or "",
-        "bansweep.lineage": " > ".join(lineage(plan, generation_id)),
+        "bansweep.lineage": " > ".join(plan.lineage(generation_id)),
     }
 
 

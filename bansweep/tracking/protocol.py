@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, assert_never
 
-from bansweep.graph.candidates import Candidate, CandidateOutcome
 from bansweep.graph.events import (
     CandidateEnded,
     CandidateEpochFinished,
@@ -32,6 +31,7 @@ from bansweep.graph.events import (
 )
 from bansweep.graph.generation import Generation
 from bansweep.graph.plan import Plan
+from bansweep.scheduling.generation_search import CandidateResult
 
 
 @dataclass
@@ -94,24 +94,6 @@ SweepStatus = Literal["FINISHED", "FAILED", "KILLED"]
 
 
 @dataclass(frozen=True)
-class FinishedCandidate:
-    """What became of one candidate of a finished generation's search.
-
-    `history` ends where it was finished, given up or failed. `value` is what it was compared by (lower is better),
-    reached in epoch `epoch` (1 is the first); one that failed has neither, but a `reason`. `seconds` is the time spent
-    training.
-    """
-
-    candidate: Candidate
-    outcome: CandidateOutcome
-    history: tuple[EpochReport, ...]
-    epoch: int | None
-    value: float | None
-    seconds: float
-    reason: str = ""
-
-
-@dataclass(frozen=True)
 class FinishedGeneration:
     """All that a tracker should hold about one finished generation; built by the caller from the store.
 
@@ -130,11 +112,11 @@ class FinishedGeneration:
     finished_at: float
     training_seconds: float
     selected_epoch: int | None = None
-    candidates: tuple[FinishedCandidate, ...] = ()
+    candidates: tuple[CandidateResult, ...] = ()
     winner: int | None = None
 
     @property
-    def chosen(self) -> FinishedCandidate | None:
+    def chosen(self) -> CandidateResult | None:
         """The candidate that the generation is; None where there was no search."""
         return next((one for one in self.candidates if one.candidate.number == self.winner), None)
 

@@ -25,6 +25,7 @@ from bansweep.config.losses import (
     LossSpec,
     UserLoss,
 )
+from bansweep.formatting import setting_text
 from bansweep.graph.generation import Generation
 from bansweep.graph.plan import Plan
 
@@ -37,24 +38,20 @@ def name_of(plan: Plan, generation_id: str) -> str:
     return f"{known.network.name} / {generation_id}" if known else generation_id
 
 
-def lineage(plan: Plan, generation_id: str) -> tuple[str, ...]:
-    """The ids from the generation that learnt from labels down to this one."""
-    ids = [generation_id]
-    while (generation := plan.generations.get(ids[-1])) and generation.teacher:
-        ids.append(generation.teacher)
-    return tuple(reversed(ids))
-
-
 def loss_in_words(loss: LossSpec) -> str:
     """What the loss compares, without a full stop at the end."""
     match loss:
         case LabelsLoss():
-            smoothing = f", smoothed by {loss.smoothing:g}" if loss.smoothing else ""
+            smoothing = f", smoothed by {setting_text(loss.smoothing)}" if loss.smoothing else ""
             return f"cross-entropy with the labels (Eq. 1){smoothing}"
         case KdLoss():
             return f"cross-entropy with the teacher's probabilities (Eqs. 2 and 3){_temperature(loss.temperature)}"
         case KdLabelsLoss():
-            weights = "the sum of" if loss.mixing is None else f"{loss.mixing:g} : {1 - loss.mixing:g} of"
+            weights = (
+                "the sum of"
+                if loss.mixing is None
+                else f"{setting_text(loss.mixing)} : {setting_text(1 - loss.mixing)} of"
+            )
             return (
                 f"{weights} cross-entropy with the teacher's probabilities (Eqs. 2 and 3)"
                 f"{_temperature(loss.temperature)} and with the labels (Eq. 1)"
@@ -75,7 +72,7 @@ def loss_in_words(loss: LossSpec) -> str:
             ramp = "" if loss.ramp == "constant" else ", growing from 0 over the epochs"
             return (
                 "cross-entropy with the teacher's probabilities (Eqs. 2 and 3) and the mean squared difference of the "
-                f"stages' outputs (section 4.1), weighted by {loss.weight:g}{ramp}"
+                f"stages' outputs (section 4.1), weighted by {setting_text(loss.weight)}{ramp}"
             )
         case UserLoss():
             return f"the function `{loss.code.name}` of your own"
@@ -84,7 +81,7 @@ def loss_in_words(loss: LossSpec) -> str:
 
 
 def _temperature(temperature: float) -> str:
-    return "" if temperature == 1 else f" at temperature {temperature:g}"
+    return "" if temperature == 1 else f" at temperature {setting_text(temperature)}"
 
 
 LONGEST_NOTE = 5000
@@ -144,7 +141,7 @@ def _searched(generation: Generation) -> list[str]:
 
 def _chain(plan: Plan, generation_id: str) -> str:
     """The teachers' names, with links to their runs, from the one that learnt from labels to this generation."""
-    *ancestors, _ = lineage(plan, generation_id)
+    *ancestors, _ = plan.lineage(generation_id)
     return " → ".join([*_linked(plan, ancestors), f"**{_plain(name_of(plan, generation_id))}**"])
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from bansweep.errors import ClusterError, ResourcesError
+from bansweep.formatting import setting_text, size_text
 from bansweep.training.memory import explain_out_of_memory, is_out_of_memory
 
 LEAST_DRIVER: Mapping[int, int] = {11: 450, 12: 525, 13: 580}
@@ -105,7 +106,6 @@ def _first_sentence(said: str) -> str:
 CONTEXT_BYTES = 1e9
 # Less than this trains nothing: cuBLAS's and cuDNN's workspaces alone take tens of MB each.
 _LEAST_BYTES = 0.5e9
-_GIGABYTE = 1e9
 
 
 def training_device(*, gpus: float, index: int | None = None) -> torch.device:
@@ -153,9 +153,9 @@ def memory_fraction(gpus: float, total_bytes: int, name: str) -> float:
     if left < _LEAST_BYTES:
         least = ceil(100 * (CONTEXT_BYTES + _LEAST_BYTES) / total_bytes) / 100
         raise ResourcesError(
-            f"resources.gpus_per_worker: {gpus:g} of {name} is {gpus * total_bytes / _GIGABYTE:.1f} GB, of which CUDA "
-            f"itself takes about {CONTEXT_BYTES / _GIGABYTE:.0f} GB in each process",
-            remedy=f"raise resources.gpus_per_worker to {min(1.0, least):g} or more",
+            f"resources.gpus_per_worker: {setting_text(gpus)} of {name} is {size_text(gpus * total_bytes)}, of which "
+            f"CUDA itself takes about {size_text(CONTEXT_BYTES)} in each process",
+            remedy=f"raise resources.gpus_per_worker to {setting_text(min(1.0, least))} or more",
         )
     return left / total_bytes
 

@@ -20,6 +20,7 @@ from pathlib import Path
 import torch
 
 from bansweep.errors import OutOfMemoryError
+from bansweep.formatting import size_text
 
 # <malloc.h>
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
@@ -152,7 +153,7 @@ def _reason(said: str) -> str | None:
     """Why memory ran out by the text of a RuntimeError; None for any other error."""
     found = _ON_CPU.search(said)
     if found is not None:
-        return f"{int(found[1]) / 1e9:.2f} GB more were asked for" if found[1] else "no more is to be had"
+        return f"{size_text(int(found[1]))} more were asked for" if found[1] else "no more is to be had"
     for library, pattern in _IN_A_LIBRARY:
         if (found := pattern.search(said)) is not None:
             # cuBLAS gives this reason for other failures of the GPU as well.

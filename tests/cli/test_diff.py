@@ -13,7 +13,9 @@ from made_up_generation import damage, publish_made_up
 from typer.testing import CliRunner, Result
 
 from bansweep.cli.app import app
+from bansweep.cli.generation_diff import difference_text
 from bansweep.cli.tables import PlainTable, lines_of
+from bansweep.compare.differences import ABSENT, Difference
 from bansweep.errors import RequestError
 from bansweep.graph.plan import Plan
 from bansweep.store.store import Store
@@ -140,7 +142,7 @@ def test_two_generations(sweep_file: Path, other: Path, tmp_path: Path) -> None:
         "",
         "spec: 2 differences, each of which gives another id",
     ]
-    assert any(line.split() == ["test", "error", "10.00", "9.50", "-0.50"] for line in lines)
+    assert any(line.split() == ["test", "error", "10.00", "%", "9.50", "%", "-0.50"] for line in lines)
     assert not any("learning rate" in line for line in lines)
 
 
@@ -179,3 +181,14 @@ def test_a_plain_table_is_aligned_and_whole() -> None:
         f"  {'a':<300}   1.00",
         f"  {long}  12.00",
     ]
+
+
+def test_numbers_are_rounded_unless_that_hides_their_difference() -> None:
+    def text(left: float | str, right: float | str) -> str:
+        return difference_text(Difference(("recipe", "learning_rate"), left, right))
+
+    assert text(0.1, 300.0) == "recipe.learning_rate 0.1 → 300"
+    assert text(0.031234567, 0.05) == "recipe.learning_rate 0.03123 → 0.05"
+    assert text(0.031234567, 0.031234568) == "recipe.learning_rate 0.031234567 → 0.031234568"
+    assert text("1", 1) == 'recipe.learning_rate "1" → 1'
+    assert difference_text(Difference(("loss",), "-", ABSENT)) == 'loss "-" → -'

@@ -136,7 +136,7 @@ def test_a_budget_is_not_exceeded_and_a_larger_one_goes_on(start: Command, tmp_p
     arguments = ("run", sweep_file, "--store", tmp_path / "store", "--json")
     out, err = ended(start(*arguments, "--budget", 0), status=75)
     assert json.loads(out)["trained"] == []
-    assert "the budget of 0 device hours is spent (0 h): 2 of 2 generations are left" in err
+    assert "the budget of 0 device hours is spent (0 s): 2 of 2 generations are left" in err
     assert not (tmp_path / "store" / "progress").exists()
     ids = ids_of(plan_of(sweep_file))
     # As much as a moment of the first generation, which then may finish.

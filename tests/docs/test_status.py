@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-UNTRIED = ("H200", "GPU hour", "GPU minute", "gpu_hours", "kubectl", "ray up ", "AWS_ACCESS_KEY_ID")
+UNTRIED = ("H200", "GPU hour", "GPU time", "gpu_hours", "kubectl", "ray up ", "AWS_ACCESS_KEY_ID")
 
 
 @pytest.fixture(autouse=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from bansweep.graph.plan import Plan
-from bansweep.report.cells import cells
 from bansweep.report.document import Outcome, report_document
+from bansweep.report.metrics import TEST_ERROR
+from bansweep.report.table import ReportTable, report_table
 
 
 def test_document_exactly(plan: Plan, memory: Any) -> None:
@@ -17,16 +19,23 @@ def test_document_exactly(plan: Plan, memory: Any) -> None:
     other = memory.id_at("densenet-80-120", "teacher", 3)
     failed = memory.id_at("densenet-80-120", "teacher", 1)
     blocked = memory.id_at("densenet-80-120", "ban", 1)
-    found = [
-        cell
-        for cell in cells(plan, memory, paper="table2")
-        if (cell.row, cell.column) in {("densenet-80-80", "ens*2"), ("densenet-80-120", "teacher")}
-    ]
+    whole = report_table(plan, memory, paper="table2")
+    table = replace(
+        whole,
+        cells=tuple(
+            cell
+            for cell in whole.cells
+            if (cell.row, cell.column) in {("densenet-80-80", "ens*2"), ("densenet-80-120", "teacher")}
+        ),
+        differences=(),
+        baseline_differences=(),
+        ensemble_differences=(),
+        damaged=("a file is damaged",),
+    )
     document = report_document(
         plan,
-        found,
+        table,
         Outcome(trained=(teacher,), reused=(other,), failed={failed: "the loss became nan"}, blocked={blocked: failed}),
-        ["a file is damaged"],
     )
     assert document == {
         "sweep": "example",
@@ -68,8 +77,7 @@ def test_document_exactly(plan: Plan, memory: Any) -> None:
 
 
 def test_a_rehearsal_says_so_and_has_no_differences(plan: Plan, memory: Any) -> None:
-    found = cells(plan, memory, paper="table2", rehearsal=True)
-    document = report_document(plan, found, Outcome(), rehearsal=True)
+    document = report_document(plan, report_table(plan, memory, paper="table2", rehearsal=True), Outcome())
     assert document["rehearsal"] is True
     assert {cell["difference"] for cell in document["cells"]} == {None}
     assert document["cells"][0]["paper"] == 17.16
@@ -77,7 +85,7 @@ def test_a_rehearsal_says_so_and_has_no_differences(plan: Plan, memory: Any) -> 
 
 
 def test_differences_with_their_intervals(plan: Plan, memory: Any) -> None:
-    document = report_document(plan, cells(plan, memory, paper=None), Outcome())
+    document = report_document(plan, report_table(plan, memory, paper=None), Outcome())
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     ban, ban_2, unfinished = document["differences"]
     values, interval = ban.pop("values"), ban.pop("interval")
@@ -111,7 +119,7 @@ def test_differences_with_their_intervals(plan: Plan, memory: Any) -> None:
 
 
 def test_ensembles_are_compared_with_the_network_that_their_chains_began_with(plan: Plan, memory: Any) -> None:
-    document = report_document(plan, cells(plan, memory, paper=None), Outcome())
+    document = report_document(plan, report_table(plan, memory, paper=None), Outcome())
     finished, unfinished = document["ensemble_differences"]
     assert (finished["row"], finished["column"], finished["baseline"]) == ("densenet-80-80", "ens*2", "teacher")
     assert finished["values"] == [50.0 - 18.0, 50.0 - 17.5, None]
@@ -120,7 +128,8 @@ def test_ensembles_are_compared_with_the_network_that_their_chains_began_with(pl
 
 
 def test_nothing_happened(plan: Plan) -> None:
-    assert report_document(plan, (), Outcome()) == {
+    nothing = ReportTable("example", TEST_ERROR, (), (), (3, 1, 2), paper=None, cells=(), differences=())
+    assert report_document(plan, nothing, Outcome()) == {
         "sweep": "example",
         "rehearsal": False,
         "metric": "test_error",

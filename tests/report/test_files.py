@@ -24,7 +24,7 @@ def source(plan: Plan, empty: Any) -> PageSource:
 
 
 def test_a_file_for_each_format(source: PageSource) -> None:
-    document = report_document(source.plan, source.table.cells, Outcome())
+    document = report_document(source.plan, source.table, Outcome())
     files = report_files(source, document)
     assert list(files) == ["report.md", "report.csv", "report.tex", "report.json", "report.html"]
     assert files["report.md"] == markdown(source.table)

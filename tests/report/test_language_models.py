@@ -116,7 +116,7 @@ def test_students_are_compared_with_their_teachers_on_the_same_split(table: Repo
 
 
 def test_the_document_and_the_csv_say_the_same(text_plan: Plan, table: ReportTable) -> None:
-    document = report_document(text_plan, table.cells, Outcome())
+    document = report_document(text_plan, table, Outcome())
     assert document["metric"] == "perplexity"
     lines = list(csv.DictReader(io.StringIO(comma_separated(table))))
     assert [line["column"] for line in lines] == [cell["column"] for cell in document["cells"]] == [*COLUMNS, *COLUMNS]
@@ -131,7 +131,7 @@ def test_an_infinite_perplexity_is_reported(text_plan: Plan, text_memory: Any) -
     text_memory.records[student] = dataclasses.replace(text_memory.records[student], metrics=metrics)
     table = report_table(text_plan, text_memory, paper="table6")
     assert "inf (68.56, +inf)" in markdown(table)
-    document = json.loads(json.dumps(report_document(text_plan, table.cells, Outcome()), allow_nan=False))
+    document = json.loads(json.dumps(report_document(text_plan, table, Outcome()), allow_nan=False))
     (cell,) = (cell for cell in document["cells"] if (cell["row"], cell["column"]) == ("lstm", "ban_test"))
     assert (cell["values"], cell["mean"], cell["sd"]) == (["Infinity"], "Infinity", None)
     (difference,) = (one for one in document["differences"] if (one["row"], one["column"]) == ("lstm", "ban_test"))

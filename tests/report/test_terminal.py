@@ -63,7 +63,7 @@ def figures_of(table: ReportTable) -> Counter[str]:
 def shown_differences(table: ReportTable) -> list[PairedDifference]:
     """All of them, where there are several seeds."""
     several = len(table.seeds) > 1
-    return [one.paired for one in (*table.differences, *table.baseline_differences)] if several else []
+    return [one.paired for one in (*table.differences, *table.from_baselines)] if several else []
 
 
 def paired_figures_of(table: ReportTable) -> Counter[str]:

@@ -47,7 +47,7 @@ def test_it_shows_what_is_finished_how_far_others_are_and_what_is_left(sweep_fil
         "  ban      ━━━━────────────  epoch 1/4",
         "  cwtm     waiting",
         "  ban-2    waiting",
-        "demo: 1 finished, 1 started, 2 waiting; at least 90 s left",
+        "demo: 1 finished, 1 started, 2 waiting; at least 1 min 30 s left",
     ]
 
 

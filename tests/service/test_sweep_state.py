@@ -31,7 +31,7 @@ from bansweep.graph.events import (
 from bansweep.service.display import Display
 from bansweep.service.event_lines import EventLines
 from bansweep.service.sweep_state import SweepState
-from bansweep.service.sweep_status import duration_text, metric_text
+from bansweep.service.sweep_status import metric_text
 
 
 def report(epoch: int, *, seconds: float = 2.0, at: float = 0.0) -> EpochReport:
@@ -238,10 +238,3 @@ def test_each_cause_of_uncompiled_training_is_told_once_and_each_change(state: S
 )
 def test_an_epoch_is_judged_by_its_metric(metrics: dict[str, float], text: str) -> None:
     assert metric_text(EpochReport(1, 4, 2.0, 0.0, metrics)) == text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0.4, "0 s"), (99, "99 s"), (100, "2 min"), (5940, "99 min"), (6000, "1 h 40 min")]
-)
-def test_durations(seconds: float, text: str) -> None:
-    assert duration_text(seconds) == text

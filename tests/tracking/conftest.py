@@ -27,10 +27,11 @@ from bansweep.graph.events import (
 )
 from bansweep.graph.generation import DataIdentity, Generation
 from bansweep.graph.plan import Cell, Plan
+from bansweep.scheduling.generation_search import CandidateResult
 from bansweep.tracking.client import open_client
 from bansweep.tracking.mlflow_tracker import MlflowTracker
 from bansweep.tracking.payload import Point
-from bansweep.tracking.protocol import FinishedCandidate, FinishedGeneration, Tracker
+from bansweep.tracking.protocol import FinishedGeneration, Tracker
 
 BEGUN_AT = 1_700_000_000.0
 
@@ -123,7 +124,7 @@ def make_searched_plan(sweep: str) -> Plan:
     return Plan(sweep, ("small",), ("teacher", "ban"), {teacher.id: teacher, searched.id: searched}, cells, ())
 
 
-def make_candidate(candidate: Candidate) -> FinishedCandidate:
+def make_candidate(candidate: Candidate) -> CandidateResult:
     """The first one is finished, the second wins, the third is given up after an epoch, the fourth fails before one."""
     errors = [(30.0, 20.0, 25.0), (28.0, 10.0, 12.0), (80.0,), ()][candidate.number]
     begun = BEGUN_AT + 50 + 20 * candidate.number
@@ -132,13 +133,12 @@ def make_candidate(candidate: Candidate) -> FinishedCandidate:
         for epoch, error in enumerate(errors, start=1)
     )
     value = min(errors, default=None)
-    return FinishedCandidate(
+    return CandidateResult(
         candidate=candidate,
         outcome="failed" if not errors else "finished" if len(errors) == 3 else "pruned",
         history=history,
         epoch=None if value is None else errors.index(value) + 1,
         value=value,
-        seconds=1.5 * len(errors),
         reason="" if errors else "the loss became nan",
     )
 

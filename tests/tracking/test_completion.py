@@ -99,9 +99,9 @@ def test_the_note_has_all_candidates_in_the_order_of_their_values(searched_sweep
         f"candidate 2 ({winner_id}) of 4 was chosen:",
         "| candidate | recipe.learning_rate | loss.temperature | validation error | epoch | epochs | outcome |\n"
         "| --- | --- | --- | --- | --- | --- | --- |\n"
-        "| **2** | 0.05 | 2 | 10 | 2 | 3 | **winner** |\n"
-        "| 1 | 0.2 | 1 | 20 | 2 | 3 | finished |\n"
-        "| 3 | 3 | 1 | 80 | 1 | 1 | pruned |\n"
+        "| **2** | 0.05 | 2 | 10.00 % | 2 | 3 | **winner** |\n"
+        "| 1 | 0.2 | 1 | 20.00 % | 2 | 3 | finished |\n"
+        "| 3 | 3 | 1 | 80.00 % | 1 | 1 | pruned |\n"
         "| 4 | 9 | 4 |  |  | 0 | failed |",
     ]
 
@@ -132,9 +132,9 @@ def test_values_that_are_not_numbers_come_last_and_bars_stay_in_their_cell(searc
     note = completed(searched_sweep, replace(item, candidates=(odd, *item.candidates[1:3]))).tags["mlflow.note.content"]
 
     assert note.splitlines()[-3:] == [
-        "| **2** | 0.05 | 2 |  | 10 | 2 | 3 | **winner** |",
-        "| 3 | 3 | 1 |  | 80 | 1 | 1 | pruned |",
-        "| 1 |  |  | a\\|b | nan | 2 | 3 | finished |",
+        "| **2** | 0.05 | 2 |  | 10.00 % | 2 | 3 | **winner** |",
+        "| 3 | 3 | 1 |  | 80.00 % | 1 | 1 | pruned |",
+        "| 1 |  |  | a\\|b | nan % | 2 | 3 | finished |",
     ]
 
 

@@ -91,13 +91,6 @@ def test_a_generation_that_only_teaches_has_a_name(sweep: Any) -> None:
     assert payload.describe(plan, sweep.teacher_id).tags["bansweep.column"] == ""
 
 
-def test_lineage_ends_at_a_teacher_outside_the_plan(sweep: Any) -> None:
-    student = sweep.plan.generations[sweep.student_id]
-    plan = replace(sweep.plan, generations={sweep.student_id: student}, cells=sweep.plan.cells[1:])
-
-    assert payload.lineage(plan, sweep.student_id) == (sweep.teacher_id, sweep.student_id)
-
-
 def test_long_reasons_are_cut_to_what_mlflow_takes(sweep: Any) -> None:
     outcomes = Outcomes(failed={sweep.teacher_id: "x" * 20_000})
 

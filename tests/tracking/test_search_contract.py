@@ -31,7 +31,7 @@ def assert_holds_the_search(held: Any, sweep: Any) -> None:
     assert student.params["recipe.learning_rate"] == "0.05"
     assert student.params["loss.temperature"] == "2.0"
     assert student.params["search.candidates"] == "4"
-    assert "| **2** | 0.05 | 2 | 10 | 2 | 3 | **winner** |" in student.tags["mlflow.note.content"]
+    assert "| **2** | 0.05 | 2 | 10.00 % | 2 | 3 | **winner** |" in student.tags["mlflow.note.content"]
     winner_id = sweep.finished[1].candidates[1].candidate.id
     assert student.tags["bansweep.winning_candidate"] == f"2 ({winner_id})"
     errors = sorted((point.step, point.value) for point in student.points if point.key == "validation_error")

@@ -45,7 +45,7 @@ def test_a_step_that_does_not_fit_says_so_in_two_lines() -> None:
     assert ended.returncode == 0, ended.stderr
     cause, remedy = ended.stdout.splitlines()
     assert "the memory of this machine ran out in epoch 1, with a batch of 4096" in cause
-    assert "GB more were asked for" in cause
+    assert "268 MB more were asked for" in cause
     assert "resources.recompute" in remedy
 
 

@@ -15,6 +15,7 @@ from bansweep.config.losses import loss_name
 from bansweep.config.networks import NetworkSpec
 from bansweep.data.size import data_size
 from bansweep.errors import StoreError
+from bansweep.formatting import duration_text, size_text
 from bansweep.graph.chains import without_ended
 from bansweep.graph.cost import (
     LAUNCH_S,
@@ -36,6 +37,7 @@ from bansweep.graph.workload import DataSize, TeacherRoom
 from bansweep.scheduling.schedule import chain_lengths
 from bansweep.service.generation_states import GenerationStates, generation_states
 from bansweep.service.request import SweepRequest, budget_text, sweep_request
+from bansweep.service.stored_status import readable_records
 from bansweep.store.location import DEFAULT_STORE
 from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store
@@ -86,7 +88,7 @@ class SweepCost:
         bound = "at most " if self.at_most else ""
         devices = " or ".join(_device_time_text(cost) for cost in self.costs)
         chain = " or ".join(dict.fromkeys(_time_text(cost.critical_path_hours or 0.0) for cost in self.costs))
-        disk = "" if self.disk_gb is None else f"; disk {_size_text(self.disk_gb)}"
+        disk = "" if self.disk_gb is None else f"; disk {size_text(self.disk_gb * 1e9)}"
         estimated = f"estimated: {bound}{devices}; longest chain {chain}{disk}"
         precision = () if self.bf16_share is None else (f"  {_bf16_text(self.bf16_share)}",)
         return estimated, f"  {self._basis}", *precision
@@ -132,7 +134,7 @@ def sweep_cost(request: SweepRequest, unfinished: Sequence[str]) -> SweepCost:
 
 def _measured_trainings(store: Store) -> list[MeasuredTraining]:
     """How long the store's finished trainings took. One file is read for each; those that cannot be are passed over."""
-    records = {record.id: record for generation_id in store.ids() if (record := _readable(store, generation_id))}
+    records = {record.id: record for record in readable_records(store, store.ids())}
     return [_measured(record, records, _epoch_seconds(store, record)) for record in records.values()]
 
 
@@ -156,13 +158,6 @@ def _measured(record: GenerationRecord, records: Mapping[str, GenerationRecord],
     return MeasuredTraining(trained, teacher, device, seconds)
 
 
-def _readable(store: Store, generation_id: str) -> GenerationRecord | None:
-    try:
-        return store.record(generation_id)
-    except StoreError:
-        return None
-
-
 def _size_of(request: SweepRequest) -> DataSize | None:
     generation = next(iter(request.plan.generations.values()))
     return data_size(request.spec.data, generation.data.fingerprint)
@@ -174,27 +169,13 @@ def _may_end_early(generation: Generation) -> bool:
 
 def _device_time_text(cost: Cost) -> str:
     cores = cost.placement.cores
-    name, each = ("GPU", "") if cost.placement.device == "gpu" else ("CPU", f" of {cores} cores" if cores > 1 else "")
-    return f"{_time_text(cost.hours or 0.0, name)}{each}"
+    device = "GPU" if cost.placement.device == "gpu" else "CPU"
+    return f"{_time_text(cost.hours or 0.0)} of {device} time{f' on {cores} cores' * (cores > 1)}"
 
 
-def _time_text(hours: float, device: str = "") -> str:
-    """`3.2 GPU hours`, `12 minutes`. Short times are mostly what no count knows of: starting, launching kernels."""
-    prefix = f"{device} " if device else ""
-    if hours >= 1:
-        return f"{_amount_text(hours)} {prefix}hours"
-    if hours >= 1 / 60:
-        return f"{_amount_text(hours * 60)} {prefix}minutes"
-    return f"less than a {prefix}minute"
-
-
-def _amount_text(amount: float) -> str:
-    """Two figures: an estimate has no more."""
-    return f"{amount:.1f}" if amount < 10 else f"{float(f'{amount:.2g}'):,.0f}"
-
-
-def _size_text(gigabytes: float) -> str:
-    return f"{_amount_text(gigabytes)} GB" if gigabytes >= 1 else f"{_amount_text(gigabytes * 1000)} MB"
+def _time_text(hours: float) -> str:
+    """Counts leave out starting and launching kernels, which is most of a short time."""
+    return duration_text(hours * 3600) if hours >= 1 / 60 else "less than 1 min"
 
 
 def _bf16_text(share: float) -> str:

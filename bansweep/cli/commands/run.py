@@ -9,6 +9,7 @@ import typer
 
 from bansweep.cli.exit_status import ExitStatus
 from bansweep.cli.options import AsJson, Budget, Only, Overrides, Rehearse, StoreLocation, SweepFile
+from bansweep.formatting import duration_text, setting_text
 from bansweep.service.request import SweepRequest, spent_hours, sweep_request
 from bansweep.store.location import DEFAULT_STORE
 
@@ -88,7 +89,7 @@ def _spent_text(request: SweepRequest, left: int) -> str | None:
     if spent < limit:
         return None
     return (
-        f"the budget of {limit:g} device hours is spent ({spent:.3g} h): {left} of "
+        f"the budget of {setting_text(limit)} device hours is spent ({duration_text(spent * 3600)}): {left} of "
         f"{len(request.plan.generations)} generations are left\n"
-        f"  a larger one goes on from here, such as --budget {max(2 * limit, 1.0):g}"
+        f"  a larger one goes on from here, such as --budget {setting_text(max(2 * limit, 1.0))}"
     )

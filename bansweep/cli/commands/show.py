@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -11,10 +10,9 @@ import typer
 from bansweep.cli.options import AsJson, StoreLocation
 from bansweep.cli.reference import found_record
 from bansweep.config.losses import loss_name
-from bansweep.config.networks import is_language_model
-from bansweep.graph.generation import Generation
-from bansweep.graph.metric_values import comparable, figure_text, name_text
-from bansweep.service.event_lines import setting_text
+from bansweep.formatting import duration_text, figure_text, name_text, settings_text
+from bansweep.graph.metric_values import comparable
+from bansweep.report.record_facts import data_text, recipe_text, result_names, trained_text
 from bansweep.store.location import DEFAULT_STORE
 from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store
@@ -38,24 +36,19 @@ def show(
         document = {**record.model_dump(mode="json"), "lineage": [ancestor.id for ancestor in lineage]}
         typer.echo(json.dumps(document, indent=2))
         return
-    generation, recipe = record.trained, record.trained.recipe
-    finished = datetime.fromtimestamp(record.finished_at, UTC)
+    generation, epochs = record.trained, record.trained.recipe.epochs
     typer.echo(f"{record.label} ({record.id})")
     typer.echo(f"  network     {generation.network.name}, {record.parameters:,} parameters")
     typer.echo(f"  loss        {loss_name(generation.loss)}, seed {generation.seed}")
-    typer.echo(
-        f"  recipe      {recipe.epochs} epochs, batch size {recipe.batch_size}, learning rate {recipe.learning_rate:g}"
-    )
-    typer.echo(f"  data        {_data_text(generation)}")
-    typer.echo(f"  trained     {record.training_seconds:.1f} s on {record.device}, {finished:%Y-%m-%d %H:%M} UTC")
+    typer.echo(f"  recipe      {recipe_text(generation)}")
+    typer.echo(f"  data        {data_text(generation)}")
+    typer.echo(f"  trained     {trained_text(record)}")
     if record.compiled_epochs is not None:
-        typer.echo(f"  compiled    {_compiled_text(record.compiled_epochs, recipe.epochs)}")
-    for name, value in sorted(record.metrics.items()):
-        # The last step's learning rate is the schedule's, no result.
-        if name != "learning_rate":
-            typer.echo(f"  {name.replace('_', ' '):<11} {figure_text(name, value)}")
+        typer.echo(f"  compiled    {_compiled_text(record.compiled_epochs, epochs)}")
+    for name in result_names(record.metrics):
+        typer.echo(f"  {name_text(name):<11} {figure_text(name, record.metrics[name])}")
     if record.selected_epoch is not None and record.generation.select.epoch == "best":
-        typer.echo(f"  epoch       {record.selected_epoch} of {recipe.epochs}, the best by {_metric_text(record)}")
+        typer.echo(f"  epoch       {record.selected_epoch} of {epochs}, the best by {_metric_text(record)}")
     for number, ancestor in enumerate(lineage):
         typer.echo(f"  {'' if number else 'lineage':<11} {ancestor.label} ({ancestor.id})")
     if record.candidates:
@@ -68,7 +61,7 @@ def _echo_candidates(record: GenerationRecord) -> None:
     search = record.generation.search
     seconds = sum(one.seconds for one in record.candidates)
     what = f"{search.sampling} search, chosen by {_metric_text(record)} (the first among equals)"
-    typer.echo(f"  candidates  {len(record.candidates)} in {seconds:.1f} s, {what}")
+    typer.echo(f"  candidates  {len(record.candidates)} in {duration_text(seconds)}, {what}")
     places = {"finished": 0, "pruned": 1, "failed": 2}
     for one in sorted(record.candidates, key=lambda one: (places[one.outcome], comparable(one.value), one.number)):
         value = "" if one.value is None else f", {figure_text(str(record.generation.select.metric), one.value)}"
@@ -76,7 +69,7 @@ def _echo_candidates(record: GenerationRecord) -> None:
         reason = f": {one.reason.splitlines()[0]}" if one.reason else ""
         epochs = f"{one.epochs} epoch{'s' * (one.epochs != 1)}"
         result = f"{one.outcome} after {epochs}{value}{reason}"
-        typer.echo(f"   {mark} {one.number:>3}  {setting_text(one.setting)}: {result}")
+        typer.echo(f"   {mark} {one.number:>3}  {settings_text(one.setting)}: {result}")
 
 
 def _compiled_text(compiled_epochs: int, epochs: int) -> str:
@@ -87,17 +80,3 @@ def _compiled_text(compiled_epochs: int, epochs: int) -> str:
 
 def _metric_text(record: GenerationRecord) -> str:
     return name_text(record.generation.select.metric or "the last epoch")
-
-
-def _data_text(generation: Generation) -> str:
-    """`digits (9e6302438ed11c94), first 256 training images, first 100 test images`: the set, and what was used."""
-    data, of_text = generation.data, is_language_model(generation.network)
-    things, tests = ("tokens", "validation and test") if of_text else ("images", "test")
-    parts = [f"{data.kind} ({data.fingerprint[:16]})"]
-    if data.limit is not None:
-        parts.append(f"first {data.limit:,} training {things}")
-    if data.test_limit is not None:
-        parts.append(f"first {data.test_limit:,} {tests} {things}")
-    if data.validation:
-        parts.append(f"{data.validation:,} images for validation")
-    return ", ".join(parts)

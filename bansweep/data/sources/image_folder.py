@@ -13,6 +13,7 @@ from bansweep.data.decoded import DecodedImages, Labels, Pixels
 from bansweep.data.source_files import LabelledFile, image_folder_files
 from bansweep.data.sources.image_bytes import FORMATS, LARGEST_FILE_BYTES, is_lfs_pointer, opened_image, orientation
 from bansweep.errors import DataError
+from bansweep.formatting import size_text
 from bansweep.regular_file import read_regular
 
 MODES = {"RGB": 3, "L": 1}
@@ -81,7 +82,7 @@ def _room_for(total: int, image_HWC: Pixels, place: str) -> Pixels:
     except MemoryError:
         raise DataError(
             f"{place}: the image is {_size(image_HWC.shape)}, and {total:,} like it take "
-            f"{total * image_HWC.nbytes / 1e9:,.0f} GB, which this machine has not",
+            f"{size_text(total * image_HWC.nbytes)}, which this machine has not",
             remedy="make the images smaller, or take fewer",
         ) from None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from bansweep.report.page.drawing import duration_text
+from bansweep.formatting import duration_text
 from bansweep.report.page.source import COMMANDS, PageSource, left_out
 from bansweep.store.records import GenerationRecord
 
@@ -67,27 +67,14 @@ def training_seconds(record: GenerationRecord) -> float:
 
 def _alone(source: PageSource, seconds: dict[str, float]) -> tuple[int, float]:
     """How many finished places the table has, and the seconds had each of them trained all that it rests on."""
-    with_teachers: dict[str, float] = {}
-    for generation_id, generation in source.plan.generations.items():  # teachers come first
-        if generation_id in seconds:
-            above = 0.0 if generation.teacher is None else with_teachers.get(generation.teacher, 0.0)
-            with_teachers[generation_id] = seconds[generation_id] + above
+    with_teachers = source.plan.summed_with_teachers(seconds)
     shown = Counter(cell.generation_id for cell in source.plan.cells if cell.generation_id in seconds)
     alone = sum(with_teachers[one] * count for one, count in shown.items())
     places = shown.total()
     for ensemble in source.plan.ensembles:
         if all(member in seconds for member in ensemble.members):
-            alone += sum(seconds.get(one, 0.0) for one in _ancestry(source, ensemble.members))
+            # An ensemble alone would share teachers within itself.
+            trained = {one for member in ensemble.members for one in source.plan.lineage(member)}
+            alone += sum(seconds.get(one, 0.0) for one in trained)
             places += 1
     return places, alone
-
-
-def _ancestry(source: PageSource, members: tuple[str, ...]) -> set[str]:
-    """The members and all that taught them: an ensemble alone would share these within itself."""
-    found: set[str] = set()
-    for member in members:
-        one: str | None = member
-        while one is not None and one not in found:
-            found.add(one)
-            one = source.plan.generations[one].teacher
-    return found

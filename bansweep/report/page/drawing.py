@@ -76,15 +76,6 @@ def _logarithmic_ticks(low: float, high: float) -> tuple[float, ...]:
     return shown
 
 
-def duration_text(seconds: float) -> str:
-    """`42.1 s`, `12.3 min`, `3.21 h`, `1,204 h`: three figures, or all before the point."""
-    for unit, size in (("h", 3600.0), ("min", 60.0)):
-        if seconds >= size:
-            amount = seconds / size
-            return f"{amount:,.0f} {unit}" if amount >= 100 else f"{amount:.3g} {unit}"
-    return f"{seconds:.3g} s"
-
-
 # Drawn at about this size on a phone and on a desktop alike, so that its letters are as large as those around it.
 WIDTH = 380.0
 _HEIGHT = 260.0

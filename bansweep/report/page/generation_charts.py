@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import takewhile
 
 from bansweep.graph.plan import Cell, Plan
 from bansweep.report.notation import UNFINISHED, mean_text, spread_text
@@ -86,11 +87,8 @@ def _chains(plan: Plan, cells: list[Cell]) -> list[tuple[str, ...]]:
     for last in column_of:
         if last in teachers:
             continue
-        chain, generation_id = [column_of[last]], plan.generations[last].teacher
-        while generation_id is not None and generation_id in column_of:
-            chain.insert(0, column_of[generation_id])
-            generation_id = plan.generations[generation_id].teacher
-        chains.append(tuple(chain))
+        shown = takewhile(column_of.__contains__, reversed(plan.lineage(last)))
+        chains.append(tuple(column_of[one] for one in shown)[::-1])
     return chains
 
 

@@ -5,19 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 
 from bansweep.config.losses import loss_name
+from bansweep.formatting import figure_text, name_text
 from bansweep.graph.generation import canonical_json
-from bansweep.graph.metric_values import figure_text, name_text
 from bansweep.report.notation import UNFINISHED
-from bansweep.report.page.drawing import duration_text
 from bansweep.report.page.source import GENERATIONS, PageSource, left_out
+from bansweep.report.record_facts import data_text, recipe_text, result_names, trained_text
 from bansweep.store.records import GenerationRecord
-
-# The last step's is the schedule's, no result.
-_NO_RESULTS = ("learning_rate",)
 
 
 @dataclass(frozen=True)
@@ -78,22 +74,18 @@ def record_views(source: PageSource, shown: Sequence[str]) -> tuple[RecordView, 
 
 def _facts(source: PageSource, generation_id: str, record: GenerationRecord | None) -> tuple[tuple[str, str], ...]:
     generation = source.plan.generations[generation_id] if record is None else record.trained
-    recipe = generation.recipe
     facts = [
         ("network", generation.network.name),
         ("loss", loss_name(generation.loss)),
         ("seed", str(generation.seed)),
-        ("recipe", f"{recipe.epochs} epochs, batch size {recipe.batch_size}, learning rate {recipe.learning_rate:g}"),
-        ("data", f"{generation.data.kind} ({generation.data.fingerprint[:16]})"),
+        ("recipe", recipe_text(generation)),
+        ("data", data_text(generation)),
     ]
     if record is not None:
-        finished = datetime.fromtimestamp(record.finished_at, UTC)
         facts[0] = ("network", f"{generation.network.name}, {record.parameters:,} parameters")
-        facts.append(
-            ("trained", f"{duration_text(record.training_seconds)} on {record.device}, {finished:%Y-%m-%d %H:%M} UTC")
-        )
-        if record.selected_epoch is not None and record.selected_epoch != recipe.epochs:
-            facts.append(("weights of", f"epoch {record.selected_epoch} of {recipe.epochs}"))
+        facts.append(("trained", trained_text(record)))
+        if record.selected_epoch is not None and record.selected_epoch != generation.recipe.epochs:
+            facts.append(("weights of", f"epoch {record.selected_epoch} of {generation.recipe.epochs}"))
         if record.candidates:
             facts.append(("searched", f"the best of {len(record.candidates)} candidates"))
         if record.versions:
@@ -102,11 +94,7 @@ def _facts(source: PageSource, generation_id: str, record: GenerationRecord | No
 
 
 def _metrics(record: GenerationRecord) -> tuple[tuple[str, str], ...]:
-    return tuple(
-        (name_text(name), figure_text(name, value))
-        for name, value in sorted(record.metrics.items())
-        if name not in _NO_RESULTS
-    )
+    return tuple((name_text(name), figure_text(name, record.metrics[name])) for name in result_names(record.metrics))
 
 
 _BOX_HEIGHT, _LINE, _GAP, _MARGIN = 40.0, 54.0, 36.0, 4.0

@@ -57,7 +57,7 @@ def _parts(source: PageSource) -> dict[str, Any]:
         "cells": cell_views(source, frozenset(graph.generation_ids)),
         "notes": list(notes(table)),
         "differences": difference_views(table, table.differences[:DIFFERENCES]),
-        "baseline_differences": difference_views(table, table.baseline_differences[:DIFFERENCES]),
+        "baseline_differences": difference_views(table, table.from_baselines[:DIFFERENCES]),
         "differences_left_out": left_out(
             DIFFERENCES, len(table.differences), "differences", "report.json has them all"
         ),

@@ -11,6 +11,7 @@ from typing import Protocol
 from bansweep.errors import DamagedError
 from bansweep.graph.events import EpochReport
 from bansweep.graph.plan import Plan
+from bansweep.report.stored_figures import intact_records
 from bansweep.report.table import ReportTable
 from bansweep.store.records import GenerationRecord
 
@@ -103,15 +104,7 @@ class PageSource:
     @cached_property
     def records(self) -> dict[str, GenerationRecord]:
         """Of the plan's generations that are finished and undamaged. The table says what is wrong with the others."""
-        found = {}
-        for generation_id in self.plan.generations:
-            try:
-                record = self.store.record(generation_id)
-            except DamagedError:
-                continue
-            if record is not None:
-                found[generation_id] = record
-        return found
+        return intact_records(self.store, self.plan.generations)
 
     def history(self, generation_id: str) -> Sequence[EpochReport]:
         """The epochs of a generation; none of one that is unfinished or damaged."""

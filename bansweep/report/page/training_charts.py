@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from bansweep.formatting import name_text
 from bansweep.graph.events import EpochReport
-from bansweep.graph.metric_values import name_text
 from bansweep.report.diagnostics import (
     CONFIDENCE_P05,
     CONFIDENCE_P50,

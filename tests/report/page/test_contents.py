@@ -90,10 +90,10 @@ def test_costs_and_what_sharing_saved(source: PageSource) -> None:
     # three trainings alone, that of teacher and ban two. 15 are trained: 1 - 15 / (27 + 15).
     cost = cost_section(replace(source, device_hours=dict.fromkeys(source.plan.generations, 0.5) | {"gone": 99.0}))
     assert (cost.finished, cost.planned, cost.places) == (15, 15, 21)
-    assert (cost.trained, cost.alone, cost.saved) == ("2.5 h", "7 h", "64 %")
-    assert cost.held == "7.5 h"
-    assert cost.by_device == (("NVIDIA H200", 15, "2.5 h"),)
-    assert cost.by_row == (("densenet-80-80", 9, "1.5 h"), ("densenet-80-120", 6, "1 h"))
+    assert (cost.trained, cost.alone, cost.saved) == ("2 h 30 min", "7 h", "64 %")
+    assert cost.held == "7 h 30 min"
+    assert cost.by_device == (("NVIDIA H200", 15, "2 h 30 min"),)
+    assert cost.by_row == (("densenet-80-80", 9, "1 h 30 min"), ("densenet-80-120", 6, "1 h"))
 
 
 def test_a_point_for_each_student(source: PageSource) -> None:

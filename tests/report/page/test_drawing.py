@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 
 from bansweep.report.diagnostics import Curve
 from bansweep.report.page.chart import Chart, FigureTable, Point, Series, Style
-from bansweep.report.page.drawing import WIDTH, Scale, drawing, duration_text, look
+from bansweep.report.page.drawing import WIDTH, Scale, drawing, look
 from bansweep.report.page.source import EPOCHS, left_out
 from bansweep.report.page.training_charts import NamedCurve, epoch_chart
 
@@ -101,12 +100,3 @@ def test_what_is_left_out_is_said() -> None:
     assert left_out(12, 1500, "networks") == (
         "12 of 1,500 networks are shown, the first in the sweep's order; report.csv has them all."
     )
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.0, "0 s"), (4.39, "4.39 s"), (59.94, "59.9 s"), (600, "10 min"), (9000, "2.5 h"), (3.6e6 * 1.2, "1,200 h")],
-)
-def test_durations(seconds: float, text: str) -> None:
-    assert duration_text(seconds) == text
-    assert math.isfinite(seconds)

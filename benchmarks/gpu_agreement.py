@@ -25,6 +25,7 @@ from bansweep.networks.build import build_language_model
 from bansweep.training.generation_run import GenerationRun
 from bansweep.training.image_run import ImageRun
 from bansweep.training.language_run import LanguageRun
+from bansweep.training.teacher import LanguageTeacher
 from bansweep.training.workers import ALONE, Workers
 
 NETWORK, IMAGES, SIZE, CLASSES, BATCH = "wrn-10-1", 256, 8, 10, 64
@@ -105,8 +106,8 @@ def language_run(network: LanguageNetworkSpec, loss: str, device: torch.device) 
     teacher = None
     if loss != "labels":
         torch.manual_seed(0)
-        teacher = build_language_model(network, vocabulary=text.vocabulary).eval().to(device)
-        teacher.requires_grad_(requires_grad=False)
+        model = build_language_model(network, vocabulary=text.vocabulary).eval().to(device)
+        teacher = LanguageTeacher(model.requires_grad_(requires_grad=False))
     return LanguageRun(
         untrained(network, loss, recipe, data="text", precision="fp32"),
         text,

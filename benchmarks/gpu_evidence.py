@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from devices import wall_seconds
-from random_images import StepsOnly, image_network, make_table, make_teacher, random_data, student
+from random_images import StepsOnly, image_network, make_teacher, random_data, student
 
 from bansweep.graph.events import CompileFailure
 from bansweep.training.generation_run import GenerationRun
@@ -64,20 +64,19 @@ class Bench:
         loss: str = "labels",
         *,
         precision: str = "bf16",
-        room: float | None = None,
+        room: float = 0,
         kind: type[ImageRun] = StepsOnly,
         steps: int | None = None,
         compiled: bool = False,
     ) -> ImageRun:
-        """A student of a teacher of its own architecture, which is not evaluated. `room`: bytes for a target table."""
+        """A student of a teacher of its own architecture, which is not evaluated. `room`: bytes for its logits."""
         data = random_data(self.batch * (steps or self.steps), size=self.size, classes=CLASSES)
         spec = image_network(network)
-        teacher = None if loss == "labels" else make_teacher(spec, data, self.device)
+        teacher = None if loss == "labels" else make_teacher(spec, data, self.device, room)
         return kind(
             student(spec, loss, precision=precision, batch=self.batch, epochs=ENDLESS),
             data,
             teacher=teacher,
-            targets=None if teacher is None or room is None else make_table(teacher, data, precision, room),
             device=self.device,
             compiled=compiled,
             on_compile_failure=not_compiled,

@@ -20,6 +20,7 @@ from bansweep.networks.counting import count_operations
 from bansweep.training.generation_run import GenerationRun
 from bansweep.training.language_run import LanguageRun
 from bansweep.training.precision import use_exact_arithmetic
+from bansweep.training.teacher import LanguageTeacher
 
 NETWORKS = ("wrn-28-1", "densenet-40-12", "wrn-28-10", "densenet-90-60", "densenet-112-33")
 SMALL_NETWORKS = ("wrn-10-1",)
@@ -97,18 +98,14 @@ def language(bench: Bench) -> None:
             generation = untrained(network, loss, recipe, data="text", precision="bf16")
             teacher = None
             if loss != "labels":
-                teacher = build_language_model(network, vocabulary=text.vocabulary).eval().to(bench.device)
-                teacher.requires_grad_(requires_grad=False)
-            run = LanguageRun(
-                generation,
-                text,
-                teacher=teacher,
-                teacher_memory_bytes=memory,
-                teacher_disk_bytes=disk,
-                device=bench.device,
-            )
-            kept = "" if run._teacher_outputs is None else run._teacher_outputs.kept
-            bench.say("language", network=network.kind, loss=loss, kept=kept, **bench.step_times(run, epochs=2))
+                model = build_language_model(network, vocabulary=text.vocabulary).eval().to(bench.device)
+                model.requires_grad_(requires_grad=False)
+                teacher = LanguageTeacher(model, memory_bytes=memory, disk_bytes=disk)
+                del model
+            run = LanguageRun(generation, text, teacher=teacher, device=bench.device)
+            times = bench.step_times(run, epochs=2)
+            kept = "" if teacher is None or teacher.outputs is None else teacher.outputs.kept
+            bench.say("language", network=network.kind, loss=loss, kept=kept, **times)
             del run, teacher
             _free(bench)
 

@@ -19,8 +19,7 @@ from bansweep.graph.generation import DataIdentity, Generation
 from bansweep.networks.build import build_network
 from bansweep.training.image_run import ImageRun
 from bansweep.training.snapshot import weights_bytes
-from bansweep.training.target_table import TargetTable
-from bansweep.training.teacher import FrozenTeacher
+from bansweep.training.teacher import Teacher
 
 AUGMENTATION = Augmentation()
 SEED = 1
@@ -61,33 +60,26 @@ def random_data(images: int, *, size: int, classes: int) -> ImageData:
     return ImageData(split(images), None, split(1), names, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 
 
-def make_teacher(network: ImageNetworkSpec, data: ImageData, device: torch.device = CPU) -> FrozenTeacher:
+def make_teacher(network: ImageNetworkSpec, data: ImageData, device: torch.device = CPU, room: float = 0) -> Teacher:
+    """With random weights. `room`: how many bytes of its logits it may keep."""
     classes = len(data.classes)
     torch.manual_seed(0)
     weights = weights_bytes(build_network(network, input_shape=data.input_shape, classes=classes))
-    return FrozenTeacher(network, weights, input_shape=data.input_shape, classes=classes, device=device)
-
-
-def make_table(teacher: FrozenTeacher, data: ImageData, precision: str, room: float) -> TargetTable:
-    return TargetTable(
-        teacher,
-        AUGMENTATION,
-        images=len(data.train),
-        classes=len(data.classes),
-        bf16=precision == "bf16",
-        memory_bytes=room,
-    )
+    return Teacher(network, weights, input_shape=data.input_shape, classes=classes, device=device, memory_bytes=room)
 
 
 def resident(data: ImageData, device: torch.device = CPU) -> ResidentImages:
     return ResidentImages(data.train, device=device, mean=data.mean, std=data.std)
 
 
-def read(table: TargetTable, images: ResidentImages, seed: int, epoch: int, batch: int) -> list[Tensor]:
+def read(
+    teacher: Teacher, images: ResidentImages, precision: str, *, seed: int, epoch: int, batch: int
+) -> list[Tensor]:
     """The logits of each step of an epoch, as a student with this seed asks for them."""
     order = epoch_order(len(images), seed, epoch)
     steps = order[: len(images) // batch * batch].split(batch)
-    return list(table.of_epoch(images, steps, draw_views(AUGMENTATION, len(images), seed, epoch)))
+    views = draw_views(AUGMENTATION, len(images), seed, epoch)
+    return list(teacher.logits_of_epoch(images, steps, views, augmentation=AUGMENTATION, bf16=precision == "bf16"))
 
 
 def student(network: ImageNetworkSpec, loss: str, *, precision: str, batch: int, epochs: int) -> Generation:

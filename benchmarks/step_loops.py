@@ -21,7 +21,6 @@ from random_images import (
     AskedInTheStep,
     StepsOnly,
     image_network,
-    make_table,
     make_teacher,
     random_data,
     read,
@@ -77,13 +76,13 @@ def ours(case: Case) -> Loop:
         batch=case.batch,
         epochs=100_000,
     )
-    teacher = None if case.loss == "labels" else make_teacher(network, data, case.device)
-    table = make_table(teacher, data, case.precision, ALL_VIEWS) if teacher and case.loss == "kd-cached" else None
+    kept = case.loss == "kd-cached"
+    teacher = None if case.loss == "labels" else make_teacher(network, data, case.device, ALL_VIEWS if kept else 0)
     kind = AskedInTheStep if case.loss == "kd" else StepsOnly
-    epochs = kind(generation, data, teacher=teacher, targets=table, device=case.device).epochs()
+    epochs = kind(generation, data, teacher=teacher, device=case.device).epochs()
     for epoch in count(1):
-        if table is not None:
-            read(table, resident(data, case.device), SEED, epoch, case.batch)
+        if teacher is not None and kept:
+            read(teacher, resident(data, case.device), case.precision, seed=SEED, epoch=epoch, batch=case.batch)
         yield timed(case.steps, partial(next, epochs), case.device)
 
 

@@ -37,7 +37,6 @@ from random_images import (
     AskedInTheStep,
     StepsOnly,
     image_network,
-    make_table,
     make_teacher,
     random_data,
     read,
@@ -48,7 +47,7 @@ from random_images import (
 from bansweep.config.networks import ImageNetworkSpec
 from bansweep.data.augmentation import draw_views, epoch_order
 from bansweep.training.image_run import ImageRun
-from bansweep.training.target_table import TargetTable
+from bansweep.training.teacher import Teacher
 
 BATCH = 128
 BOUND = 0.97
@@ -115,22 +114,20 @@ def measured(
 ) -> dict[str, list[float]]:
     """Images a second of one variant over another's, in each round."""
     data = random_data(BATCH * steps, size=32, classes=100)
-    teacher = make_teacher(network, data, device)
-    warm = make_table(teacher, data, precision, ROOM)
+    warm, cold = (make_teacher(network, data, device, ROOM) for _ in range(2))
     images = resident(data, device)
     for epoch in range(1, rounds + 2):
-        read(warm, images, SEED, epoch, BATCH)
+        read(warm, images, precision, seed=SEED, epoch=epoch, batch=BATCH)
 
-    def run(loss: str, kind: type[ImageRun] = StepsOnly, targets: TargetTable | None = None) -> ImageRun:
+    def run(loss: str, teacher: Teacher | None = None, kind: type[ImageRun] = StepsOnly) -> ImageRun:
         generation = student(network, loss, precision=precision, batch=BATCH, epochs=rounds + 1)
-        asked = None if loss == "labels" else teacher
-        return kind(generation, data, teacher=asked, targets=targets, device=device)
+        return kind(generation, data, teacher=teacher, device=device)
 
     runs = {
         "labels": run("labels"),
-        "warm": run("kd", targets=warm),
-        "cold": run("kd", targets=make_table(teacher, data, precision, ROOM)),
-        "in the step": run("kd", AskedInTheStep),
+        "warm": run("kd", warm),
+        "cold": run("kd", cold),
+        "in the step": run("kd", warm, AskedInTheStep),
     }
     epochs = {name: one.epochs() for name, one in runs.items()}
     ratios: dict[str, list[float]] = {WARM: [], COLD: [], "in the step / labels": []}
@@ -152,20 +149,25 @@ def measured(
 def counted(epochs: int, device: torch.device) -> dict[str, Any]:
     """What a table for as many images as CIFAR has was asked, what it asked, and what it takes."""
     data = random_data(50_000, size=8, classes=10)
-    images, teacher = resident(data, device), make_teacher(image_network("wrn-10-1"), data, device)
-    table = make_table(teacher, data, "fp32", ROOM)
+    images, network = resident(data, device), image_network("wrn-10-1")
+    teacher = make_teacher(network, data, device, ROOM)
     keys = []
     before = peak_memory()
     for seed in (1, 2):
         for epoch in range(1, epochs + 1):
-            logits = read(table, images, seed, epoch, BATCH)
+            logits = read(teacher, images, "fp32", seed=seed, epoch=epoch, batch=BATCH)
             order = epoch_order(len(images), seed, epoch)[: BATCH * len(logits)]
             views = draw_views(AUGMENTATION, len(images), seed, epoch)
             # By rows and columns of pixels, not by the table's own numbers.
             keys.append(((order * 9 + views.dy_N[order]) * 9 + views.dx_N[order]) * 2 + views.flip_N[order])
     grew = peak_memory() - before
+    table = teacher.table
+    assert table is not None
     forwards = table.computed
-    again, anew = (read(one, images, 1, 1, BATCH) for one in (table, make_table(teacher, data, "fp32", 0)))
+    again, anew = (
+        read(one, images, "fp32", seed=1, epoch=1, batch=BATCH)
+        for one in (teacher, make_teacher(network, data, device))
+    )
     return {
         "images": len(images),
         "epochs": epochs,

@@ -26,6 +26,7 @@ from bansweep.config.networks import Lstm
 from bansweep.config.recipes import RECIPES
 from bansweep.networks.build import build_language_model
 from bansweep.training.language_run import LanguageRun
+from bansweep.training.teacher import LanguageTeacher
 
 STREAMS, WINDOW, STEPS = 20, 35, 4
 BOUND = 1.1
@@ -60,21 +61,14 @@ def measured(units: int, words: int, rounds: int, device: torch.device) -> dict[
     tokens = STREAMS * WINDOW * STEPS
     text = random_text(tokens, words)
     network = Lstm(units=units, layers=2, dropout=0.2, initial_range=0.1)
-    teacher = build_language_model(network, vocabulary=text.vocabulary).eval().requires_grad_(requires_grad=False)
-    teacher.to(device)
+    model = build_language_model(network, vocabulary=text.vocabulary).eval().requires_grad_(requires_grad=False)
+    model.to(device)
     recipe = {**RECIPES["lstm"], "batch_size": STREAMS, "window": WINDOW, "epochs": rounds + 1}
 
     def run(loss: str, memory_bytes: float, disk_bytes: float = 0) -> LanguageRun:
         generation = untrained(network, loss, recipe, data="text", precision="fp32")
-        given = None if loss == "labels" else teacher
-        return LanguageRun(
-            generation,
-            text,
-            teacher=given,
-            teacher_memory_bytes=memory_bytes,
-            teacher_disk_bytes=disk_bytes,
-            device=device,
-        )
+        teacher = LanguageTeacher(model, memory_bytes=memory_bytes, disk_bytes=disk_bytes)
+        return LanguageRun(generation, text, teacher=None if loss == "labels" else teacher, device=device)
 
     logits, hidden_states = tokens * words * 2, tokens * units * 4
     runs = {

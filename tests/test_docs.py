@@ -10,7 +10,7 @@ from typing import Any, get_args
 import pytest
 
 from bansweep.config.base import SpecModel
-from bansweep.config.losses import LOSS_KINDS
+from bansweep.config.losses import LOSSES
 from bansweep.config.reading import parse_sweep, read_sweep
 from bansweep.config.sweep import SweepSpec
 
@@ -24,7 +24,7 @@ SHORT_FORMS = {
     "Int": "`{int: [",
     "LogUniform": "`{loguniform: [",
     "Uniform": "`{uniform: [",
-    "OwnCode": "code: own.py:",
+    "UserCode": "code: own.py:",
 }
 # The same of a single field.
 SHORT_FIELDS = {("Ensemble", "by_row"): "`{members: [...], ROW: [...]}`"}
@@ -62,7 +62,7 @@ def test_every_key_is_documented(model: type[SpecModel]) -> None:
 
 
 def test_every_loss_is_documented() -> None:
-    assert [kind for kind in LOSS_KINDS if f"`{kind}`" not in GUIDE] == []
+    assert [kind for kind in LOSSES if f"`{kind}`" not in GUIDE] == []
 
 
 def test_the_readmes_sweep_is_the_quickstarts_in_substance() -> None:

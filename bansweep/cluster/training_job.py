@@ -16,7 +16,6 @@ from bansweep import __version__
 from bansweep.cluster.job import GenerationJob
 from bansweep.config.data import ImageDataSpec, TextSpec, is_text
 from bansweep.config.networks import is_language_model
-from bansweep.config.recipes import Recipe
 from bansweep.data.datasets import ImageData, TextData, load_images, load_text
 from bansweep.data.prepare import prepare
 from bansweep.errors import StoreError
@@ -30,13 +29,12 @@ from bansweep.training.generation_run import ClassProbabilities, GenerationRun, 
 from bansweep.training.image_run import ImageRun
 from bansweep.training.language_run import LanguageRun
 from bansweep.training.memory import explain_out_of_memory
-from bansweep.training.target_table import LastTable, TargetTable, learns_from_logits
-from bansweep.training.teacher import FrozenTeacher, frozen_language_model
+from bansweep.training.teacher import LanguageTeacher, LastTeacher, Teacher, frozen_language_model
 from bansweep.training.workers import Workers
 
 _BYTES_OF_A_GB = 1e9
-_LAST_TABLE = LastTable()
-"""For all students of a teacher that this process trains one after another."""
+_LAST_TEACHER = LastTeacher()
+"""For all its students that this process trains one after another."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +74,8 @@ def prepare_run(
 
 
 def drop_last_table() -> None:
-    """Free the table of the last student's teacher, which this process has kept for the next one."""
-    _LAST_TABLE.clear()
+    """Free the last student's teacher and its table, which this process has kept for the next one."""
+    _LAST_TEACHER.clear()
 
 
 def _image_run(
@@ -89,17 +87,12 @@ def _image_run(
     workers: Workers,
     on_compile_failure: Callable[[CompileFailure], None],
 ) -> ImageRun:
-    frozen, targets = None, None
     if teacher is not None:
         check_user_code(teacher, planned_id=job.generation.teacher)
-        if learns_from_logits(job.generation.loss):
-            targets = _target_table(job, data, teacher, store, device)
-        frozen = _frozen_teacher(data, teacher, store, device) if targets is None else targets.teacher
     return ImageRun(
         job.generation,
         data,
-        teacher=frozen,
-        targets=targets,
+        teacher=None if teacher is None else _teacher(job, data, teacher, store, device),
         device=device,
         workers=workers,
         compiled=job.compiled,
@@ -109,45 +102,32 @@ def _image_run(
     )
 
 
-def _target_table(
-    job: GenerationJob, data: ImageData, teacher: GenerationRecord, store: Store, device: torch.device
-) -> TargetTable:
-    """The teacher's, from this process's last student where that had the same teacher."""
-    generation = job.generation
-    assert isinstance(generation.recipe, Recipe)
-    augmentation = generation.recipe.augmentation
+def _teacher(
+    job: GenerationJob, data: ImageData, record: GenerationRecord, store: Store, device: torch.device
+) -> Teacher:
+    """The teacher, from this process's last student where that had the same one."""
+    network = record.trained.network
+    assert not is_language_model(network)
     key = (
-        (teacher.digests["weights.safetensors"], teacher.trained.network),
-        (generation.data, augmentation),
-        # On these depends how the teacher's logits are rounded, ...
-        (generation.precision, device, torch.get_num_threads()),
+        (record.digests["weights.safetensors"], network, job.generation.data),
+        # On these depends how its logits are rounded, ...
+        (device, torch.get_num_threads()),
         # ... and on these what is kept of them.
         (job.teacher_memory_gb, job.teacher_disk_gb),
     )
 
-    def make() -> TargetTable:
-        return TargetTable(
-            _frozen_teacher(data, teacher, store, device),
-            augmentation,
-            images=len(data.train),
+    def make() -> Teacher:
+        return Teacher(
+            network,
+            store.weights(record.id),
+            input_shape=data.input_shape,
             classes=len(data.classes),
-            bf16=generation.precision == "bf16",
+            device=device,
             memory_bytes=job.teacher_memory_gb * _BYTES_OF_A_GB,
             disk_bytes=job.teacher_disk_gb * _BYTES_OF_A_GB,
         )
 
-    return _LAST_TABLE.get(key, make)
-
-
-def _frozen_teacher(data: ImageData, teacher: GenerationRecord, store: Store, device: torch.device) -> FrozenTeacher:
-    assert not is_language_model(teacher.trained.network)
-    return FrozenTeacher(
-        teacher.trained.network,
-        store.weights(teacher.id),
-        input_shape=data.input_shape,
-        classes=len(data.classes),
-        device=device,
-    )
+    return _LAST_TEACHER.get(key, make)
 
 
 def _language_run(
@@ -158,17 +138,19 @@ def _language_run(
     device: torch.device,
     workers: Workers,
 ) -> LanguageRun:
-    frozen = None
+    language_teacher = None
     if teacher is not None:
         assert is_language_model(teacher.trained.network)
         weights = store.weights(teacher.id)
-        frozen = frozen_language_model(teacher.trained.network, weights, vocabulary=data.vocabulary, device=device)
+        language_teacher = LanguageTeacher(
+            frozen_language_model(teacher.trained.network, weights, vocabulary=data.vocabulary, device=device),
+            memory_bytes=job.teacher_memory_gb * _BYTES_OF_A_GB,
+            disk_bytes=job.teacher_disk_gb * _BYTES_OF_A_GB,
+        )
     return LanguageRun(
         job.generation,
         data,
-        teacher=frozen,
-        teacher_memory_bytes=job.teacher_memory_gb * _BYTES_OF_A_GB,
-        teacher_disk_bytes=job.teacher_disk_gb * _BYTES_OF_A_GB,
+        teacher=language_teacher,
         device=device,
         workers=workers,
         diagnostics=job.diagnostics,

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints, field_validator
 
 from bansweep.config.base import SpecModel
-from bansweep.config.losses import LossSpec, needs_teacher
+from bansweep.config.losses import LossSpec
 from bansweep.config.networks import NetworkSpec
 from bansweep.errors import Finding, KeyPath
 
@@ -55,7 +55,7 @@ class Chain(SpecModel):
     @field_validator("loss")
     @classmethod
     def _learns_from_its_teacher(cls, loss: LossSpec) -> LossSpec:
-        if not needs_teacher(loss):
+        if loss.teacher == "none":
             raise ValueError(f"a chain learns from its teacher, and {loss.kind!r} does not; use kd or kd+labels")
         return loss
 

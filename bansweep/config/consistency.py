@@ -11,7 +11,7 @@ from typing import Any
 
 from bansweep.config.base import nearest
 from bansweep.config.data import is_text
-from bansweep.config.losses import TAUGHT_KINDS, compares_stages
+from bansweep.config.losses import LOSSES, Loss
 from bansweep.config.networks import DenseNet, StagedNetworkSpec, UserNetwork, is_language_model
 from bansweep.config.recipes import AnyRecipe, LanguageRecipe
 from bansweep.config.sweep import Column, Row, SweepSpec, named_row
@@ -38,7 +38,7 @@ def kind_problems(sweep: SweepSpec) -> Iterator[tuple[KeyPath, str]]:
             yield ("generations", name, "network"), message
         if text and column.shared_layers != "none":
             yield ("generations", name, "shared_layers"), "language models share no layers; remove it"
-        if text and compares_stages(column.loss):
+        if text and column.loss.stage_outputs:
             message = "language models have no stages to compare; use kd or kd+labels"
             yield ("generations", name, "loss"), message
 
@@ -75,7 +75,7 @@ def matching_problems(sweep: SweepSpec) -> Iterator[tuple[KeyPath, str]]:
                     f"in row {row.name!r} the first and the last layer do not fit: {_outer_text(student)}, its teacher "
                     f"{_outer_text(teacher)}; {_remedy(teacher)}",
                 )
-            if compares_stages(column.loss) and _stages(student) != _stages(teacher):
+            if column.loss.stage_outputs and _stages(student) != _stages(teacher):
                 yield (
                     ("generations", name, "loss"),
                     f"in row {row.name!r} activations cannot be compared: the stages of {_stages_text(student)}, those "
@@ -87,7 +87,7 @@ def _of_own(name: str, column: Column) -> Iterator[tuple[KeyPath, str]]:
     """Of what a network of the user's own is made, nothing is known here."""
     if column.shared_layers != "none":
         yield ("generations", name, "shared_layers"), "networks of your own (kind: python) share no layers; remove it"
-    if compares_stages(column.loss):
+    if column.loss.stage_outputs:
         yield ("generations", name, "loss"), "networks of your own (kind: python) have no stages to compare; use kd"
 
 
@@ -181,21 +181,25 @@ def _repeated(rows: list[tuple[KeyPath, str]]) -> Iterator[Finding]:
         seen.add(name)
 
 
-def _loss_kind(column: Mapping[str, Any]) -> Any:
+def _loss(column: Mapping[str, Any]) -> type[Loss] | None:
+    """The configuration of the column's loss; None if its kind is missing or unknown."""
     loss = column.get("loss")
-    return loss.get("kind") if isinstance(loss, dict) else loss
+    kind = loss.get("kind") if isinstance(loss, dict) else loss
+    return LOSSES.get(kind) if isinstance(kind, str) else None
 
 
 def _teachers(columns: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
     for name, column in columns.items():
         teacher = column.get("teacher")
         shares_layers = column.get("shared_layers", "none") != "none"
-        if _loss_kind(column) == "labels" and not shares_layers:
+        loss = _loss(column)
+        if loss is not None and loss.teacher == "none" and not shares_layers:
             if teacher is not None:
-                yield ("generations", name, "teacher"), "a generation with the loss 'labels' has no teacher; remove it"
+                kind = loss.model_fields["kind"].default
+                yield ("generations", name, "teacher"), f"a generation with the loss {kind!r} has no teacher; remove it"
         elif teacher is None and shares_layers:
             yield ("generations", name), "'teacher' is missing: 'shared_layers' takes layers of the column that teaches"
-        elif teacher is None and _loss_kind(column) in TAUGHT_KINDS:
+        elif teacher is None and loss is not None and loss.teacher == "required":
             yield ("generations", name), "'teacher' is missing: name the column that teaches this one"
         elif isinstance(teacher, str) and teacher not in columns:
             yield ("generations", name, "teacher"), f"unknown column {teacher!r}; {nearest(teacher, columns)}"

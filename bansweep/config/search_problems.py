@@ -24,7 +24,7 @@ from bansweep.config.hyperparameters import (
     typical_values,
     with_values_in,
 )
-from bansweep.config.losses import LossSpec, compares_stages
+from bansweep.config.losses import LossSpec
 from bansweep.config.networks import NetworkSpec
 from bansweep.config.recipes import AnyRecipe
 from bansweep.config.search import Search
@@ -190,7 +190,7 @@ def _parameter_problems(
     sweep: SweepSpec, search: Search, path: KeyPath, columns: dict[str, Column]
 ) -> Iterator[tuple[KeyPath, str]]:
     parameters = dict(search.parameters)
-    if any(column.shared_layers != "none" or compares_stages(column.loss) for column in sweep.generations.values()):
+    if any(column.shared_layers != "none" or column.loss.stage_outputs for column in sweep.generations.values()):
         for key in [key for key in parameters if key.startswith("network.")]:
             del parameters[key]
             yield (

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
-from bansweep.config.losses import compares_stages, needs_teacher
 from bansweep.config.networks import NetworkSpec, is_language_model
 from bansweep.config.recipes import LanguageRecipe
 from bansweep.graph.generation import Generation
@@ -81,7 +80,7 @@ def training_work(
     `teacher` is the network that teaches, None where nothing does. What batch normalisation, activations, losses and
     the optimiser compute is not counted as arithmetic, nor what shared layers that stay frozen save.
     """
-    asked = teacher if needs_teacher(generation.loss) else None
+    asked = None if generation.loss.teacher == "none" else teacher
     if not is_counted(generation.network) or (asked is not None and not is_counted(asked)):
         return None
     recipe = generation.recipe
@@ -102,7 +101,7 @@ def training_work(
         _image_work(student, evaluated, _EVALUATION_BATCH),
     ]
     if asked is not None:
-        batch = recipe.batch_size if compares_stages(generation.loss) else _TEACHER_BATCH
+        batch = recipe.batch_size if generation.loss.stage_outputs else _TEACHER_BATCH
         work.append(_image_work(network_size(asked, data.inputs), samples, batch))
     return tuple(work)
 

@@ -1,125 +1,76 @@
-"""From what a sweep file says of a loss to the loss, with one call for all of them."""
+"""From what a sweep file says of a loss to the loss.
+
+Each module of this package registers its loss by `builds`, under the configuration of which it is made. So a new loss
+is a configuration in `config/losses.py` and a module here.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol, assert_never
+import pkgutil
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 from torch import Tensor
 
-from bansweep.config.losses import (
-    ActivationsLoss,
-    CwtmLoss,
-    DkppLoss,
-    KdLabelsLoss,
-    KdLoss,
-    LabelsLoss,
-    LossSpec,
-    UserLoss,
-    compares_stages,
-)
+from bansweep.config.losses import Loss, LossSpec
 from bansweep.losses.building_blocks import GlobalBatch, NetworkOutput
-from bansweep.losses.cwtm import cwtm_loss
-from bansweep.losses.dkpp import dkpp_loss
-from bansweep.losses.kd import kd_loss
-from bansweep.losses.kd_activations import kd_activations_loss
-from bansweep.losses.kd_labels import kd_labels_loss
-from bansweep.losses.labels import labels_loss
-from bansweep.losses.user_loss import user_loss
 
 
-class DistillationLoss(Protocol):
-    """A worker's share of the loss of the global batch, a float32 scalar; the shares of all workers add up to it.
+class LossInputs(NamedTuple):
+    """What a loss is computed of, for this worker's samples of a batch. What a loss does not need it ignores.
 
-    `student` and `teacher` answer for the same samples; the teacher may be None for the loss `labels` only and carries
-    no gradient. `labels_B` are class indices (int64). `batch` is the global batch (`local_batch` for one
-    worker). `keys_BC`, uniform random numbers in [0, 1), are for losses that `needs_keys` tells of. `progress` is how
-    far training is: 0 in the first epoch, 1 in the last, and 1 in a training of one epoch. What a loss does not need
-    it ignores.
+    `student` and `teacher` answer for the same samples. The teacher's answer carries no gradient; None only if the
+    loss does without (`Loss.teacher`). `labels_B` are class indices (int64). `batch` is the global batch
+    (`local_batch` for one worker). `keys_BC`, uniform random numbers in [0, 1), are for losses with
+    `permutation_keys`. `progress` is how far training is: 0 in the first epoch, 1 in the last, and 1 in a training of
+    one epoch.
     """
 
-    def __call__(
-        self,
-        student: NetworkOutput,
-        teacher: NetworkOutput | None,
-        labels_B: Tensor,
-        *,
-        batch: GlobalBatch,
-        keys_BC: Tensor | None = None,
-        progress: float = 1.0,
-    ) -> Tensor: ...
+    student: NetworkOutput
+    teacher: NetworkOutput | None
+    labels_B: Tensor
+    batch: GlobalBatch
+    keys_BC: Tensor | None = None
+    progress: float = 1.0
+
+    @property
+    def given_teacher(self) -> NetworkOutput:
+        """The teacher's answer, for a loss that cannot do without."""
+        assert self.teacher is not None, "this loss needs a teacher's answer"
+        return self.teacher
+
+
+DistillationLoss = Callable[[LossInputs], Tensor]
+"""A worker's share of the loss of the global batch, a float32 scalar; the shares of all workers add up to it."""
+
+_SpecT = TypeVar("_SpecT", bound=Loss)
+_BUILDERS: dict[type[Loss], Callable[[Any], DistillationLoss]] = {}
+
+
+def builds(
+    kind: type[_SpecT],
+) -> Callable[[Callable[[_SpecT], DistillationLoss]], Callable[[_SpecT], DistillationLoss]]:
+    """Registers the function that makes the loss of a configuration of this type."""
+
+    def register(build: Callable[[_SpecT], DistillationLoss]) -> Callable[[_SpecT], DistillationLoss]:
+        assert kind not in _BUILDERS, f"two losses for {kind.__name__}"
+        _BUILDERS[kind] = build
+        return build
+
+    return register
 
 
 def build_loss(spec: LossSpec) -> DistillationLoss:
     """The loss that a spec names. Raises TrainingError where code of the user's own cannot be run."""
-    own = user_loss(spec) if isinstance(spec, UserLoss) else None
-
-    def loss(
-        student: NetworkOutput,
-        teacher: NetworkOutput | None,
-        labels_B: Tensor,
-        *,
-        batch: GlobalBatch,
-        keys_BC: Tensor | None = None,
-        progress: float = 1.0,
-    ) -> Tensor:
-        match spec:
-            case LabelsLoss():
-                return labels_loss(student.logits_BC, labels_B, batch, smoothing=spec.smoothing)
-            case KdLoss():
-                return kd_loss(student.logits_BC, _present(teacher).logits_BC, batch, temperature=spec.temperature)
-            case KdLabelsLoss():
-                return kd_labels_loss(
-                    student.logits_BC,
-                    _present(teacher).logits_BC,
-                    labels_B,
-                    batch,
-                    temperature=spec.temperature,
-                    mixing=spec.mixing,
-                )
-            case CwtmLoss():
-                return cwtm_loss(
-                    student.logits_BC, _present(teacher).logits_BC, labels_B, batch, confidence=spec.confidence
-                )
-            case DkppLoss():
-                return dkpp_loss(student.logits_BC, _present(teacher).logits_BC, _drawn(keys_BC), batch)
-            case ActivationsLoss():
-                return kd_activations_loss(
-                    student.logits_BC,
-                    _present(teacher).logits_BC,
-                    student.stage_outputs,
-                    _present(teacher).stage_outputs,
-                    batch,
-                    weight=_weight(spec, progress),
-                )
-            case UserLoss():
-                assert own is not None
-                return own(student.logits_BC, None if teacher is None else teacher.logits_BC, labels_B, batch)
-            case _:
-                assert_never(spec)
-
-    return loss
+    _import_all_losses()
+    return _BUILDERS[type(spec)](spec)
 
 
-def needs_keys(spec: LossSpec) -> bool:
-    """Whether the loss wants random keys with every batch."""
-    return isinstance(spec, DkppLoss)
-
-
-def needs_stage_outputs(spec: LossSpec) -> bool:
-    """Whether the loss wants the stage outputs of student and teacher in their answers."""
-    return compares_stages(spec)
-
-
-def _present(teacher: NetworkOutput | None) -> NetworkOutput:
-    assert teacher is not None, "this loss needs a teacher's answer"
-    return teacher
-
-
-def _drawn(keys_BC: Tensor | None) -> Tensor:
-    assert keys_BC is not None, "this loss needs random keys"
-    return keys_BC
-
-
-def _weight(spec: ActivationsLoss, progress: float) -> float:
-    assert 0 <= progress <= 1, f"training has gone {progress} of its way, which is not between 0 and 1"
-    return spec.weight * progress if spec.ramp == "linear" else spec.weight
+@cache
+def _import_all_losses() -> None:
+    """Lets each module of this package register its loss."""
+    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        import_module(f"{__package__}.{module.name}")

@@ -32,7 +32,7 @@ class NetworkOutput(NamedTuple):
     """Of the samples that a worker holds: their logits, and on request the features on the way there.
 
     `logits_BC`, unnormalised, (B, C). `stage_outputs`: the features after each stage, first stage first, each
-    (B, K, H, W) with sizes of its own; empty unless the loss `needs_stage_outputs` (see `builder`). Any floating types.
+    (B, K, H, W) with sizes of its own; empty unless the loss compares `stage_outputs`. Any floating types.
     """
 
     logits_BC: Tensor

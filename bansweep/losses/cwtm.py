@@ -16,6 +16,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from bansweep.config.losses import CwtmLoss
+from bansweep.losses.builder import DistillationLoss, LossInputs, builds
 from bansweep.losses.building_blocks import GlobalBatch, portions, teacher_probabilities, weighted_mean
 from bansweep.losses.labels import label_cross_entropies
 
@@ -49,3 +51,12 @@ def _confidence(probabilities_bC: Tensor, labels_b: Tensor, kind: Literal["max",
     if kind == "max":
         return probabilities_bC.amax(dim=1)
     return probabilities_bC.gather(1, labels_b[:, None])[:, 0].clamp(min=_LEAST_OF_LABEL)
+
+
+@builds(CwtmLoss)
+def _build_cwtm(spec: CwtmLoss) -> DistillationLoss:
+    def loss(of: LossInputs) -> Tensor:
+        logits_BC, teacher_logits_BC = of.student.logits_BC, of.given_teacher.logits_BC
+        return cwtm_loss(logits_BC, teacher_logits_BC, of.labels_B, of.batch, confidence=spec.confidence)
+
+    return loss

@@ -14,6 +14,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bansweep.config.losses import DkppLoss
+from bansweep.losses.builder import DistillationLoss, LossInputs, builds
 from bansweep.losses.building_blocks import GlobalBatch, cross_entropies, mean, teacher_probabilities
 
 
@@ -39,3 +41,12 @@ def dkpp_loss(student_logits_BC: Tensor, teacher_logits_BC: Tensor, keys_BC: Ten
     """This worker's share of the mean cross-entropy with the permuted teacher, a scalar."""
     permuted_BC = permute_dark_knowledge(teacher_probabilities(teacher_logits_BC), keys_BC)
     return mean(cross_entropies(student_logits_BC, lambda samples: permuted_BC[samples]), batch)
+
+
+@builds(DkppLoss)
+def _build_dkpp(_spec: DkppLoss) -> DistillationLoss:
+    def loss(of: LossInputs) -> Tensor:
+        assert of.keys_BC is not None, "this loss needs random keys"
+        return dkpp_loss(of.student.logits_BC, of.given_teacher.logits_BC, of.keys_BC, of.batch)
+
+    return loss

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from bansweep.config.losses import KdLoss
+from bansweep.losses.builder import DistillationLoss, LossInputs, builds
 from bansweep.losses.building_blocks import GlobalBatch, at_least_float32, cross_entropies, mean, teacher_probabilities
 
 
@@ -38,3 +40,11 @@ def kd_loss(
 ) -> Tensor:
     """This worker's share of the mean cross-entropy with the teacher, a scalar."""
     return mean(teacher_cross_entropies(student_logits_BC, teacher_logits_BC, temperature), batch)
+
+
+@builds(KdLoss)
+def _build_kd(spec: KdLoss) -> DistillationLoss:
+    def loss(of: LossInputs) -> Tensor:
+        return kd_loss(of.student.logits_BC, of.given_teacher.logits_BC, of.batch, temperature=spec.temperature)
+
+    return loss

@@ -16,6 +16,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from bansweep.config.losses import ActivationsLoss
+from bansweep.losses.builder import DistillationLoss, LossInputs, builds
 from bansweep.losses.building_blocks import GlobalBatch, at_least_float32, mean
 from bansweep.losses.kd import teacher_cross_entropies
 
@@ -48,3 +50,20 @@ def kd_activations_loss(
     """This worker's share of the mean of KD (T = 1) plus the weighted difference between stage outputs, a scalar."""
     from_teacher_B = teacher_cross_entropies(student_logits_BC, teacher_logits_BC)
     return mean(from_teacher_B + weight * stage_differences(student_stages, teacher_stages), batch)
+
+
+@builds(ActivationsLoss)
+def _build_kd_activations(spec: ActivationsLoss) -> DistillationLoss:
+    def loss(of: LossInputs) -> Tensor:
+        student, teacher, progress = of.student, of.given_teacher, of.progress
+        assert 0 <= progress <= 1, f"training has gone {progress} of its way, which is not between 0 and 1"
+        return kd_activations_loss(
+            student.logits_BC,
+            teacher.logits_BC,
+            student.stage_outputs,
+            teacher.stage_outputs,
+            of.batch,
+            weight=spec.weight * progress if spec.ramp == "linear" else spec.weight,
+        )
+
+    return loss

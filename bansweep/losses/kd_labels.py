@@ -13,6 +13,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bansweep.config.losses import KdLabelsLoss
+from bansweep.losses.builder import DistillationLoss, LossInputs, builds
 from bansweep.losses.building_blocks import GlobalBatch, cross_entropies, mean, teacher_probabilities
 from bansweep.losses.kd import teacher_cross_entropies
 from bansweep.losses.labels import label_cross_entropies
@@ -40,3 +42,18 @@ def kd_labels_loss(
     from_teacher_B = teacher_cross_entropies(student_logits_BC, teacher_logits_BC, temperature)
     from_labels_B = label_cross_entropies(student_logits_BC, labels_B)
     return mean(of_teacher * from_teacher_B + of_labels * from_labels_B, batch)
+
+
+@builds(KdLabelsLoss)
+def _build_kd_labels(spec: KdLabelsLoss) -> DistillationLoss:
+    def loss(of: LossInputs) -> Tensor:
+        return kd_labels_loss(
+            of.student.logits_BC,
+            of.given_teacher.logits_BC,
+            of.labels_B,
+            of.batch,
+            temperature=spec.temperature,
+            mixing=spec.mixing,
+        )
+
+    return loss

@@ -13,6 +13,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from bansweep.config.losses import LabelsLoss
+from bansweep.losses.builder import DistillationLoss, builds
 from bansweep.losses.building_blocks import GlobalBatch, at_least_float32, mean
 
 
@@ -24,3 +26,8 @@ def label_cross_entropies(student_logits_BC: Tensor, labels_B: Tensor, smoothing
 def labels_loss(student_logits_BC: Tensor, labels_B: Tensor, batch: GlobalBatch, *, smoothing: float = 0.0) -> Tensor:
     """This worker's share of the mean cross-entropy with the labels, a scalar."""
     return mean(label_cross_entropies(student_logits_BC, labels_B, smoothing), batch)
+
+
+@builds(LabelsLoss)
+def _build_labels(spec: LabelsLoss) -> DistillationLoss:
+    return lambda of: labels_loss(of.student.logits_BC, of.labels_B, of.batch, smoothing=spec.smoothing)

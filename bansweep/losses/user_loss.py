@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from torch import Tensor
 
 from bansweep.config.losses import UserLoss
-from bansweep.losses.building_blocks import GlobalBatch, mean
+from bansweep.losses.builder import DistillationLoss, LossInputs, builds
+from bansweep.losses.building_blocks import mean
 from bansweep.user_code import user_function, wrong_result
 
-OwnTerms = Callable[[Tensor, Tensor | None, Tensor, GlobalBatch], Tensor]
 
+@builds(UserLoss)
+def _build_own_loss(spec: UserLoss) -> DistillationLoss:
+    """The user's function takes logits (B, C) of student and teacher (None without one), in float32, and labels (B,).
 
-def user_loss(spec: UserLoss) -> OwnTerms:
-    """From logits (B, C) of student and teacher (None without one), in float32, and labels (B,), to this worker's share
-    of the mean over the global batch. Raises TrainingError where the user's code fails, or returns something else."""
+    Raises TrainingError if it fails, or returns something else than each sample's loss.
+    """
     terms = user_function(spec)
 
-    def loss(
-        student_logits_BC: Tensor, teacher_logits_BC: Tensor | None, labels_B: Tensor, batch: GlobalBatch
-    ) -> Tensor:
-        teacher = None if teacher_logits_BC is None else teacher_logits_BC.float()
-        terms_B = terms(student_logits_BC.float(), teacher, labels_B)
-        if not isinstance(terms_B, Tensor) or terms_B.shape != labels_B.shape:
+    def loss(of: LossInputs) -> Tensor:
+        teacher_logits_BC = None if of.teacher is None else of.teacher.logits_BC.float()
+        terms_B = terms(of.student.logits_BC.float(), teacher_logits_BC, of.labels_B)
+        if not isinstance(terms_B, Tensor) or terms_B.shape != of.labels_B.shape:
             got = f"shape {tuple(terms_B.shape)}" if isinstance(terms_B, Tensor) else type(terms_B).__name__
-            raise wrong_result(spec.code, f"each sample's loss, a tensor of shape {tuple(labels_B.shape)}", got)
-        return mean(terms_B.float(), batch)
+            raise wrong_result(spec.code, f"each sample's loss, a tensor of shape {tuple(of.labels_B.shape)}", got)
+        return mean(terms_B.float(), of.batch)
 
     return loss

@@ -13,19 +13,7 @@ import re
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import assert_never
 
-from bansweep.config.losses import (
-    ActivationsLoss,
-    CwtmLoss,
-    DkppLoss,
-    KdLabelsLoss,
-    KdLoss,
-    LabelsLoss,
-    LossSpec,
-    UserLoss,
-)
-from bansweep.formatting import setting_text
 from bansweep.graph.generation import Generation
 from bansweep.graph.plan import Plan
 
@@ -38,50 +26,12 @@ def name_of(plan: Plan, generation_id: str) -> str:
     return f"{known.network.name} / {generation_id}" if known else generation_id
 
 
-def loss_in_words(loss: LossSpec) -> str:
-    """What the loss compares, without a full stop at the end."""
-    match loss:
-        case LabelsLoss():
-            smoothing = f", smoothed by {setting_text(loss.smoothing)}" if loss.smoothing else ""
-            return f"cross-entropy with the labels (Eq. 1){smoothing}"
-        case KdLoss():
-            return f"cross-entropy with the teacher's probabilities (Eqs. 2 and 3){_temperature(loss.temperature)}"
-        case KdLabelsLoss():
-            weights = (
-                "the sum of"
-                if loss.mixing is None
-                else f"{setting_text(loss.mixing)} : {setting_text(1 - loss.mixing)} of"
-            )
-            return (
-                f"{weights} cross-entropy with the teacher's probabilities (Eqs. 2 and 3)"
-                f"{_temperature(loss.temperature)} and with the labels (Eq. 1)"
-            )
-        case CwtmLoss(confidence="max"):
-            return "cross-entropy with the labels, each sample weighted by the teacher's largest probability (Eq. 10)"
-        case CwtmLoss():
-            return (
-                "cross-entropy with the labels, each sample weighted by the teacher's probability of its label (Eq. 9)"
-            )
-        case DkppLoss():
-            drawn = "drawn anew in every step" if loss.permutation == "fresh" else "drawn once for each sample"
-            return (
-                "cross-entropy with the teacher's probabilities, those of all but its likeliest class permuted "
-                f"(Eq. 11; {drawn})"
-            )
-        case ActivationsLoss():
-            ramp = "" if loss.ramp == "constant" else ", growing from 0 over the epochs"
-            return (
-                "cross-entropy with the teacher's probabilities (Eqs. 2 and 3) and the mean squared difference of the "
-                f"stages' outputs (section 4.1), weighted by {setting_text(loss.weight)}{ramp}"
-            )
-        case UserLoss():
-            return f"the function `{loss.code.name}` of your own"
-        case _:
-            assert_never(loss)
-
-
-def _temperature(temperature: float) -> str:
-    return "" if temperature == 1 else f" at temperature {setting_text(temperature)}"
+def lineage(plan: Plan, generation_id: str) -> tuple[str, ...]:
+    """The ids from the generation that learnt from labels down to this one."""
+    ids = [generation_id]
+    while (generation := plan.generations.get(ids[-1])) and generation.teacher:
+        ids.append(generation.teacher)
+    return tuple(reversed(ids))
 
 
 LONGEST_NOTE = 5000
@@ -99,7 +49,7 @@ _STORE = "{store}"
 def generation_note(plan: Plan, generation_id: str, trained: Generation) -> str:
     """Loss, lineage, command and place of a generation; `trained` is itself, or one of its candidates."""
     lines = [
-        f"**loss**: {loss_in_words(trained.loss)}",
+        f"**loss**: {trained.loss.words}",
         *_searched(trained),
         f"**lineage**: {_chain(plan, generation_id)}",
         *_command(plan, generation_id),

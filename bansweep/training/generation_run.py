@@ -55,7 +55,7 @@ class GenerationRun(ABC):
     """Trains one generation on this process's device, alone or as one of several workers.
 
     Every epoch's randomness (order, crops, dropout, permutations) is a function of the generation's seed and the
-    epoch's number, and every schedule one of the history: weights, momenta and history are all the state there is.
+    epoch's number, and every schedule one of the history: weights, the optimizer's state and history are all there is.
     """
 
     def __init__(self, generation: Generation, workers: Workers, device: torch.device | None) -> None:
@@ -80,7 +80,7 @@ class GenerationRun(ABC):
 
     @property
     @abstractmethod
-    def _optimizer(self) -> torch.optim.SGD: ...
+    def _optimizer(self) -> torch.optim.Optimizer: ...
 
     @abstractmethod
     def _learning_rate(self) -> float:
@@ -159,6 +159,18 @@ class GenerationRun(ABC):
             if self.generation.select.epoch == "best" and selected_epoch(self.history, self.generation) == epoch:
                 self._best_state = state_of(self.network)
             yield report
+
+    def _finite_losses(self, epoch: int, shares: Tensor) -> Tensor:
+        """The losses (on the host) of an epoch's steps, of which each worker has its shares (on the device).
+
+        One look an epoch: each makes the host wait for the device. Raises DivergedError where one is no finite number.
+        """
+        losses = self._workers.sum(shares).cpu()
+        finite = torch.isfinite(losses)
+        if not finite.all():
+            step = int((~finite).nonzero()[0])
+            raise self._diverged(epoch, step + 1, float(losses[step]))
+        return losses
 
     def _diverged(self, epoch: int, step: int, value: float) -> DivergedError:
         loss = self.generation.loss

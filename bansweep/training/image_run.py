@@ -8,7 +8,6 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from bansweep.config.losses import can_do_without, needs_teacher
 from bansweep.config.networks import is_language_model
 from bansweep.config.recipes import Recipe
 from bansweep.data.augmentation import Views, draw_views, epoch_order
@@ -17,7 +16,7 @@ from bansweep.data.host_to_device import to_device
 from bansweep.data.resident import ResidentImages
 from bansweep.graph.events import CompileFailure
 from bansweep.graph.generation import Generation, derived_seed
-from bansweep.losses.builder import needs_keys, needs_stage_outputs
+from bansweep.losses.builder import build_loss
 from bansweep.losses.building_blocks import NetworkOutput
 from bansweep.networks.build import build_network
 from bansweep.networks.image_network import ImageNetwork, StagedNetwork
@@ -30,8 +29,7 @@ from bansweep.training.optimizer import build_optimizer, learning_rate
 from bansweep.training.permutation_keys import PermutationKeys
 from bansweep.training.precision import use_exact_arithmetic
 from bansweep.training.step import TrainingStep
-from bansweep.training.target_table import TargetTable, learns_from_logits
-from bansweep.training.teacher import FrozenTeacher
+from bansweep.training.teacher import Teacher
 from bansweep.training.workers import ALONE, Workers, distributed
 
 
@@ -102,10 +100,10 @@ def copy_outer_layers(student: StagedNetwork, teacher: StagedNetwork, *, frozen:
 class ImageRun(GenerationRun):
     """Trains an image network on a split that lives on the device.
 
-    `diagnostics` adds those of section 3.2 to the reports of a student that compares itself with its teacher. `targets`
-    are the teacher's for these data, this augmentation and precision; without, nothing is kept of what it says.
-    `recompute`: activations are computed again in the backward pass, which does not go with `compiled`. A network that
-    cannot be compiled is trained uncompiled, after a call of `on_compile_failure` in the first step.
+    `teacher` was made for these data. `diagnostics` adds those of section 3.2 to the reports of a student that compares
+    itself with its teacher. `recompute`: activations are computed again in the backward pass, which does not go with
+    `compiled`. A network that cannot be compiled is trained uncompiled, after a call of `on_compile_failure` in the
+    first step.
     """
 
     def __init__(
@@ -113,8 +111,7 @@ class ImageRun(GenerationRun):
         generation: Generation,
         data: ImageData,
         *,
-        teacher: FrozenTeacher | None = None,
-        targets: TargetTable | None = None,
+        teacher: Teacher | None = None,
         device: torch.device | None = None,
         workers: Workers = ALONE,
         compiled: bool = False,
@@ -128,7 +125,6 @@ class ImageRun(GenerationRun):
         assert not (compiled and recompute), "what is compiled chooses by itself what to keep"
         self._recipe = generation.recipe
         self._data = data
-        self._teacher = teacher
         self._bf16 = generation.precision == "bf16"
         self._classes = len(data.classes)
         check_suitable(self._recipe, generation.network, data)
@@ -150,42 +146,32 @@ class ImageRun(GenerationRun):
         network = with_global_batch_norm(network, workers, self._device, compiled=compiled)
         self._network: ImageNetwork = network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._sgd = build_optimizer(self._network, self._recipe)
-        compares = needs_teacher(generation.loss) and not (teacher is None and can_do_without(generation.loss))
-        self._diagnostics = Diagnostics(workers, self._device) if diagnostics and compares else None
-        with_stages = needs_stage_outputs(generation.loss)
+        loss = generation.loss
+        assert teacher is not None or loss.teacher != "required", "this loss asks a teacher"
+        # A teacher whose layers alone are wanted is not asked.
+        self._asked = None if loss.teacher == "none" else teacher
+        self._diagnostics = Diagnostics(workers, self._device) if diagnostics and self._asked is not None else None
         self._forward = training_forward(
             self._network,
             workers,
             self._device,
-            with_stages=with_stages,
+            with_stages=loss.stage_outputs,
             compiled=compiled,
             on_compile_failure=on_compile_failure,
         )
         self._step = TrainingStep(
             self._forward,
             self._sgd,
-            generation.loss,
-            teacher=teacher,
+            build_loss(loss),
             workers=workers,
             batch_size=self._batch_size,
             bf16=self._bf16,
             diagnostics=self._diagnostics,
         )
-        self._targets = None
-        if compares and learns_from_logits(generation.loss):
-            assert teacher is not None, "this loss asks a teacher"
-            self._targets = targets or TargetTable(
-                teacher,
-                self._recipe.augmentation,
-                images=len(data.train),
-                classes=self._classes,
-                bf16=self._bf16,
-            )
-            assert self._targets.teacher is teacher, "targets are of the teacher that is asked for everything else"
         self._keys = None
-        if needs_keys(generation.loss):
-            self._keys = PermutationKeys.of_loss(
-                generation.loss, generation.seed, samples=len(data.train), classes=self._classes
+        if loss.permutation_keys is not None:
+            self._keys = PermutationKeys(
+                loss.permutation_keys, generation.seed, samples=len(data.train), classes=self._classes
             )
 
     @property
@@ -197,7 +183,7 @@ class ImageRun(GenerationRun):
         return self._forward.compiled
 
     @property
-    def _optimizer(self) -> torch.optim.SGD:
+    def _optimizer(self) -> torch.optim.Optimizer:
         return self._sgd
 
     @property
@@ -237,17 +223,11 @@ class ImageRun(GenerationRun):
             losses[step] = self._step(
                 pixels_BKHW,
                 labels_B,
+                teacher=self._teachers_answer(pixels_BKHW, teacher_logits_BC),
                 keys_BC=keys_BC,
                 progress=self._progress(epoch),
-                teacher_logits_BC=teacher_logits_BC,
             )
-        # One look at the losses an epoch: each look makes the host wait for the device.
-        batch_losses = self._workers.sum(losses).cpu()
-        finite = torch.isfinite(batch_losses)
-        if not finite.all():
-            step = int((~finite).nonzero()[0])
-            raise self._diverged(epoch, step + 1, float(batch_losses[step]))
-        return float(batch_losses.double().mean())
+        return float(self._finite_losses(epoch, losses).double().mean())
 
     def _keys_of_steps(self, epoch: int, batches: Sequence[Tensor]) -> Iterable[Tensor | None]:
         if self._keys is None:
@@ -256,9 +236,18 @@ class ImageRun(GenerationRun):
 
     def _teacher_logits(self, shares: Sequence[Tensor], views: Views | None) -> Iterable[Tensor | None]:
         """What is known of each step's samples before the step. `shares` and `views` lie on the CPU."""
-        if self._targets is None:
+        if self._asked is None or self.generation.loss.stage_outputs:  # which are too large to be kept
             return [None] * len(shares)
-        return self._targets.of_epoch(self._train_images, shares, views)
+        return self._asked.logits_of_epoch(
+            self._train_images, shares, views, augmentation=self._recipe.augmentation, bf16=self._bf16
+        )
+
+    def _teachers_answer(self, pixels_BKHW: Tensor, known_logits_BC: Tensor | None) -> NetworkOutput | None:
+        if known_logits_BC is not None:
+            return NetworkOutput(known_logits_BC)
+        if self._asked is None:
+            return None
+        return self._asked.answer(pixels_BKHW, bf16=self._bf16, with_stages=self.generation.loss.stage_outputs)
 
     def _evaluate(self) -> dict[str, float]:
         probabilities_NC = self._predict(self._network, self._evaluation_images)
@@ -273,8 +262,8 @@ class ImageRun(GenerationRun):
     @cached_property
     def _teachers_classes_N(self) -> Tensor:
         """What the teacher takes each image of the evaluation split for, which does not change."""
-        assert self._teacher is not None
-        return self._predict(self._teacher.network, self._evaluation_images).argmax(dim=1)
+        assert self._asked is not None
+        return self._predict(self._asked.network, self._evaluation_images).argmax(dim=1)
 
     def _predict(self, network: nn.Module, images: ResidentImages) -> Tensor:
         return predict(network, images, classes=self._classes, workers=self._workers, bf16=self._bf16)

@@ -9,13 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bansweep.config.losses import DkppLoss, can_do_without, needs_teacher
 from bansweep.config.networks import is_language_model
 from bansweep.config.recipes import LanguageRecipe
 from bansweep.data.datasets import TextData, check_text_suitable
-from bansweep.data.host_to_device import to_device
 from bansweep.graph.generation import Generation, derived_seed
-from bansweep.losses.builder import build_loss, needs_keys
+from bansweep.losses.builder import LossInputs, build_loss
 from bansweep.losses.building_blocks import NetworkOutput
 from bansweep.networks.build import build_language_model
 from bansweep.networks.language_model import LanguageModel
@@ -23,9 +21,10 @@ from bansweep.training.evaluation import ReadText, read_text
 from bansweep.training.generation_run import GenerationRun, TokenLogProbabilities
 from bansweep.training.kd_gradient import Diagnostics, share_in_percent
 from bansweep.training.optimizer import build_language_optimizer, plateau_learning_rate
+from bansweep.training.permutation_keys import WindowKeys
 from bansweep.training.precision import autocast, use_exact_arithmetic
 from bansweep.training.step import descend
-from bansweep.training.teacher_outputs import TeacherOutputs
+from bansweep.training.teacher import LanguageTeacher
 from bansweep.training.token_streams import TokenStreams, Window
 from bansweep.training.workers import ALONE, Workers, distributed
 
@@ -34,8 +33,7 @@ class LanguageRun(GenerationRun):
     """Trains a language model on parallel streams of a text; workers share the streams.
 
     A time step of a stream is a sample of the losses: KD compares the distributions of every unrolled step (section
-    4.2). `teacher` is in evaluation mode, frozen; `teacher_memory_bytes` and `teacher_disk_bytes` bound what is kept
-    of its answers.
+    4.2).
     """
 
     def __init__(
@@ -43,9 +41,7 @@ class LanguageRun(GenerationRun):
         generation: Generation,
         data: TextData,
         *,
-        teacher: LanguageModel | None = None,
-        teacher_memory_bytes: float = 0,
-        teacher_disk_bytes: float = 0,
+        teacher: LanguageTeacher | None = None,
         device: torch.device | None = None,
         workers: Workers = ALONE,
         diagnostics: bool = False,
@@ -68,30 +64,26 @@ class LanguageRun(GenerationRun):
             end_of_sentence=data.end_of_sentence,
             workers=workers,
             device=self._device,
-            distinct_words=self._model.uses_distinct_words or (teacher is not None and teacher.uses_distinct_words),
+            distinct_words=self._model.uses_distinct_words
+            or (teacher is not None and teacher.network.uses_distinct_words),
         )
         self._forward = distributed(self._model, workers, self._device)
         self._sgd = build_language_optimizer(self._model, self._recipe)
         self._loss = build_loss(generation.loss)
-        self._teacher = teacher
-        self._teacher_outputs = None
-        if needs_teacher(generation.loss) and not (teacher is None and can_do_without(generation.loss)):
-            assert teacher is not None, "this loss asks a teacher"
-            self._teacher_outputs = TeacherOutputs(
-                teacher,
-                self._streams,
-                memory_bytes=teacher_memory_bytes,
-                disk_bytes=teacher_disk_bytes,
-                bf16=self._bf16,
-            )
-        self._diagnostics = Diagnostics(workers, self._device) if diagnostics and self._teacher_outputs else None
+        assert teacher is not None or generation.loss.teacher != "required", "this loss asks a teacher"
+        self._asked = None if generation.loss.teacher == "none" else teacher
+        self._diagnostics = Diagnostics(workers, self._device) if diagnostics and self._asked is not None else None
+        self._keys = None
+        if (permutation := generation.loss.permutation_keys) is not None:
+            streams, words = self._recipe.batch_size, len(data.vocabulary)
+            self._keys = WindowKeys(permutation, generation.seed, streams=streams, words=words)
 
     @property
     def network(self) -> LanguageModel:
         return self._model
 
     @property
-    def _optimizer(self) -> torch.optim.SGD:
+    def _optimizer(self) -> torch.optim.Optimizer:
         return self._sgd
 
     @property
@@ -120,42 +112,33 @@ class LanguageRun(GenerationRun):
             state = hidden.detach(), cell.detach()
             # S: the samples of the losses, one for each time step of each stream.
             logits_SV, targets_S = logits_TBV.flatten(0, 1), window.targets_TB.flatten()
-            loss = self._loss(
+            inputs = LossInputs(
                 NetworkOutput(logits_SV),
                 None if teacher_logits_SV is None else NetworkOutput(teacher_logits_SV),
                 targets_S,
                 batch=self._workers.batch(window.inputs_TB.shape[0] * self._recipe.batch_size),
-                keys_BC=self._keys(epoch, window) if needs_keys(self.generation.loss) else None,
+                keys_BC=self._keys_of(epoch, window),
                 progress=self._progress(epoch),
             )
+            loss = self._loss(inputs)
             lengths[step] = len(window.inputs_TB)
             # The recipe's learning rate and clipping are for losses that are summed over time.
             descend(loss * len(window.inputs_TB), self._sgd, self._workers, clip_norm=self._recipe.clip_norm)
             losses[step] = loss.detach()
             if self._diagnostics is not None and teacher_logits_SV is not None:
                 self._diagnostics.observe(logits_SV, teacher_logits_SV, targets_S)
-        # One look at the losses an epoch: each look makes the host wait for the device.
-        step_losses = self._workers.sum(losses).cpu()
-        finite = torch.isfinite(step_losses)
-        if not finite.all():
-            step = int((~finite).nonzero()[0])
-            raise self._diverged(epoch, step + 1, float(step_losses[step]))
-        return float((step_losses.double() * lengths).sum() / lengths.sum())
+        return float((self._finite_losses(epoch, losses).double() * lengths).sum() / lengths.sum())
 
     def _teacher_logits(self, window: Window) -> Tensor | None:
-        return None if self._teacher_outputs is None else self._teacher_outputs.logits(window).flatten(0, 1)
+        if self._asked is None:
+            return None
+        return self._asked.logits(self._streams, window, bf16=self._bf16).flatten(0, 1)
 
-    def _keys(self, epoch: int, window: Window) -> Tensor:
-        """DKPP's random keys for this worker's samples, drawn for all streams so that sharing them changes nothing."""
-        loss = self.generation.loss
-        fixed = isinstance(loss, DkppLoss) and loss.permutation == "fixed"
-        occasion = ("dkpp", window.start) if fixed else ("dkpp", epoch, window.start)
-        generator = torch.Generator().manual_seed(derived_seed(self.generation.seed, *occasion))
-        shape = (self._recipe.batch_size, len(window.inputs_TB), len(self._data.vocabulary))
-        # Keys for all words are far too many to be drawn for an epoch ahead. From pinned memory the copy of a window's
-        # does not make the host wait.
-        keys_BTV = torch.rand(shape, generator=generator, pin_memory=self._device.type == "cuda")
-        return to_device(self._workers.share(keys_BTV), self._device).transpose(0, 1).flatten(0, 1)
+    def _keys_of(self, epoch: int, window: Window) -> Tensor | None:
+        if self._keys is None:
+            return None
+        steps = len(window.inputs_TB)
+        return self._keys.of_window(epoch, window.start, steps, workers=self._workers, device=self._device)
 
     def _evaluate(self) -> dict[str, float]:
         read = self._read(self._data.validation_N)
@@ -168,8 +151,8 @@ class LanguageRun(GenerationRun):
     @cached_property
     def _teachers_likeliest_N(self) -> Tensor:
         """What the teacher thinks likeliest at each token of the validation text, which does not change."""
-        assert self._teacher is not None
-        return self._read(self._data.validation_N, self._teacher).likeliest_N
+        assert self._asked is not None
+        return self._read(self._data.validation_N, self._asked.network).likeliest_N
 
     def _read(self, tokens_N: NDArray[np.int32], model: LanguageModel | None = None) -> ReadText:
         # Every worker reads all of it: a stream cannot be shared.

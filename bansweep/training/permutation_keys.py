@@ -1,4 +1,4 @@
-"""The random keys of DKPP, as functions of seed, epoch and step."""
+"""The random keys of DKPP, as functions of seed, epoch and step. Drawn on the CPU for the global batch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from bansweep.config.losses import DkppLoss, LossSpec
+from bansweep.config.losses import Permutation
 from bansweep.data.host_to_device import to_device
 from bansweep.graph.generation import derived_seed
 from bansweep.training.workers import Workers
@@ -19,20 +19,14 @@ BYTES_AT_A_TIME = 8_000_000
 class PermutationKeys:
     """The random keys by which DKPP permutes the teacher's dark knowledge (Eq. 11), for whole global batches.
 
-    `fixed` gives a sample the same keys in every epoch, else each step draws its own. Drawn on the CPU for the global
-    batch, so that neither device nor number of workers changes them.
+    `fixed` gives a sample the same keys in every epoch, `fresh` gives each step its own. Neither device nor number of
+    workers changes them.
     """
 
-    def __init__(self, seed: int, *, samples: int, classes: int, fixed: bool) -> None:
+    def __init__(self, permutation: Permutation, seed: int, *, samples: int, classes: int) -> None:
         self._seed = seed
         self._classes = classes
-        self._keys_NC = self._draw(samples, "dkpp") if fixed else None
-
-    @classmethod
-    def of_loss(cls, loss: LossSpec, seed: int, *, samples: int, classes: int) -> PermutationKeys:
-        """The keys that a loss asks for, of a training set of `samples`."""
-        fixed = isinstance(loss, DkppLoss) and loss.permutation == "fixed"
-        return cls(seed, samples=samples, classes=classes, fixed=fixed)
+        self._keys_NC = _drawn(seed, "dkpp", shape=(samples, classes)) if permutation == "fixed" else None
 
     def of_epoch(
         self, epoch: int, batches: Sequence[Tensor], *, workers: Workers, device: torch.device
@@ -57,8 +51,31 @@ class PermutationKeys:
         """Uniform keys (B, C) in [0, 1) for the samples of a global batch; `indices_B` lies on the CPU."""
         if self._keys_NC is not None:
             return self._keys_NC[indices_B]
-        return self._draw(len(indices_B), "dkpp", epoch, step)
+        return _drawn(self._seed, "dkpp", epoch, step, shape=(len(indices_B), self._classes))
 
-    def _draw(self, rows: int, *purpose: object) -> Tensor:
-        generator = torch.Generator().manual_seed(derived_seed(self._seed, *purpose))
-        return torch.rand(rows, self._classes, generator=generator)
+
+class WindowKeys:
+    """The same for a text, whose samples are the time steps (T) of its streams (B), window by window."""
+
+    def __init__(self, permutation: Permutation, seed: int, *, streams: int, words: int) -> None:
+        self._permutation = permutation
+        self._seed = seed
+        self._streams, self._words = streams, words
+
+    def of_window(self, epoch: int, start: int, steps: int, *, workers: Workers, device: torch.device) -> Tensor:
+        """This worker's keys (T * B, V) for the window of `steps` time steps that begins at `start`, on `device`.
+
+        Drawn for all streams, so that sharing them changes nothing.
+        """
+        occasion = ("dkpp", start) if self._permutation == "fixed" else ("dkpp", epoch, start)
+        # Keys for all words are far too many to be drawn for an epoch ahead. From pinned memory the copy of a window's
+        # does not make the host wait.
+        shape = (self._streams, steps, self._words)
+        keys_BTV = _drawn(self._seed, *occasion, shape=shape, pin_memory=device.type == "cuda")
+        return to_device(workers.share(keys_BTV), device).transpose(0, 1).flatten(0, 1)
+
+
+def _drawn(seed: int, *occasion: object, shape: Sequence[int], pin_memory: bool = False) -> Tensor:
+    """Uniform numbers in [0, 1)."""
+    generator = torch.Generator().manual_seed(derived_seed(seed, *occasion))
+    return torch.rand(shape, generator=generator, pin_memory=pin_memory)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 _MODEL = "model."
+_OPTIMIZER = "optimizer."
+"""Before the name of a state, which has no dot, and the name of its parameter: `optimizer.exp_avg.stem.weight`."""
 _MOMENTUM = "momentum."
+"""Before the name of a parameter: progress that earlier versions saved has its `momentum_buffer` there."""
 _BEST = "best."
 
 
@@ -28,30 +32,54 @@ def state_of(network: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in _portable(network.state_dict()).items()}
 
 
-def snapshot_bytes(network: nn.Module, optimizer: torch.optim.SGD, best: Mapping[str, Tensor] | None = None) -> bytes:
-    """Weights and momenta: with the epoch number, all that the next epoch depends on. `best` is kept with them."""
+def snapshot_bytes(
+    network: nn.Module, optimizer: torch.optim.Optimizer, best: Mapping[str, Tensor] | None = None
+) -> bytes:
+    """Weights and the optimizer's state: with the history, all that the next epoch depends on. `best` goes with them.
+
+    The optimizer's settings (`param_groups`) are left out: the recipe has them, and the learning rate is a function of
+    the history. Raises TypeError if the optimizer's state holds anything but tensors.
+    """
     tensors = {f"{_MODEL}{name}": tensor for name, tensor in network.state_dict().items()}
     for name, parameter in network.named_parameters():
-        momentum = optimizer.state.get(parameter, {}).get("momentum_buffer")
-        if momentum is not None:  # a frozen parameter has none
-            tensors[f"{_MOMENTUM}{name}"] = momentum
+        # A frozen parameter has no state, and None stands for one that is not there yet.
+        for key, value in optimizer.state.get(parameter, {}).items():
+            if value is None:
+                continue
+            if not isinstance(value, Tensor):
+                kind = f"{type(optimizer).__name__} keeps {key!r} of {name} as {type(value).__name__}"
+                raise TypeError(f"{kind}; progress holds tensors only")
+            tensors[f"{_OPTIMIZER}{key}.{name}"] = value
     tensors |= {f"{_BEST}{name}": tensor for name, tensor in (best or {}).items()}
     return safetensors.torch.save(_portable(tensors))
 
 
-def load_snapshot(network: nn.Module, optimizer: torch.optim.SGD, snapshot: bytes) -> dict[str, Tensor] | None:
+def load_snapshot(network: nn.Module, optimizer: torch.optim.Optimizer, snapshot: bytes) -> dict[str, Tensor] | None:
     """Restore what `snapshot_bytes` saved, bit for bit, onto the devices and in the memory formats of the network.
 
-    Returns its `best`.
+    Returns its `best`. Reads what earlier versions saved, too.
     """
     tensors = safetensors.torch.load(snapshot)
     network.load_state_dict(_below(tensors, _MODEL))
-    momenta = _below(tensors, _MOMENTUM)
-    for name, parameter in network.named_parameters():
-        if name in momenta:
-            buffer = torch.empty_like(parameter, requires_grad=False)
-            optimizer.state[parameter]["momentum_buffer"] = buffer.copy_(momenta[name])
+    saved = _below(tensors, _OPTIMIZER)
+    saved |= {f"momentum_buffer.{name}": momentum for name, momentum in _below(tensors, _MOMENTUM).items()}
+    parameters = dict(network.named_parameters())
+    groups = {parameter: group for group in optimizer.param_groups for parameter in group["params"]}
+    optimizer.state.clear()
+    for key_and_name, value in saved.items():
+        key, _, name = key_and_name.partition(".")
+        parameter = parameters[name]
+        optimizer.state[parameter][key] = _placed(value, parameter, groups[parameter])
     return _below(tensors, _BEST) or None
+
+
+def _placed(value: Tensor, parameter: Tensor, group: Mapping[str, Any]) -> Tensor:
+    """A state of a parameter where the optimizer looks for it, in the type that it had."""
+    if value.shape == parameter.shape and value.ndim > 0:
+        return torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
+    # PyTorch's optimizers count steps on the host, unless a GPU is to read them.
+    on_host = value.ndim == 0 and not (group.get("capturable") or group.get("fused"))
+    return value.clone() if on_host else value.to(parameter.device)
 
 
 def _portable(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

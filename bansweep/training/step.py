@@ -7,12 +7,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from bansweep.config.losses import LossSpec, needs_teacher
-from bansweep.losses.builder import build_loss, needs_stage_outputs
+from bansweep.losses.builder import DistillationLoss, LossInputs
 from bansweep.losses.building_blocks import NetworkOutput
 from bansweep.training.kd_gradient import Diagnostics
 from bansweep.training.precision import autocast
-from bansweep.training.teacher import FrozenTeacher
 from bansweep.training.workers import Workers
 
 
@@ -23,9 +21,8 @@ class TrainingStep:
         self,
         forward: Callable[[Tensor], NetworkOutput],
         optimizer: torch.optim.Optimizer,
-        loss: LossSpec,
+        loss: DistillationLoss,
         *,
-        teacher: FrozenTeacher | None,
         workers: Workers,
         batch_size: int,
         bf16: bool,
@@ -33,10 +30,7 @@ class TrainingStep:
     ) -> None:
         self._forward = forward
         self._optimizer = optimizer
-        self._loss = build_loss(loss)
-        # A teacher whose layers alone are wanted is not asked.
-        self._teacher = teacher if needs_teacher(loss) else None
-        self._with_stages = needs_stage_outputs(loss)
+        self._loss = loss
         self._workers = workers
         self._batch = workers.batch(batch_size)
         self._bf16 = bf16
@@ -47,22 +41,18 @@ class TrainingStep:
         images_BKHW: Tensor,
         labels_B: Tensor,
         *,
+        teacher: NetworkOutput | None,
         keys_BC: Tensor | None,
         progress: float,
-        teacher_logits_BC: Tensor | None = None,
     ) -> Tensor:
         """Take the step; returns this worker's share of the global batch's loss (a scalar, still on the device).
 
-        `keys_BC` and `progress` are the loss's. A teacher whose logits for these images are known is not asked.
+        `teacher` is the teacher's answer to these images, where the loss compares with one; `keys_BC` and `progress`
+        are the loss's.
         """
-        teacher = None
-        if teacher_logits_BC is not None:
-            teacher = NetworkOutput(teacher_logits_BC)
-        elif self._teacher is not None:
-            teacher = self._teacher.answer(images_BKHW, bf16=self._bf16, with_stages=self._with_stages)
         with autocast(images_BKHW.device, bf16=self._bf16):
             student = self._forward(images_BKHW)
-        loss = self._loss(student, teacher, labels_B, batch=self._batch, keys_BC=keys_BC, progress=progress)
+        loss = self._loss(LossInputs(student, teacher, labels_B, self._batch, keys_BC, progress))
         descend(loss, self._optimizer, self._workers)
         if self._diagnostics is not None and teacher is not None:
             self._diagnostics.observe(student.logits_BC, teacher.logits_BC, labels_B)

@@ -14,28 +14,19 @@ step, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from bansweep.config.losses import LossSpec, needs_teacher
 from bansweep.config.recipes import Augmentation
 from bansweep.data.augmentation import Views, views_per_image
 from bansweep.data.host_to_device import to_device
-from bansweep.data.resident import ResidentImages
-from bansweep.losses.builder import needs_stage_outputs
 from bansweep.training.kept_logits import KeptLogits, LogitsOnDevice, LogitsOnDisk, PassingLogits, Rows, can_hold
-from bansweep.training.precision import dtype_of_logits, round_to_16_bits
-from bansweep.training.teacher import FrozenTeacher
+from bansweep.training.precision import dtype_of_logits
 
 Kept = Literal["in memory", "on disk", "nothing"]
-
-
-def learns_from_logits(loss: LossSpec) -> bool:
-    """Whether logits are all that the loss asks of a teacher. Stage outputs are too large to be kept."""
-    return needs_teacher(loss) and not needs_stage_outputs(loss)
 
 
 def batch_size(device: torch.device) -> int:
@@ -44,9 +35,9 @@ def batch_size(device: torch.device) -> int:
 
 
 class TargetTable:
-    """The logits of one frozen teacher for the training images of one data set, under one augmentation.
+    """The logits of one teacher, which owns the table, for the training images of one data set, under one augmentation.
 
-    It takes 2 bytes for each of `images` x views x `classes`: in the memory of the teacher's device where these are at
+    It takes 2 bytes for each of `images` x views x `classes`: in the memory of `device` where these are at
     most `memory_bytes`, else in a file that is gone with the process where they are at most `disk_bytes` and half of
     what is free there. Else nothing is kept, and every sample of every epoch is computed for its step alone.
 
@@ -56,20 +47,19 @@ class TargetTable:
 
     def __init__(
         self,
-        teacher: FrozenTeacher,
         augmentation: Augmentation | None,
         *,
         images: int,
         classes: int,
         bf16: bool,
+        device: torch.device,
         memory_bytes: float = 0,
         disk_bytes: float = 0,
     ) -> None:
-        self.teacher = teacher
         self.computed = 0
-        self._bf16 = bf16
-        self._device = next(teacher.network.parameters()).device
-        self._batch_size = batch_size(self._device)
+        self._dtype = dtype_of_logits(bf16=bf16)
+        self._device = device
+        self._batch_size = batch_size(device)
         # Views are numbered as if there were flips: without any, every second number is never drawn.
         self._numbers_per_view = 2 if augmentation is not None and not augmentation.flip else 1
         self._views_per_image = views_per_image(augmentation) // self._numbers_per_view
@@ -82,33 +72,31 @@ class TargetTable:
         """What it takes where it is kept, all views of all images."""
         return self._rows * self._classes * self._dtype.itemsize
 
-    def of_epoch(self, images: ResidentImages, batches: Sequence[Tensor], views: Views | None) -> Iterator[Tensor]:
+    def of_epoch(
+        self, ask: Callable[[Tensor], Tensor], batches: Sequence[Tensor], views: Views | None
+    ) -> Iterator[Tensor]:
         """The teacher's logits (B, C) for each step of an epoch: bfloat16 or float16, without gradient.
 
-        `images` are the training set and `views` those of the epoch, on the CPU; `batches` are the positions in the
-        set, also on the CPU, of this worker's samples of each step, none of them twice. What steps need of them is
-        copied to the device once. An epoch may be left before its end.
+        `ask` gives the teacher's logits, in 16 bits, of images at positions in the training set (int64, on the
+        device). `views` are those of the epoch, on the CPU; `batches` are the positions, also on the CPU, of this
+        worker's samples of each step, none of them twice. What steps need of them is copied to the device once. An
+        epoch may be left before its end.
         """
         samples_E = torch.cat(list(batches))
         rows_E = self._rows_of(samples_E, views)
         missing_M = self._logits.missing(rows_E)
         rows, missing_rows = Rows.of(rows_E, self._device), Rows.of(rows_E[missing_M], self._device)
         samples_M = to_device(samples_E[missing_M], self._device)
-        views = None if views is None else views.to(self._device)
         done, end = 0, 0
         for batch_B in batches:
             start, end = end, end + len(batch_B)
             while done < len(missing_M) and missing_M[done] < end:
                 asked = min(done + self._batch_size, len(missing_M))
-                logits_MC = self._asked(images, samples_M[done:asked], views)
+                logits_MC = self._asked(ask, samples_M[done:asked])
                 self._logits.put(missing_rows.slice(done, asked), logits_MC)
                 done = asked
             self._logits.will_need(rows.slice(end, end + len(batch_B)))
             yield self._logits.take(rows.slice(start, end))
-
-    @property
-    def _dtype(self) -> torch.dtype:
-        return dtype_of_logits(bf16=self._bf16)
 
     def _choose(self, memory_bytes: float, disk_bytes: float) -> KeptLogits:
         if self.bytes <= memory_bytes:
@@ -129,37 +117,8 @@ class TargetTable:
             return samples_E
         return samples_E * self._views_per_image + views.numbers.cpu()[samples_E] // self._numbers_per_view
 
-    def _asked(self, images: ResidentImages, samples_M: Tensor, views: Views | None) -> Tensor:
-        """The logits (M, C) of at most a batch of samples, computed with as many others as fill the batch.
-
-        Samples and views lie on the device.
-        """
+    def _asked(self, ask: Callable[[Tensor], Tensor], samples_M: Tensor) -> Tensor:
+        """The logits (M, C) of at most a batch of samples, computed with as many others as fill the batch."""
         self.computed += len(samples_M)
         filling = -(-self._batch_size // len(samples_M))
-        batch_B = samples_M.repeat(filling)[: self._batch_size]
-        pixels_BKHW, _ = images.batch(batch_B, views)
-        logits_BC = self.teacher.answer(pixels_BKHW, bf16=self._bf16).logits_BC
-        return round_to_16_bits(logits_BC)[: len(samples_M)]
-
-
-class LastTable:
-    """The table that this process needed last: its next student often has the same teacher.
-
-    Another teacher's table takes its place, and is made only when the memory of the former is free.
-    """
-
-    def __init__(self) -> None:
-        self._key: Hashable = None
-        self._table: TargetTable | None = None
-
-    def get(self, key: Hashable, make: Callable[[], TargetTable]) -> TargetTable:
-        """The table of `key`, which names all that its logits depend on."""
-        if self._table is None or self._key != key:
-            self._table = None
-            self._table = make()
-            self._key = key
-        return self._table
-
-    def clear(self) -> None:
-        """Drop the table and its teacher, which gives back their memory and disk space once no run holds them."""
-        self._key = self._table = None
+        return ask(samples_M.repeat(filling)[: self._batch_size])[: len(samples_M)]

@@ -47,6 +47,10 @@ class TeacherOutputs:
         self._state: State | None = None
         self._next_start = 0
 
+    def are_of(self, streams: TokenStreams, *, bf16: bool) -> bool:
+        """Whether they are for these very streams, in this precision."""
+        return self._streams is streams and self._bf16 == bf16
+
     def logits(self, window: Window) -> Tensor:
         """The teacher's logits (T, B, V) in bfloat16 or float16, without gradient.
 

@@ -13,7 +13,7 @@ from bansweep.config.losses import UserLoss
 from bansweep.config.user_code import UserCode
 from bansweep.errors import RequestError, TrainingError
 from bansweep.graph.generation import Generation
-from bansweep.losses.builder import build_loss
+from bansweep.losses.builder import LossInputs, build_loss
 from bansweep.losses.building_blocks import NetworkOutput, local_batch
 from bansweep.networks.build import build_network, count_parameters
 from bansweep.networks.image_network import UserNetwork
@@ -79,7 +79,7 @@ def _try_loss(spec: UserLoss, classes: int, *, taught: bool) -> None:
     teacher = NetworkOutput(torch.randn(_SAMPLES, classes)) if taught else None
     labels_B = torch.arange(_SAMPLES) % classes
     loss = build_loss(spec)
-    _step_back(spec.code, lambda: loss(NetworkOutput(student_BC), teacher, labels_B, batch=local_batch(_SAMPLES)))
+    _step_back(spec.code, lambda: loss(LossInputs(NetworkOutput(student_BC), teacher, labels_B, local_batch(_SAMPLES))))
 
 
 def _step_back(code: UserCode, forward: Callable[[], Tensor]) -> None:

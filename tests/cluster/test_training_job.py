@@ -1,4 +1,4 @@
-"""What a process keeps from one job for the next: the table of the last teacher, and of no other."""
+"""What a process keeps from one job for the next: the last teacher with its table, and no other."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from pretended_device import PretendedDevice
 
 from bansweep.cluster.job import GenerationJob
-from bansweep.cluster.training_job import prepare_run, train_and_publish
+from bansweep.cluster.training_job import drop_last_table, prepare_run, train_and_publish
 from bansweep.cluster.trial import _leave_room
 from bansweep.config.data import Digits
 from bansweep.config.recipes import RECIPES, Augmentation
@@ -22,6 +22,7 @@ from bansweep.store.store import Store
 from bansweep.training.image_run import ImageRun
 from bansweep.training.snapshot import weights_bytes
 from bansweep.training.target_table import TargetTable
+from bansweep.training.teacher import Teacher
 from bansweep.training.workers import ALONE
 
 CPU = torch.device("cpu")
@@ -52,8 +53,15 @@ def run_of(job: GenerationJob) -> ImageRun:
     return run
 
 
+def teacher_of(job: GenerationJob) -> Teacher | None:
+    return run_of(job)._asked
+
+
 def table_of(job: GenerationJob) -> TargetTable | None:
-    return run_of(job)._targets
+    """The table that an epoch leaves."""
+    run = run_of(job)
+    next(run.epochs())
+    return None if run._asked is None else run._asked.table
 
 
 @pytest.fixture(scope="module")
@@ -81,14 +89,18 @@ def test_students_of_one_teacher_have_one_table(teachers: tuple[Path, str, str],
     first = run_of(make_job(store, loss="kd", teacher=teacher))
     for _ in first.epochs():
         pass
-    table = first._targets
+    teacher_of_first = first._asked
+    assert teacher_of_first is not None
+    table = teacher_of_first.table
     assert table is not None
     assert table.kept == "in memory"
     assert 96 < table.computed <= 2 * 96
     for changes in ({"loss": "dkpp"}, {"loss": "cwtm", "seed": 9}, {"loss": "kd", "network": "wrn-16-1", "epochs": 7}):
-        run = run_of(make_job(store, teacher=teacher, **changes))
-        assert run._targets is table, changes
-        assert run._teacher is table.teacher, "one copy of the teacher is enough"
+        job = make_job(store, teacher=teacher, **changes)
+        assert table_of(job) is table, changes
+        assert teacher_of(job) is teacher_of_first, "one copy of the teacher is enough"
+    comparing_stages = make_job(store, loss="kd+activations", teacher=teacher)
+    assert teacher_of(comparing_stages) is teacher_of_first
 
 
 @pytest.mark.parametrize(
@@ -120,7 +132,8 @@ def test_another_teacher_takes_the_place_of_the_last(teachers: tuple[Path, str, 
     run = run_of(make_job(store, loss="kd", teacher=teacher))
     for _ in run.epochs():
         pass
-    gone = weakref.ref(run._targets)  # type: ignore[type-var]
+    assert run._asked is not None
+    gone = weakref.ref(run._asked)
     gc.disable()
     try:
         del run
@@ -128,13 +141,14 @@ def test_another_teacher_takes_the_place_of_the_last(teachers: tuple[Path, str, 
         assert gone() is None, "nothing else holds the memory of a table that is not needed"
     finally:
         gc.enable()
-    assert following._targets is not None
-    assert weights_bytes(following._targets.teacher.network) == Store(store).weights(other)
+    assert following._asked is not None
+    assert weights_bytes(following._asked.network) == Store(store).weights(other)
     assert Store(store).weights(other) != Store(store).weights(teacher)
 
 
 def test_who_compares_stages_or_learns_from_labels_has_none(teachers: tuple[Path, str, str], store: Path) -> None:
     _, teacher, _ = teachers
+    drop_last_table()
     assert table_of(make_job(store, loss="kd+activations", teacher=teacher)) is None
     assert table_of(make_job(store, teacher=teacher, shared_layers="frozen")) is None
     assert table_of(make_job(store)) is None

@@ -7,9 +7,8 @@ from typing import Any, get_args
 import pytest
 from pydantic import TypeAdapter
 
-from bansweep.config.base import SpecModel
 from bansweep.config.losses import (
-    LOSS_KINDS,
+    LOSSES,
     ActivationsLoss,
     CwtmLoss,
     DkppLoss,
@@ -17,13 +16,12 @@ from bansweep.config.losses import (
     KdLoss,
     LabelsLoss,
     LossSpec,
-    compares_stages,
-    needs_teacher,
+    UserLoss,
 )
 from bansweep.config.reading import parse_sweep
 from bansweep.errors import SweepFileError
 
-LOSSES: list[LossSpec] = [LabelsLoss(), KdLoss(), KdLabelsLoss(), CwtmLoss(), DkppLoss(), ActivationsLoss()]
+BUILT_IN: list[LossSpec] = [LabelsLoss(), KdLoss(), KdLabelsLoss(), CwtmLoss(), DkppLoss(), ActivationsLoss()]
 ADAPTER: TypeAdapter[LossSpec] = TypeAdapter(LossSpec)
 
 SWEEP = """
@@ -47,7 +45,7 @@ def problem_of(loss: str) -> tuple[str, str]:
 
 def test_defaults_are_pinned() -> None:
     """Ids leave defaults out: a changed one would silently give old results for new settings."""
-    assert [loss.model_dump() for loss in LOSSES] == [
+    assert [loss.model_dump() for loss in BUILT_IN] == [
         {"kind": "labels", "smoothing": 0.0},
         {"kind": "kd", "temperature": 1.0},
         {"kind": "kd+labels", "temperature": 1.0, "mixing": None},
@@ -58,19 +56,31 @@ def test_defaults_are_pinned() -> None:
 
 
 def test_defaults_that_are_written_out_leave_no_trace_in_what_ids_are_made_of() -> None:
-    for loss in LOSSES:
+    for loss in BUILT_IN:
         written = ADAPTER.validate_python(loss.model_dump())
         assert written.model_dump(mode="json", exclude_defaults=True) == {}
     assert ADAPTER.validate_python({"kind": "kd", "temperature": 1}).model_dump(exclude_defaults=True) == {}
 
 
-def test_every_variant_has_its_kind_listed() -> None:
-    variants: tuple[type[SpecModel], ...] = get_args(get_args(LossSpec)[0])
+def test_every_variant_has_its_kind_listed_and_says_what_it_asks_for() -> None:
+    variants = get_args(get_args(LossSpec)[0])
 
-    assert tuple(variant.model_fields["kind"].default for variant in variants) == LOSS_KINDS
+    assert list(LOSSES.values()) == list(variants) == [*map(type, BUILT_IN), UserLoss]
+    assert list(LOSSES) == [*(loss.kind for loss in BUILT_IN), "python"]
+    for loss in LOSSES.values():
+        assert loss.teacher in ("none", "optional", "required")
+        assert {loss.labels, loss.stage_outputs} <= {True, False}
 
 
-@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.kind)
+@pytest.mark.parametrize("declared", ["teacher", "labels", "stage_outputs", "permutation_keys", "words"])
+def test_what_a_loss_declares_is_no_key_of_a_sweep_file(declared: str) -> None:
+    for loss in LOSSES.values():
+        assert declared not in loss.model_fields
+        assert declared not in loss.model_json_schema()["properties"]
+    assert problem_of(f"{{kind: kd, {declared}: required}}")[1].startswith(f"unknown key {declared!r}; known: kind")
+
+
+@pytest.mark.parametrize("loss", BUILT_IN, ids=lambda loss: loss.kind)
 def test_a_bare_name_is_the_loss_without_options(loss: LossSpec) -> None:
     assert ADAPTER.validate_python(loss.kind) == ADAPTER.validate_python({"kind": loss.kind}) == loss
 
@@ -133,6 +143,11 @@ def test_a_missing_teacher_is_noticed_for_new_kinds_too() -> None:
 
 
 def test_all_but_labels_need_a_teacher_and_activations_alone_compare_stages() -> None:
-    assert [needs_teacher(loss) for loss in LOSSES] == [False, True, True, True, True, True]
-    assert [compares_stages(loss) for loss in LOSSES] == [False, False, False, False, False, True]
-    assert not needs_teacher(LabelsLoss(smoothing=0.1))
+    assert [loss.teacher for loss in BUILT_IN] == ["none", *["required"] * 5]
+    assert [loss.stage_outputs for loss in BUILT_IN] == [False, False, False, False, False, True]
+    assert UserLoss.teacher == "optional"
+
+
+def test_dkpp_alone_asks_for_random_keys() -> None:
+    assert [loss.permutation_keys for loss in BUILT_IN] == [None, None, None, None, "fresh", None]
+    assert DkppLoss(permutation="fixed").permutation_keys == "fixed"

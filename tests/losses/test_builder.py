@@ -7,16 +7,18 @@ import torch
 from torch import Tensor
 
 from bansweep.config.losses import (
+    LOSSES,
     ActivationsLoss,
     CwtmLoss,
     DkppLoss,
     KdLabelsLoss,
     KdLoss,
     LabelsLoss,
+    Loss,
     LossSpec,
-    needs_teacher,
+    UserLoss,
 )
-from bansweep.losses.builder import DistillationLoss, build_loss, needs_keys, needs_stage_outputs
+from bansweep.losses.builder import DistillationLoss, LossInputs, build_loss
 from bansweep.losses.building_blocks import GlobalBatch, NetworkOutput, local_batch
 from bansweep.losses.cwtm import cwtm_loss
 from bansweep.losses.kd import kd_loss
@@ -39,9 +41,10 @@ SPECS: list[LossSpec] = [
     ActivationsLoss(ramp="linear"),
 ]
 every_loss = pytest.mark.parametrize("spec", SPECS, ids=repr)
-every_distillation_loss = pytest.mark.parametrize("spec", [s for s in SPECS if needs_teacher(s)], ids=repr)
+every_distillation_loss = pytest.mark.parametrize("spec", [s for s in SPECS if s.teacher == "required"], ids=repr)
 
 BATCH, CLASSES = 8, 5
+OWN = {"code": {"file": "mine.py", "name": "zeros", "text": "def zeros(s, t, y):\n    return 0 * s.sum(dim=1)\n"}}
 STAGES = [(2, 3, 3), (4, 2, 1)]
 """(K, H, W) of each stage."""
 
@@ -77,6 +80,14 @@ def flat(answer: NetworkOutput) -> Tensor:
     return torch.cat([(torch.zeros_like(t) if t.grad is None else t.grad).flatten(1) for t in tensors], dim=1)
 
 
+@pytest.mark.parametrize("kind", LOSSES.values(), ids=lambda kind: kind.__name__)
+def test_every_loss_that_is_declared_is_built(kind: type[Loss]) -> None:
+    """No compiler says so: losses register themselves."""
+    built = build_loss(kind(**OWN) if kind is UserLoss else kind())  # type: ignore[arg-type]
+    student, teacher, labels_B, keys_BC = batch()
+    assert built(LossInputs(student, teacher, labels_B, local_batch(BATCH), keys_BC)).isfinite()
+
+
 def share_and_gradient(
     loss: DistillationLoss, samples: slice, weight_of_batch: Tensor | None = None
 ) -> tuple[float, Tensor, list[Tensor]]:
@@ -91,12 +102,14 @@ def share_and_gradient(
 
     theirs = of_samples(teacher, samples)
     share = loss(
-        mine,
-        theirs,
-        labels_B[samples],
-        batch=GlobalBatch(BATCH, sum_over_workers),
-        keys_BC=keys_BC[samples],
-        progress=0.25,
+        LossInputs(
+            mine,
+            theirs,
+            labels_B[samples],
+            batch=GlobalBatch(BATCH, sum_over_workers),
+            keys_BC=keys_BC[samples],
+            progress=0.25,
+        )
     )
     share.backward()
     assert mine.logits_BC.grad is not None
@@ -129,7 +142,9 @@ def test_derivatives_agree_with_finite_differences(spec: LossSpec) -> None:
     loss = build_loss(spec)
 
     def loss_of(logits_BC: Tensor, *stages: Tensor) -> Tensor:
-        return loss(NetworkOutput(logits_BC, stages), teacher, labels_B, batch=local_batch(BATCH), keys_BC=keys_BC)
+        return loss(
+            LossInputs(NetworkOutput(logits_BC, stages), teacher, labels_B, batch=local_batch(BATCH), keys_BC=keys_BC)
+        )
 
     assert torch.autograd.gradcheck(loss_of, (student.logits_BC, *student.stage_outputs))
 
@@ -143,10 +158,10 @@ def test_answers_of_half_precision_are_computed_with_in_float32(spec: LossSpec, 
     ]
     loss = build_loss(spec)
 
-    half = loss(student, teacher, labels_B, batch=local_batch(BATCH), keys_BC=keys_BC)
-    full = loss(in_float32[0], in_float32[1], labels_B, batch=local_batch(BATCH), keys_BC=keys_BC)
+    half = loss(LossInputs(student, teacher, labels_B, batch=local_batch(BATCH), keys_BC=keys_BC))
+    full = loss(LossInputs(in_float32[0], in_float32[1], labels_B, batch=local_batch(BATCH), keys_BC=keys_BC))
     with torch.autocast("cpu", torch.bfloat16):
-        autocast = loss(student, teacher, labels_B, batch=local_batch(BATCH), keys_BC=keys_BC)
+        autocast = loss(LossInputs(student, teacher, labels_B, batch=local_batch(BATCH), keys_BC=keys_BC))
 
     assert half.shape == ()
     assert half.dtype == autocast.dtype == torch.float32
@@ -161,8 +176,8 @@ def test_adding_a_constant_to_a_samples_logits_changes_nothing(spec: LossSpec) -
     shifted_teacher = teacher._replace(logits_BC=teacher.logits_BC - shift_B1)
     loss = build_loss(spec)
 
-    plain = loss(student, teacher, labels_B, batch=local_batch(BATCH), keys_BC=keys_BC)
-    shifted = loss(shifted_student, shifted_teacher, labels_B, batch=local_batch(BATCH), keys_BC=keys_BC)
+    plain = loss(LossInputs(student, teacher, labels_B, batch=local_batch(BATCH), keys_BC=keys_BC))
+    shifted = loss(LossInputs(shifted_student, shifted_teacher, labels_B, batch=local_batch(BATCH), keys_BC=keys_BC))
 
     assert shifted.item() == pytest.approx(plain.item())
 
@@ -172,7 +187,7 @@ def test_logits_of_any_size_give_a_finite_loss(spec: LossSpec) -> None:
     student, teacher, labels_B, keys_BC = batch(torch.float32)
     huge = [answer._replace(logits_BC=1e4 * answer.logits_BC) for answer in (student, teacher)]
 
-    loss = build_loss(spec)(huge[0], huge[1], labels_B, batch=local_batch(BATCH), keys_BC=keys_BC)
+    loss = build_loss(spec)(LossInputs(huge[0], huge[1], labels_B, batch=local_batch(BATCH), keys_BC=keys_BC))
 
     assert loss.isfinite()
 
@@ -183,7 +198,7 @@ def test_a_teacher_that_would_receive_a_gradient_is_refused(spec: LossSpec) -> N
     teacher.logits_BC.requires_grad_()
 
     with pytest.raises(AssertionError, match="teacher"):
-        build_loss(spec)(student, teacher, labels_B, batch=local_batch(BATCH), keys_BC=keys_BC)
+        build_loss(spec)(LossInputs(student, teacher, labels_B, batch=local_batch(BATCH), keys_BC=keys_BC))
 
 
 @every_distillation_loss
@@ -193,11 +208,11 @@ def test_a_teacher_recorded_in_inference_mode_teaches(spec: LossSpec) -> None:
         recorded = NetworkOutput(teacher.logits_BC + 0, tuple(stage + 0 for stage in teacher.stage_outputs))
     student = trainable(student)
 
-    build_loss(spec)(student, recorded, labels_B, batch=local_batch(BATCH), keys_BC=keys_BC).backward()
+    build_loss(spec)(LossInputs(student, recorded, labels_B, batch=local_batch(BATCH), keys_BC=keys_BC)).backward()
 
     assert student.logits_BC.grad is not None
     assert student.logits_BC.grad.any()
-    assert all((stage.grad is not None) == needs_stage_outputs(spec) for stage in student.stage_outputs)
+    assert all((stage.grad is not None) == spec.stage_outputs for stage in student.stage_outputs)
 
 
 @every_distillation_loss
@@ -205,17 +220,17 @@ def test_a_missing_teacher_is_refused(spec: LossSpec) -> None:
     student, _, labels_B, keys_BC = batch()
 
     with pytest.raises(AssertionError, match="needs a teacher"):
-        build_loss(spec)(student, None, labels_B, batch=local_batch(BATCH), keys_BC=keys_BC)
+        build_loss(spec)(LossInputs(student, None, labels_B, batch=local_batch(BATCH), keys_BC=keys_BC))
 
 
-@pytest.mark.parametrize("spec", [s for s in SPECS if not needs_teacher(s)], ids=repr)
+@pytest.mark.parametrize("spec", [s for s in SPECS if s.teacher == "none"], ids=repr)
 def test_labels_need_no_teacher(spec: LossSpec) -> None:
     student, teacher, labels_B, _ = batch()
     loss = build_loss(spec)
 
-    alone = loss(student, None, labels_B, batch=local_batch(BATCH))
+    alone = loss(LossInputs(student, None, labels_B, batch=local_batch(BATCH)))
 
-    assert alone.item() == loss(student, teacher, labels_B, batch=local_batch(BATCH)).item()
+    assert alone.item() == loss(LossInputs(student, teacher, labels_B, batch=local_batch(BATCH))).item()
 
 
 @every_loss
@@ -223,9 +238,9 @@ def test_keys_are_needed_by_those_losses_that_say_so(spec: LossSpec) -> None:
     student, teacher, labels_B, _ = batch()
 
     def loss_without_keys() -> Tensor:
-        return build_loss(spec)(student, teacher, labels_B, batch=local_batch(BATCH))
+        return build_loss(spec)(LossInputs(student, teacher, labels_B, batch=local_batch(BATCH)))
 
-    if needs_keys(spec):
+    if spec.permutation_keys is not None:
         with pytest.raises(AssertionError, match="random keys"):
             loss_without_keys()
     else:
@@ -238,14 +253,27 @@ def test_stage_outputs_are_needed_by_those_losses_that_say_so(spec: LossSpec) ->
     bare = [answer._replace(stage_outputs=()) for answer in (student, teacher)]
 
     def loss_without_stages() -> Tensor:
-        return build_loss(spec)(bare[0], bare[1], labels_B, batch=local_batch(BATCH), keys_BC=keys_BC)
+        return build_loss(spec)(LossInputs(bare[0], bare[1], labels_B, batch=local_batch(BATCH), keys_BC=keys_BC))
 
-    if needs_stage_outputs(spec):
+    if spec.stage_outputs:
         with pytest.raises(AssertionError, match="needs stage outputs"):
             loss_without_stages()
     else:
-        whole = build_loss(spec)(student, teacher, labels_B, batch=local_batch(BATCH), keys_BC=keys_BC)
+        whole = build_loss(spec)(LossInputs(student, teacher, labels_B, batch=local_batch(BATCH), keys_BC=keys_BC))
         assert loss_without_stages().item() == whole.item()
+
+
+@every_loss
+def test_labels_act_on_those_losses_that_say_so(spec: LossSpec) -> None:
+    student, teacher, labels_B, keys_BC = batch()
+    loss = build_loss(spec)
+
+    one, other = (
+        loss(LossInputs(student, teacher, labels, batch=local_batch(BATCH), keys_BC=keys_BC)).item()
+        for labels in (labels_B, (labels_B + 1) % CLASSES)
+    )
+
+    assert (one != other) == spec.labels
 
 
 @every_loss
@@ -254,7 +282,7 @@ def test_only_a_ramp_makes_a_loss_depend_on_progress(spec: LossSpec) -> None:
 
     early, late = (
         build_loss(spec)(
-            student, teacher, labels_B, batch=local_batch(BATCH), keys_BC=keys_BC, progress=progress
+            LossInputs(student, teacher, labels_B, batch=local_batch(BATCH), keys_BC=keys_BC, progress=progress)
         ).item()
         for progress in (0.0, 1.0)
     )
@@ -275,9 +303,14 @@ def test_every_option_reaches_its_loss() -> None:
         (ActivationsLoss(weight=0.5), kd_activations_loss(z, t, *stages, local_batch(len(z)), weight=0.5)),
     ]
 
-    found = [build_loss(spec)(student, teacher, labels_B, batch=local_batch(BATCH)).item() for spec, _ in expected]
+    found = [
+        build_loss(spec)(LossInputs(student, teacher, labels_B, batch=local_batch(BATCH))).item()
+        for spec, _ in expected
+    ]
 
     assert found == [loss.item() for _, loss in expected]
     plain = [type(spec)() for spec, _ in expected]
-    without = [build_loss(spec)(student, teacher, labels_B, batch=local_batch(BATCH)).item() for spec in plain]
+    without = [
+        build_loss(spec)(LossInputs(student, teacher, labels_B, batch=local_batch(BATCH))).item() for spec in plain
+    ]
     assert all(one != other for one, other in zip(found, without, strict=True)), "an option that changes nothing"

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from bansweep.config.losses import CwtmLoss, KdLabelsLoss, KdLoss, LabelsLoss, LossSpec
-from bansweep.losses.builder import build_loss
+from bansweep.losses.builder import LossInputs, build_loss
 from bansweep.losses.building_blocks import NetworkOutput, local_batch, portions
 
 
@@ -53,7 +53,7 @@ def test_loss_and_gradient_are_those_of_the_plain_formulas(spec: LossSpec, scale
 
     expected = formula(spec, student_BC, teacher_BC, labels_B)
     loss = build_loss(spec)(
-        NetworkOutput(student_BC), NetworkOutput(teacher_BC), labels_B, batch=local_batch(len(labels_B))
+        LossInputs(NetworkOutput(student_BC), NetworkOutput(teacher_BC), labels_B, batch=local_batch(len(labels_B)))
     )
 
     (gradient_BC,) = torch.autograd.grad(loss, student_BC)
@@ -72,7 +72,7 @@ def test_a_vocabulary_is_gone_through_in_portions(spec: LossSpec) -> None:
 
     expected = formula(spec, student_BC, teacher_BC, labels_B)
     loss = build_loss(spec)(
-        NetworkOutput(student_BC), NetworkOutput(teacher_BC), labels_B, batch=local_batch(len(labels_B))
+        LossInputs(NetworkOutput(student_BC), NetworkOutput(teacher_BC), labels_B, batch=local_batch(len(labels_B)))
     )
 
     (gradient_BC,) = torch.autograd.grad(loss, student_BC)

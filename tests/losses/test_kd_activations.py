@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from bansweep.config.losses import ActivationsLoss
-from bansweep.losses.builder import build_loss
+from bansweep.losses.builder import LossInputs, build_loss
 from bansweep.losses.building_blocks import NetworkOutput, local_batch
 from bansweep.losses.kd import kd_loss
 from bansweep.losses.kd_activations import kd_activations_loss, stage_differences
@@ -48,7 +48,9 @@ def tensors(
 
 
 def loss_at(progress: float, spec: ActivationsLoss) -> float:
-    return build_loss(spec)(STUDENT, TEACHER, LABELS_B, batch=local_batch(len(LABELS_B)), progress=progress).item()
+    return build_loss(spec)(
+        LossInputs(STUDENT, TEACHER, LABELS_B, batch=local_batch(len(LABELS_B)), progress=progress)
+    ).item()
 
 
 def test_a_term_by_hand() -> None:
@@ -90,7 +92,9 @@ def test_the_gradient_of_each_component_is_the_formulas() -> None:
 def test_equal_activations_leave_plain_kd() -> None:
     alike = STUDENT._replace(stage_outputs=TEACHER.stage_outputs)
 
-    loss = build_loss(ActivationsLoss(weight=100.0))(alike, TEACHER, LABELS_B, batch=local_batch(len(LABELS_B)))
+    loss = build_loss(ActivationsLoss(weight=100.0))(
+        LossInputs(alike, TEACHER, LABELS_B, batch=local_batch(len(LABELS_B)))
+    )
 
     assert loss.item() == kd_loss(STUDENT.logits_BC, TEACHER.logits_BC, local_batch(len(LABELS_B))).item()
 
@@ -108,7 +112,7 @@ def test_a_linear_weight_grows_from_nothing_to_all_of_it() -> None:
     assert loss_at(0.0, linear) == kd
     assert loss_at(0.5, linear) == loss_at(0.5, ActivationsLoss(weight=1.0))
     assert loss_at(1.0, linear) == loss_at(1.0, constant)
-    whole = build_loss(linear)(STUDENT, TEACHER, LABELS_B, batch=local_batch(len(LABELS_B)))
+    whole = build_loss(linear)(LossInputs(STUDENT, TEACHER, LABELS_B, batch=local_batch(len(LABELS_B))))
     assert whole.item() == loss_at(1.0, linear), "a training of one epoch is at its end"
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from bansweep.config.losses import KdLoss, UserLoss
 from bansweep.config.user_code import UserCode
 from bansweep.errors import TrainingError
-from bansweep.losses.builder import build_loss, needs_keys, needs_stage_outputs
+from bansweep.losses.builder import LossInputs, build_loss
 from bansweep.losses.building_blocks import GlobalBatch, NetworkOutput, local_batch
 
 CODE = """\
@@ -45,24 +45,28 @@ def test_kd_written_by_hand_is_kd(batch: tuple[Tensor, Tensor, Tensor]) -> None:
     student, teacher, labels = batch
     gradients = []
     for loss in (spec("kd"), KdLoss()):
-        value = build_loss(loss)(NetworkOutput(student), NetworkOutput(teacher), labels, batch=local_batch(len(labels)))
+        value = build_loss(loss)(
+            LossInputs(NetworkOutput(student), NetworkOutput(teacher), labels, batch=local_batch(len(labels)))
+        )
         (gradient,) = torch.autograd.grad(value, student)
         gradients.append((value, gradient))
     torch.testing.assert_close(gradients[0], gradients[1])
-    assert not needs_keys(spec("kd"))
-    assert not needs_stage_outputs(spec("kd"))
+    assert spec("kd").permutation_keys is None
+    assert not spec("kd").stage_outputs
 
 
 def test_shares_of_workers_add_up_to_the_whole(batch: tuple[Tensor, Tensor, Tensor]) -> None:
     student, teacher, labels = batch
     loss = build_loss(spec("kd"))
-    whole = loss(NetworkOutput(student), NetworkOutput(teacher), labels, batch=local_batch(len(labels)))
+    whole = loss(LossInputs(NetworkOutput(student), NetworkOutput(teacher), labels, batch=local_batch(len(labels))))
     shares = [
         loss(
-            NetworkOutput(student[part]),
-            NetworkOutput(teacher[part]),
-            labels[part],
-            batch=GlobalBatch(6, lambda _: pytest.fail("the size of the batch is known")),
+            LossInputs(
+                NetworkOutput(student[part]),
+                NetworkOutput(teacher[part]),
+                labels[part],
+                batch=GlobalBatch(6, lambda _: pytest.fail("the size of the batch is known")),
+            )
         )
         for part in (slice(0, 2), slice(2, 6))
     ]
@@ -71,14 +75,18 @@ def test_shares_of_workers_add_up_to_the_whole(batch: tuple[Tensor, Tensor, Tens
 
 def test_without_a_teacher_it_gets_none(batch: tuple[Tensor, Tensor, Tensor]) -> None:
     student, _, labels = batch
-    value = build_loss(spec("labels_if_alone"))(NetworkOutput(student), None, labels, batch=local_batch(len(labels)))
+    value = build_loss(spec("labels_if_alone"))(
+        LossInputs(NetworkOutput(student), None, labels, batch=local_batch(len(labels)))
+    )
     torch.testing.assert_close(value, torch.nn.functional.cross_entropy(student, labels))
 
 
 def test_low_precision_is_raised_first(batch: tuple[Tensor, Tensor, Tensor]) -> None:
     student, teacher, labels = batch
     value = build_loss(spec("kd"))(
-        NetworkOutput(student.bfloat16()), NetworkOutput(teacher.bfloat16()), labels, batch=local_batch(len(labels))
+        LossInputs(
+            NetworkOutput(student.bfloat16()), NetworkOutput(teacher.bfloat16()), labels, batch=local_batch(len(labels))
+        )
     )
     assert value.dtype == torch.float32
 
@@ -89,4 +97,6 @@ def test_something_else_than_a_loss_for_each_sample_is_refused(
 ) -> None:
     student, teacher, labels = batch
     with pytest.raises(TrainingError, match=rf"mine\.py: {name} has to return each sample's loss, .*, not {got}"):
-        build_loss(spec(name))(NetworkOutput(student), NetworkOutput(teacher), labels, batch=local_batch(len(labels)))
+        build_loss(spec(name))(
+            LossInputs(NetworkOutput(student), NetworkOutput(teacher), labels, batch=local_batch(len(labels)))
+        )

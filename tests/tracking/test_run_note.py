@@ -9,17 +9,10 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from bansweep.config.losses import LOSS_KINDS, LossSpec
+from bansweep.config.losses import LossSpec
 from bansweep.graph.generation import Generation
 from bansweep.graph.plan import Cell, Plan
-from bansweep.tracking.run_note import (
-    LONGEST_NOTE,
-    characters_left,
-    ensemble_note,
-    generation_note,
-    loss_in_words,
-    with_links,
-)
+from bansweep.tracking.run_note import LONGEST_NOTE, characters_left, ensemble_note, generation_note, with_links
 
 
 def note_of(plan: Plan, generation_id: str) -> str:
@@ -124,10 +117,4 @@ def test_a_searched_generation_says_what_is_searched(searched_sweep: Any) -> Non
     ],
 )
 def test_losses_have_words_and_equations(loss: Any, words: str) -> None:
-    assert words in loss_in_words(TypeAdapter[LossSpec](LossSpec).validate_python(loss))
-
-
-def test_no_loss_is_without_words() -> None:
-    """Those of the sweep file's kinds; a function of one's own needs a file."""
-    for kind in set(LOSS_KINDS) - {"python"}:
-        assert loss_in_words(TypeAdapter[LossSpec](LossSpec).validate_python(kind))
+    assert words in TypeAdapter[LossSpec](LossSpec).validate_python(loss).words

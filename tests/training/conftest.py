@@ -17,7 +17,7 @@ from bansweep.data.prepare import prepare
 from bansweep.graph.generation import Generation
 from bansweep.training.generation_run import TrainedGeneration
 from bansweep.training.image_run import ImageRun
-from bansweep.training.teacher import FrozenTeacher
+from bansweep.training.teacher import Teacher
 
 DIGITS = Digits(limit=128, test_limit=100)
 
@@ -72,8 +72,8 @@ def teacher_weights(make_generation: Callable[..., Generation], digits: ImageDat
 
 
 @pytest.fixture
-def teacher(teacher_weights: bytes, make_generation: Callable[..., Generation], digits: ImageData) -> FrozenTeacher:
-    return FrozenTeacher(
+def teacher(teacher_weights: bytes, make_generation: Callable[..., Generation], digits: ImageData) -> Teacher:
+    return Teacher(
         make_generation().network,
         teacher_weights,
         input_shape=digits.input_shape,

@@ -26,8 +26,7 @@ from bansweep.training.generation_run import GenerationRun
 from bansweep.training.image_run import ImageRun
 from bansweep.training.language_run import LanguageRun
 from bansweep.training.snapshot import weights_bytes
-from bansweep.training.target_table import TargetTable
-from bansweep.training.teacher import FrozenTeacher
+from bansweep.training.teacher import LanguageTeacher, Teacher
 from bansweep.training.workers import ALONE
 
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="pretends a device that this machine has")
@@ -119,7 +118,7 @@ def make_generation(network: Any, loss: Any, recipe: dict[str, Any], *, data: st
     )
 
 
-def image_run(loss: Any, steps: int, device: torch.device, room: dict[str, float]) -> tuple[ImageRun, TargetTable]:
+def image_run(loss: Any, steps: int, device: torch.device, room: dict[str, float]) -> tuple[ImageRun, Teacher]:
     random = np.random.default_rng(0)
 
     def split(images: int) -> ImageSplit:
@@ -130,13 +129,12 @@ def image_run(loss: Any, steps: int, device: torch.device, room: dict[str, float
     data = ImageData(split(steps * BATCH), None, split(2 * BATCH), names, (0.5,) * 3, (0.25,) * 3)
     torch.manual_seed(0)
     weights = weights_bytes(build_network(NETWORK, input_shape=data.input_shape, classes=CLASSES))
-    teacher = FrozenTeacher(NETWORK, weights, input_shape=data.input_shape, classes=CLASSES, device=device)
-    table = TargetTable(
-        teacher,
-        CROPS,
-        images=steps * BATCH,
+    teacher = Teacher(
+        NETWORK,
+        weights,
+        input_shape=data.input_shape,
         classes=CLASSES,
-        bf16=False,
+        device=device,
         memory_bytes=room.get("memory", 0),
         disk_bytes=room.get("disk", 0),
     )
@@ -146,16 +144,14 @@ def image_run(loss: Any, steps: int, device: torch.device, room: dict[str, float
         {**RECIPES["wide-resnet"], "epochs": EPOCHS, "batch_size": BATCH, "augmentation": CROPS},
         data="random",
     )
-    learns_from_logits = loss not in ("labels", "kd+activations")
     run = ImageRun(
         generation,
         data,
         teacher=None if loss == "labels" else teacher,
-        targets=table if learns_from_logits else None,
         device=device,
         diagnostics=True,
     )
-    return run, table
+    return run, teacher
 
 
 IMAGE_CASES = [
@@ -178,8 +174,10 @@ def test_a_step_of_an_image_network_never_waits(loss: Any, room: dict[str, float
 
 def test_a_table_on_disk_waits_where_the_teacher_answers_and_not_where_logits_are_read() -> None:
     with PretendedDevice() as pretended:
-        run, table = image_run("kd", MANY, pretended.device, DISK)
+        run, teacher = image_run("kd", MANY, pretended.device, DISK)
         waits, reports = counted(run, pretended)
+        table = teacher.table
+        assert table is not None
         assert table.kept == "on disk"
         epochs, asked = EPOCHS * WAITS_OF_AN_EPOCH, -(-table.computed // BATCH)
         assert sum(epoch.total() for epoch in waits) == epochs + asked
@@ -222,13 +220,12 @@ def language_run(
         network, loss, {**RECIPES["lstm"], "batch_size": STREAMS, "window": WINDOW, "epochs": EPOCHS}, data="text"
     )
     torch.manual_seed(0)
-    teacher = build_language_model(network, vocabulary=VOCABULARY).eval().requires_grad_(requires_grad=False)
+    model = build_language_model(network, vocabulary=VOCABULARY).eval().requires_grad_(requires_grad=False)
+    teacher = LanguageTeacher(model.to(device), memory_bytes=room.get("memory", 0), disk_bytes=room.get("disk", 0))
     return LanguageRun(
         generation,
         text,
-        teacher=None if loss == "labels" else teacher.to(device),
-        teacher_memory_bytes=room.get("memory", 0),
-        teacher_disk_bytes=room.get("disk", 0),
+        teacher=None if loss == "labels" else teacher,
         device=device,
         diagnostics=True,
     )
@@ -257,9 +254,10 @@ def test_hidden_states_that_are_kept_make_no_step_wait() -> None:
     room = {"memory": MANY * STREAMS * WINDOW * small.units * 4}
     with PretendedDevice() as pretended:
         run = language_run(small, "kd", MANY, pretended.device, room)
-        assert run._teacher_outputs is not None
-        assert run._teacher_outputs.kept == "hidden states"
         waits, _ = counted(run, pretended)
+        assert run._asked is not None
+        assert run._asked.outputs is not None
+        assert run._asked.outputs.kept == "hidden states"
     assert [epoch.total() for epoch in waits] == [WAITS_OF_AN_EPOCH + 2, WAITS_OF_AN_EPOCH]
 
 

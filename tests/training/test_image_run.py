@@ -17,7 +17,7 @@ from bansweep.data.datasets import ImageData, ImageSplit, load_images
 from bansweep.errors import DivergedError
 from bansweep.graph.generation import Generation, effective_seed
 from bansweep.training.image_run import ImageRun
-from bansweep.training.teacher import FrozenTeacher
+from bansweep.training.teacher import Teacher
 
 Make = Callable[..., Generation]
 
@@ -56,7 +56,7 @@ def test_it_learns_the_digits(make_generation: Make, digits: ImageData) -> None:
 # A loss whose weight grows tells nothing by its own growth.
 @pytest.mark.parametrize("loss", [loss for loss in WITH_TEACHER if loss != RAMP], ids=str)
 def test_every_loss_pulls_the_student_towards_its_teacher(
-    loss: object, make_generation: Make, digits: ImageData, teacher: FrozenTeacher
+    loss: object, make_generation: Make, digits: ImageData, teacher: Teacher
 ) -> None:
     run = ImageRun(make_generation(loss=loss, teacher="t", epochs=6, seed=5), digits, teacher=teacher)
     losses = [report.metrics["train_loss"] for report in run.epochs()]
@@ -64,9 +64,7 @@ def test_every_loss_pulls_the_student_towards_its_teacher(
 
 
 @pytest.mark.parametrize("loss", WITH_TEACHER, ids=str)
-def test_the_teacher_is_left_alone(
-    loss: object, make_generation: Make, digits: ImageData, teacher: FrozenTeacher
-) -> None:
+def test_the_teacher_is_left_alone(loss: object, make_generation: Make, digits: ImageData, teacher: Teacher) -> None:
     before = {name: tensor.clone() for name, tensor in teacher.network.state_dict().items()}
     run = ImageRun(make_generation(loss=loss, teacher="t", epochs=1), digits, teacher=teacher)
     finish(run)
@@ -78,7 +76,7 @@ def test_the_teacher_is_left_alone(
     assert teacher.network is not run.network
 
 
-def test_the_teacher_answers_as_an_evaluated_network_without_gradient(teacher: FrozenTeacher) -> None:
+def test_the_teacher_answers_as_an_evaluated_network_without_gradient(teacher: Teacher) -> None:
     images = torch.randn(3, 1, 8, 8)
     logits = teacher.answer(images, bf16=False).logits_BC
     assert not logits.requires_grad
@@ -99,9 +97,7 @@ def test_two_generations_of_a_chain_start_from_different_weights(make_generation
     assert equal(starts[1], again)
 
 
-def test_the_loss_decides_nothing_about_the_start(
-    make_generation: Make, digits: ImageData, teacher: FrozenTeacher
-) -> None:
+def test_the_loss_decides_nothing_about_the_start(make_generation: Make, digits: ImageData, teacher: Teacher) -> None:
     one = ImageRun(make_generation(), digits).network.state_dict()
     other = ImageRun(make_generation(loss="kd", teacher="t"), digits, teacher=teacher).network.state_dict()
     assert equal(one, other)
@@ -110,7 +106,7 @@ def test_the_loss_decides_nothing_about_the_start(
 @pytest.mark.parametrize("loss", ["labels", "dkpp", {"kind": "dkpp", "permutation": "fixed"}, RAMP], ids=str)
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
 def test_a_resumed_run_ends_in_the_same_bits(
-    loss: object, dropout: float, make_generation: Make, digits: ImageData, teacher: FrozenTeacher
+    loss: object, dropout: float, make_generation: Make, digits: ImageData, teacher: Teacher
 ) -> None:
     network = {"kind": "wide-resnet", "depth": 10, "width": 1, "dropout": dropout}
     learns_from_labels = loss == "labels"

@@ -12,7 +12,7 @@ from bansweep.data.datasets import ImageData
 from bansweep.graph.generation import Generation
 from bansweep.training.image_run import ImageRun
 from bansweep.training.kd_gradient import QUANTILES, Diagnostics, share_in_percent
-from bansweep.training.teacher import FrozenTeacher
+from bansweep.training.teacher import Teacher
 from bansweep.training.workers import ALONE
 
 Make = Callable[..., Generation]
@@ -66,7 +66,7 @@ def test_shares_are_in_percent() -> None:
 
 
 def test_they_are_in_a_students_history_and_change_nothing_that_it_learns(
-    make_generation: Make, digits: ImageData, teacher: FrozenTeacher
+    make_generation: Make, digits: ImageData, teacher: Teacher
 ) -> None:
     generation = make_generation(loss="dkpp", teacher="t", epochs=2)
     plain = list(ImageRun(generation, digits, teacher=teacher).epochs())
@@ -79,7 +79,7 @@ def test_they_are_in_a_students_history_and_change_nothing_that_it_learns(
 
 
 def test_a_student_that_copies_its_teacher_agrees_with_it(
-    make_generation: Make, digits: ImageData, teacher: FrozenTeacher
+    make_generation: Make, digits: ImageData, teacher: Teacher
 ) -> None:
     run = ImageRun(make_generation(loss="kd", teacher="t"), digits, teacher=teacher, diagnostics=True)
     run.network.load_state_dict(teacher.network.state_dict())
@@ -88,7 +88,7 @@ def test_a_student_that_copies_its_teacher_agrees_with_it(
 
 @pytest.mark.parametrize("shared", ["none", "frozen"])
 def test_who_learns_from_labels_has_none(
-    shared: str, make_generation: Make, digits: ImageData, teacher: FrozenTeacher
+    shared: str, make_generation: Make, digits: ImageData, teacher: Teacher
 ) -> None:
     given = None if shared == "none" else teacher
     generation = make_generation(shared_layers=shared, teacher=None if given is None else "t", epochs=1)

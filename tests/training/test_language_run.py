@@ -19,10 +19,12 @@ from bansweep.errors import DataError, DivergedError
 from bansweep.graph.generation import DataIdentity, Generation
 from bansweep.networks.language_model import LanguageModel
 from bansweep.training.language_run import LanguageRun
-from bansweep.training.snapshot import load_weights, weights_bytes
+from bansweep.training.snapshot import weights_bytes
+from bansweep.training.teacher import LanguageTeacher, frozen_language_model
 from bansweep.training.workers import Workers
 
 Make = Callable[..., Generation]
+CPU = torch.device("cpu")
 WORDS = 12
 LOSSES: list[Any] = [
     "kd",
@@ -93,7 +95,7 @@ def test_every_loss_brings_a_student_towards_the_text_and_leaves_its_teacher_alo
     loss: Any, text: TextData, teacher: LanguageModel
 ) -> None:
     before = {name: tensor.clone() for name, tensor in teacher.state_dict().items()}
-    run = LanguageRun(make(loss=loss, teacher="t", seed=5), text, teacher=teacher, teacher_memory_bytes=1e9)
+    run = LanguageRun(make(loss=loss, teacher="t", seed=5), text, teacher=LanguageTeacher(teacher, memory_bytes=1e9))
     reports = list(run.epochs())
     limit = 8 if "dkpp" in str(loss) else 6
     assert reports[-1].metrics["validation_perplexity"] < limit
@@ -104,7 +106,7 @@ def test_every_loss_brings_a_student_towards_the_text_and_leaves_its_teacher_alo
 @pytest.mark.parametrize("loss", ["kd", "dkpp", {"kind": "dkpp", "permutation": "fixed"}], ids=str)
 def test_what_is_kept_of_the_teacher_changes_nothing(loss: Any, text: TextData, teacher: LanguageModel) -> None:
     learnt = [
-        finish(LanguageRun(make(loss=loss, teacher="t"), text, teacher=teacher, teacher_memory_bytes=memory))
+        finish(LanguageRun(make(loss=loss, teacher="t"), text, teacher=LanguageTeacher(teacher, memory_bytes=memory)))
         for memory in (0, 2_400 * 12 * 4 - 1, 1e9)
     ]
     for other in learnt[1:]:
@@ -117,10 +119,10 @@ def test_resumed_in_the_middle_of_its_schedule_it_ends_in_the_same_bits(
 ) -> None:
     # A threshold that no epoch reaches: the rate falls after every one, so a schedule that began anew would show.
     generation = make(loss=loss, teacher=None if loss == "labels" else "t", epochs=5, decay_threshold=1e3)
-    given = None if loss == "labels" else teacher
 
     def new() -> LanguageRun:
-        return LanguageRun(generation, text, teacher=given, teacher_memory_bytes=1e9)
+        given = None if loss == "labels" else LanguageTeacher(teacher, memory_bytes=1e9)
+        return LanguageRun(generation, text, teacher=given)
 
     undisturbed = new()
     expected = finish(undisturbed)
@@ -196,8 +198,8 @@ def first_epoch(workers: Workers, text: TextData, loss: str, weights: bytes) -> 
     )
     teacher = None
     if loss != "labels":
-        teacher = LanguageRun(make(), text).network.eval().requires_grad_(requires_grad=False)
-        load_weights(teacher, weights)
+        network: Any = make().network
+        teacher = LanguageTeacher(frozen_language_model(network, weights, vocabulary=text.vocabulary, device=CPU))
     run = LanguageRun(generation, text, teacher=teacher, workers=workers, diagnostics=True)
     (report,) = run.epochs()
     return dict(report.metrics), [float(p.detach().double().sum()) for p in run.network.parameters()]
@@ -215,8 +217,8 @@ def test_two_workers_learn_what_one_learns(loss: str, text: TextData, teacher: L
 
 def test_diagnostics_are_recorded(text: TextData, teacher: LanguageModel) -> None:
     generation = make(loss="kd+labels", teacher="t", epochs=1)
-    plain = next(LanguageRun(generation, text, teacher=teacher).epochs())
-    observed = next(LanguageRun(generation, text, teacher=teacher, diagnostics=True).epochs())
+    plain = next(LanguageRun(generation, text, teacher=LanguageTeacher(teacher)).epochs())
+    observed = next(LanguageRun(generation, text, teacher=LanguageTeacher(teacher), diagnostics=True).epochs())
     assert plain.metrics.items() < observed.metrics.items()
     assert {"train_agreement", "validation_agreement", "kd_gradient_ground_truth"} <= observed.metrics.keys()
 

@@ -14,7 +14,7 @@ BATCH = torch.tensor([5, 2, 9])
 
 
 def keys(seed: int = 1, *, fixed: bool) -> PermutationKeys:
-    return PermutationKeys(seed, samples=10, classes=4, fixed=fixed)
+    return PermutationKeys("fixed" if fixed else "fresh", seed, samples=10, classes=4)
 
 
 def test_fresh_keys_are_drawn_anew_for_each_step_and_again_the_same() -> None:

@@ -16,7 +16,7 @@ from bansweep.data.datasets import ImageData
 from bansweep.graph.generation import Generation, derived_seed
 from bansweep.networks.build import build_network
 from bansweep.training.image_run import ImageRun
-from bansweep.training.teacher import FrozenTeacher
+from bansweep.training.teacher import Teacher
 
 Make = Callable[..., Generation]
 EPOCHS, BATCH = 3, 32
@@ -78,7 +78,7 @@ def plain_loss(
 @pytest.mark.parametrize("augmentation", [REFLECTED, BLACK], ids=["reflected", "black"])
 @pytest.mark.parametrize("loss", ["labels", "kd", "kd+labels"])
 def test_the_loss_curve_is_that_of_a_plain_loop(
-    loss: str, augmentation: Augmentation, make_generation: Make, digits: ImageData, teacher: FrozenTeacher
+    loss: str, augmentation: Augmentation, make_generation: Make, digits: ImageData, teacher: Teacher
 ) -> None:
     generation = make_generation(
         loss=loss,

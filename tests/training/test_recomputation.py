@@ -14,7 +14,7 @@ from bansweep.config.data import Digits
 from bansweep.data.datasets import ImageData, load_images
 from bansweep.graph.generation import Generation
 from bansweep.training.image_run import ImageRun
-from bansweep.training.teacher import FrozenTeacher
+from bansweep.training.teacher import Teacher
 from bansweep.training.workers import Workers
 
 Make = Callable[..., Generation]
@@ -42,7 +42,7 @@ def test_two_epochs_have_the_same_history(
 
 
 @pytest.mark.parametrize("loss", ["kd", "kd+activations"])
-def test_students_learn_the_same(loss: str, make_generation: Make, digits: ImageData, teacher: FrozenTeacher) -> None:
+def test_students_learn_the_same(loss: str, make_generation: Make, digits: ImageData, teacher: Teacher) -> None:
     generation = make_generation(loss=loss, teacher="t", learning_rate=0.02)
     kept = histories(ImageRun(generation, digits, teacher=teacher))
     recomputed = histories(ImageRun(generation, digits, teacher=teacher, recompute=True))

@@ -11,7 +11,7 @@ from torch import Tensor
 from bansweep.data.datasets import ImageData
 from bansweep.graph.generation import Generation
 from bansweep.training.image_run import ImageRun
-from bansweep.training.teacher import FrozenTeacher
+from bansweep.training.teacher import Teacher
 
 Make = Callable[..., Generation]
 OUTER = ("stem.weight", "classifier.weight", "classifier.bias")
@@ -26,7 +26,7 @@ def finish(run: ImageRun) -> dict[str, Tensor]:
 @pytest.mark.parametrize("loss", ["kd", "labels", "kd+activations"])
 @pytest.mark.parametrize("shared", ["frozen", "trained"])
 def test_the_student_begins_with_its_teachers_layers(
-    loss: str, shared: str, make_generation: Make, digits: ImageData, teacher: FrozenTeacher
+    loss: str, shared: str, make_generation: Make, digits: ImageData, teacher: Teacher
 ) -> None:
     theirs = teacher.network.state_dict()
     before = {name: tensor.clone() for name, tensor in theirs.items()}
@@ -45,7 +45,7 @@ def test_the_student_begins_with_its_teachers_layers(
     assert all(torch.equal(tensor, before[name]) for name, tensor in theirs.items()), "copies of layers"
 
 
-def test_the_rest_starts_as_it_would_without(make_generation: Make, digits: ImageData, teacher: FrozenTeacher) -> None:
+def test_the_rest_starts_as_it_would_without(make_generation: Make, digits: ImageData, teacher: Teacher) -> None:
     alone = ImageRun(make_generation(loss="kd", teacher="t"), digits, teacher=teacher).network.state_dict()
     sharing = ImageRun(
         make_generation(loss="kd", teacher="t", shared_layers="frozen"), digits, teacher=teacher
@@ -54,7 +54,7 @@ def test_the_rest_starts_as_it_would_without(make_generation: Make, digits: Imag
 
 
 def test_a_student_with_frozen_layers_resumes_in_the_same_bits(
-    make_generation: Make, digits: ImageData, teacher: FrozenTeacher
+    make_generation: Make, digits: ImageData, teacher: Teacher
 ) -> None:
     generation = make_generation(loss="kd", teacher="t", shared_layers="frozen", epochs=3)
     expected = finish(ImageRun(generation, digits, teacher=teacher))

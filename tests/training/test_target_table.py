@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,17 +19,19 @@ from bansweep.data.datasets import ImageData, ImageSplit, load_images
 from bansweep.data.resident import ResidentImages
 from bansweep.graph.generation import Generation
 from bansweep.training.image_run import ImageRun
-from bansweep.training.target_table import LastTable, TargetTable, batch_size
-from bansweep.training.teacher import FrozenTeacher
+from bansweep.training.target_table import TargetTable, batch_size
+from bansweep.training.teacher import LastTeacher, Teacher
 from bansweep.training.workers import ALONE, Workers
 
 Make = Callable[..., Generation]
+Teach = Callable[..., Teacher]
 
 CPU = torch.device("cpu")
 IMAGES, CLASSES, BATCH = 128, 10, 24
 STEPS = IMAGES // BATCH  # 8 images are left over
 CROPS = Augmentation(pad=1, fill="zero", flip=False)
-ROOM = {"memory": 1e9}
+ROOM = {"memory_bytes": 1e9}
+DISK = {"disk_bytes": 1e9}
 AUGMENTATIONS = [
     None,
     Augmentation(pad=0, flip=False),
@@ -42,16 +44,35 @@ AUGMENTATIONS = [
 
 
 def make_table(
-    teacher: FrozenTeacher,
+    augmentation: Augmentation | None = CROPS, *, images: int = IMAGES, classes: int = CLASSES, **room: float
+) -> TargetTable:
+    return TargetTable(augmentation, images=images, classes=classes, bf16=False, device=CPU, **room)
+
+
+@pytest.fixture
+def teach(teacher_weights: bytes, make_generation: Make, digits: ImageData) -> Teach:
+    """Makes a teacher that keeps nothing yet and has this much room."""
+    network = make_generation().network
+    return lambda **room: Teacher(  # type: ignore[arg-type]
+        network, teacher_weights, input_shape=digits.input_shape, classes=CLASSES, device=CPU, **room
+    )
+
+
+def asked(
+    teacher: Teacher,
+    images: ResidentImages,
+    shares: Sequence[Tensor],
+    views: Views | None,
     augmentation: Augmentation | None = CROPS,
     *,
-    memory: float = 0,
-    disk: float = 0,
     bf16: bool = False,
-) -> TargetTable:
-    return TargetTable(
-        teacher, augmentation, images=IMAGES, classes=CLASSES, bf16=bf16, memory_bytes=memory, disk_bytes=disk
-    )
+) -> Iterator[Tensor]:
+    return teacher.logits_of_epoch(images, shares, views, augmentation=augmentation, bf16=bf16)
+
+
+def table_of(teacher: Teacher) -> TargetTable:
+    assert teacher.table is not None
+    return teacher.table
 
 
 def resident(digits: ImageData, split: ImageSplit | None = None) -> ResidentImages:
@@ -89,7 +110,7 @@ def cropped(digits: ImageData, views: Views | None) -> ImageSplit:
 
 
 @torch.no_grad()
-def said(teacher: FrozenTeacher, digits: ImageData, views: Views | None, *, bf16: bool) -> Tensor:
+def said(teacher: Teacher, digits: ImageData, views: Views | None, *, bf16: bool) -> Tensor:
     """What the teacher says of all images, in the order of the set: (N, C) in 16 bits."""
     images = resident(digits, cropped(digits, views))
     logits = []
@@ -104,69 +125,81 @@ def said(teacher: FrozenTeacher, digits: ImageData, views: Views | None, *, bf16
 @pytest.mark.parametrize("bf16", [False, True])
 @pytest.mark.parametrize("augmentation", AUGMENTATIONS, ids=str)
 def test_every_step_is_told_what_the_teacher_says_of_its_views(
-    augmentation: Augmentation | None, bf16: bool, digits: ImageData, teacher: FrozenTeacher
+    augmentation: Augmentation | None, bf16: bool, digits: ImageData, teach: Teach
 ) -> None:
-    tables = [make_table(teacher, augmentation, bf16=bf16, **room) for room in (ROOM, {"disk": 1e9}, {})]
-    assert [table.kept for table in tables] == ["in memory", "on disk", "nothing"]
+    teachers = [teach(**room) for room in (ROOM, DISK, {})]
     images = resident(digits)
     seen: set[tuple[int, ...]] = set()
     for epoch in (1, 2, 3):
         shares, views = drawn(augmentation, epoch)
         seen |= distinct(shares, views)
-        expected = said(teacher, digits, views, bf16=bf16)
-        for table in tables:
-            steps = list(table.of_epoch(images, shares, views))
+        expected = said(teachers[0], digits, views, bf16=bf16)
+        for teacher in teachers:
+            steps = list(asked(teacher, images, shares, views, augmentation, bf16=bf16))
             assert len(steps) == STEPS
             for logits, share in zip(steps, shares, strict=True):
                 assert logits.dtype == (torch.bfloat16 if bf16 else torch.float16)
                 assert torch.equal(logits, expected[share])
+    tables = list(map(table_of, teachers))
+    assert [table.kept for table in tables] == ["in memory", "on disk", "nothing"]
     assert [table.computed for table in tables] == [len(seen), len(seen), 3 * STEPS * BATCH]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_a_worker_asks_for_the_distinct_views_of_its_share_and_no_others(
-    size: int, digits: ImageData, teacher: FrozenTeacher
+    size: int, digits: ImageData, teach: Teach
 ) -> None:
     images = resident(digits)
     for rank in range(size):
-        table, seen = make_table(teacher, memory=1e9), set()
+        teacher, seen = teach(**ROOM), set()
         for epoch in range(1, 6):
             shares, views = drawn(CROPS, epoch, Workers(rank, size))
-            for logits in table.of_epoch(images, shares, views):
+            for logits in asked(teacher, images, shares, views):
                 assert not logits.requires_grad
             seen |= distinct(shares, views)
-            assert table.computed == len(seen)
+            assert table_of(teacher).computed == len(seen)
         assert len(seen) < 5 * STEPS * BATCH / size, "some were drawn twice, or this shows nothing"
 
 
-def test_the_teacher_is_never_shown_another_number_of_images(digits: ImageData, teacher: FrozenTeacher) -> None:
+def test_the_teacher_is_never_shown_another_number_of_images(digits: ImageData, teach: Teach) -> None:
     shown: list[int] = []
-    teacher.network.register_forward_pre_hook(lambda _, inputs: shown.append(len(inputs[0])))
     images = resident(digits)
     for room in (ROOM, {}):
         for workers in (ALONE, Workers(1, 2)):
-            table = make_table(teacher, **room)
+            teacher = teach(**room)
+            teacher.network.register_forward_pre_hook(lambda _, inputs: shown.append(len(inputs[0])))
             for epoch in (1, 2):
-                list(table.of_epoch(images, *drawn(CROPS, epoch, workers)))
+                list(asked(teacher, images, *drawn(CROPS, epoch, workers)))
     assert set(shown) == {batch_size(CPU)}
 
 
 @pytest.mark.parametrize("room", [ROOM, {}], ids=["kept", "not kept"])
 def test_an_epoch_that_is_left_does_not_disturb_the_next(
-    room: dict[str, float], digits: ImageData, teacher: FrozenTeacher
+    room: dict[str, float], digits: ImageData, teach: Teach
 ) -> None:
-    table, images = make_table(teacher, **room), resident(digits)
-    left = table.of_epoch(images, *drawn(CROPS, 1))
+    teacher, images = teach(**room), resident(digits)
+    left = asked(teacher, images, *drawn(CROPS, 1))
     next(left)
     next(left)
     shares, views = drawn(CROPS, 2)
     expected = said(teacher, digits, views, bf16=False)
-    assert torch.equal(torch.cat(list(table.of_epoch(images, shares, views))), expected[torch.cat(shares)])
+    assert torch.equal(torch.cat(list(asked(teacher, images, shares, views))), expected[torch.cat(shares)])
 
 
-def test_the_size_is_two_bytes_for_each_class_of_each_view_that_can_be_drawn(teacher: FrozenTeacher) -> None:
+def test_another_augmentation_or_precision_makes_the_table_anew(digits: ImageData, teach: Teach) -> None:
+    teacher, images = teach(**ROOM), resident(digits)
+    for augmentation, bf16 in [(CROPS, False), (CROPS, True), (None, True), (CROPS, False)]:
+        shares, views = drawn(augmentation, 1)
+        gone = None if teacher.table is None else weakref.ref(teacher.table)
+        logits = torch.cat(list(asked(teacher, images, shares, views, augmentation, bf16=bf16)))
+        assert torch.equal(logits, said(teacher, digits, views, bf16=bf16)[torch.cat(shares)])
+        assert table_of(teacher).computed == STEPS * BATCH
+        assert gone is None or gone() is None, "two would take twice the memory"
+
+
+def test_the_size_is_two_bytes_for_each_class_of_each_view_that_can_be_drawn() -> None:
     def cifar(classes: int, augmentation: Augmentation | None) -> int:
-        return TargetTable(teacher, augmentation, images=50_000, classes=classes, bf16=True).bytes
+        return make_table(augmentation, images=50_000, classes=classes).bytes
 
     assert cifar(100, Augmentation()) == 1_620_000_000
     assert cifar(10, Augmentation()) == 162_000_000
@@ -174,11 +207,11 @@ def test_the_size_is_two_bytes_for_each_class_of_each_view_that_can_be_drawn(tea
     assert cifar(10, None) == 1_000_000
 
 
-def test_a_byte_less_keeps_less(teacher: FrozenTeacher) -> None:
+def test_a_byte_less_keeps_less() -> None:
     size = IMAGES * 9 * CLASSES * 2
-    kept = [make_table(teacher, memory=memory, disk=disk).kept for memory, disk in [(size, 0), (size - 1, size)]]
-    assert kept == ["in memory", "on disk"]
-    assert make_table(teacher, memory=size - 1, disk=size - 1).kept == "nothing"
+    rooms = [(size, 0), (size - 1, size), (size - 1, size - 1)]
+    kept = [make_table(memory_bytes=memory, disk_bytes=disk).kept for memory, disk in rooms]
+    assert kept == ["in memory", "on disk", "nothing"]
 
 
 def finish(run: ImageRun) -> dict[str, Tensor]:
@@ -194,54 +227,57 @@ def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("loss", ["kd", "kd+labels", "cwtm", "dkpp"])
 def test_room_changes_no_bit_of_what_is_learnt(
-    loss: str, precision: str, make_generation: Make, digits: ImageData, teacher: FrozenTeacher
+    loss: str, precision: str, make_generation: Make, digits: ImageData, teach: Teach
 ) -> None:
     generation = make_generation(loss=loss, teacher="t", precision=precision, epochs=3)
-    bf16 = precision == "bf16"
-    rooms: list[dict[str, float]] = [ROOM, {"disk": 1e9}, {}]
-    learnt = [
-        finish(ImageRun(generation, digits, teacher=teacher, targets=make_table(teacher, bf16=bf16, **room)))
-        for room in rooms
-    ]
+    rooms: list[dict[str, float]] = [ROOM, DISK, {}]
+    learnt = [finish(ImageRun(generation, digits, teacher=teach(**room))) for room in rooms]
     assert equal(learnt[0], learnt[1])
     assert equal(learnt[0], learnt[2])
 
 
 @pytest.mark.parametrize("room", [ROOM, {}], ids=["kept", "not kept"])
 def test_a_resumed_student_learns_the_same_bits(
-    room: dict[str, float], make_generation: Make, digits: ImageData, teacher: FrozenTeacher
+    room: dict[str, float], make_generation: Make, digits: ImageData, teach: Teach
 ) -> None:
     generation = make_generation(loss="kd", teacher="t", epochs=4)
-    whole = make_table(teacher, memory=1e9)
-    expected = finish(ImageRun(generation, digits, teacher=teacher, targets=whole))
+    expected = finish(ImageRun(generation, digits, teacher=teach(**ROOM)))
 
-    interrupted = ImageRun(generation, digits, teacher=teacher, targets=make_table(teacher, **room))
+    interrupted = ImageRun(generation, digits, teacher=teach(**room))
     epochs = interrupted.epochs()
     next(epochs)
     next(epochs)
     # Another process knows nothing of what was computed before.
-    table = make_table(teacher, **room)
-    resumed = ImageRun(generation, digits, teacher=teacher, targets=table)
+    teacher = teach(**room)
+    resumed = ImageRun(generation, digits, teacher=teacher)
     resumed.resume(interrupted.snapshot(), interrupted.history)
     assert equal(finish(resumed), expected)
-    assert table.computed <= 2 * IMAGES
+    assert table_of(teacher).computed <= 2 * IMAGES
 
 
 def test_students_of_one_teacher_share_what_was_computed(
-    make_generation: Make, digits: ImageData, teacher: FrozenTeacher
+    make_generation: Make, digits: ImageData, teach: Teach
 ) -> None:
-    table = make_table(teacher, memory=1e9)
+    teacher = teach(**ROOM)
     first = make_generation(loss="kd", teacher="t", epochs=4)
-    finish(ImageRun(first, digits, teacher=teacher, targets=table))
+    finish(ImageRun(first, digits, teacher=teacher))
+    table = table_of(teacher)
     of_first = table.computed
     # Of the same seed, hence with the same views, but another loss: nothing is missing.
     sibling = make_generation(loss="dkpp", teacher="t", epochs=4)
-    shared = finish(ImageRun(sibling, digits, teacher=teacher, targets=table))
+    shared = finish(ImageRun(sibling, digits, teacher=teacher))
     assert table.computed == of_first
-    assert equal(shared, finish(ImageRun(sibling, digits, teacher=teacher)))
+    assert equal(shared, finish(ImageRun(sibling, digits, teacher=teach())))
 
-    finish(ImageRun(make_generation(loss="kd", teacher="t", epochs=4, seed=2), digits, teacher=teacher, targets=table))
+    finish(ImageRun(make_generation(loss="kd", teacher="t", epochs=4, seed=2), digits, teacher=teacher))
     assert of_first < table.computed < 2 * of_first
+    assert teacher.table is table
+
+
+def test_a_loss_that_compares_stages_makes_no_table(make_generation: Make, digits: ImageData, teach: Teach) -> None:
+    teacher = teach(**ROOM)
+    finish(ImageRun(make_generation(loss="kd+activations", teacher="t", epochs=1), digits, teacher=teacher))
+    assert teacher.table is None
 
 
 class AskedInTheStep(ImageRun):
@@ -254,7 +290,7 @@ class AskedInTheStep(ImageRun):
 @pytest.mark.parametrize("loss", ["kd", "kd+labels", "cwtm", "dkpp"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_the_loss_curve_is_that_of_a_teacher_asked_in_the_step(
-    loss: str, precision: str, make_generation: Make, digits: ImageData, teacher: FrozenTeacher
+    loss: str, precision: str, make_generation: Make, digits: ImageData, teacher: Teacher
 ) -> None:
     generation = make_generation(loss=loss, teacher="t", precision=precision, epochs=4, learning_rate=0.02)
     curves = [
@@ -271,13 +307,14 @@ def learnt_by_a_worker(
 ) -> list[tuple[int, list[float]]]:
     data = load_images(Digits(limit=IMAGES, test_limit=100), folder)
     shape = data.input_shape
-    teacher = FrozenTeacher(generation.network, teacher_weights, input_shape=shape, classes=CLASSES, device=CPU)  # type: ignore[arg-type]
     learnt = []
     for room in (ROOM, {}):
-        table = make_table(teacher, **room)
-        run = ImageRun(generation, data, teacher=teacher, targets=table, workers=workers)
+        teacher = Teacher(  # type: ignore[arg-type]
+            generation.network, teacher_weights, input_shape=shape, classes=CLASSES, device=CPU, **room
+        )
+        run = ImageRun(generation, data, teacher=teacher, workers=workers)
         finish(run)
-        learnt.append((table.computed, run.network.classifier.weight.flatten().tolist()))
+        learnt.append((table_of(teacher).computed, run.network.classifier.weight.flatten().tolist()))
     return learnt
 
 
@@ -292,38 +329,38 @@ def test_room_changes_no_bit_of_what_two_workers_learn(
     assert both[0][0][1] == both[1][0][1]
 
 
-def test_a_process_keeps_the_last_table_and_lets_it_go_before_the_next_is_made(teacher: FrozenTeacher) -> None:
-    last = LastTable()
-    table = last.get(("teacher", 1), lambda: make_table(teacher, memory=1e9))
-    assert last.get(("teacher", 1), lambda: pytest.fail("it is there")) is table
-    gone = weakref.ref(table)
-    del table
+def test_a_process_keeps_the_last_teacher_and_lets_it_go_before_the_next_is_made(teach: Teach) -> None:
+    last = LastTeacher()
+    teacher = last.get(("teacher", 1), teach)
+    assert last.get(("teacher", 1), lambda: pytest.fail("it is there")) is teacher
+    gone = weakref.ref(teacher)
+    del teacher
 
-    def make_next() -> TargetTable:
+    def make_next() -> Teacher:
         assert gone() is None, "two would take twice the memory"
-        return make_table(teacher)
+        return teach()
 
     following = last.get(("teacher", 2), make_next)
-    assert last.get(("teacher", 1), lambda: make_table(teacher)) is not following
+    assert last.get(("teacher", 1), teach) is not following
 
 
-def test_a_table_that_was_dropped_is_made_again(teacher: FrozenTeacher) -> None:
-    last = LastTable()
-    gone = weakref.ref(last.get(1, lambda: make_table(teacher, memory=1e9)))
+def test_a_teacher_that_was_dropped_is_made_again(teach: Teach) -> None:
+    last = LastTeacher()
+    gone = weakref.ref(last.get(1, teach))
     last.clear()
     assert gone() is None
-    made = make_table(teacher)
+    made = teach()
     assert last.get(1, lambda: made) is made
 
 
-def test_a_table_that_could_not_be_made_leaves_none(teacher: FrozenTeacher) -> None:
-    last = LastTable()
-    last.get(1, lambda: make_table(teacher))
+def test_a_teacher_that_could_not_be_made_leaves_none(teach: Teach) -> None:
+    last = LastTeacher()
+    last.get(1, teach)
 
-    def fail() -> TargetTable:
+    def fail() -> Teacher:
         raise MemoryError
 
     with pytest.raises(MemoryError):
         last.get(2, fail)
-    made = make_table(teacher)
+    made = teach()
     assert last.get(1, lambda: made) is made

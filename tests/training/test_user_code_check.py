@@ -12,7 +12,7 @@ from bansweep.data.datasets import ImageData
 from bansweep.errors import RequestError
 from bansweep.graph.generation import Generation
 from bansweep.training.image_run import ImageRun
-from bansweep.training.teacher import FrozenTeacher
+from bansweep.training.teacher import Teacher
 from bansweep.training.user_code_check import try_user_code
 
 Make = Callable[..., Generation]
@@ -134,7 +134,7 @@ def test_a_network_and_a_loss_of_ones_own_learn(make_generation: Make, digits: I
     assert run.result().metrics["test_error"] < 50
 
 
-def test_a_loss_of_ones_own_hears_a_teacher(make_generation: Make, digits: ImageData, teacher: FrozenTeacher) -> None:
+def test_a_loss_of_ones_own_hears_a_teacher(make_generation: Make, digits: ImageData, teacher: Teacher) -> None:
     by_hand = ImageRun(make_generation(loss=own("needy"), teacher="0" * 16), digits, teacher=teacher, diagnostics=True)
     built_in = ImageRun(make_generation(loss="kd", teacher="0" * 16), digits, teacher=teacher, diagnostics=True)
     for own_report, report in zip(by_hand.epochs(), built_in.epochs(), strict=True):

@@ -17,25 +17,27 @@ from torch._dynamo.testing import CompileCounterWithBackend
 from torch._dynamo.utils import counters
 
 from bansweep.config.data import Digits
-from bansweep.config.losses import TAUGHT_KINDS, LossSpec
+from bansweep.config.losses import LOSSES, LossSpec
 from bansweep.config.networks import WideResNet
 from bansweep.config.recipes import RECIPES, Recipe
 from bansweep.data.datasets import load_images
 from bansweep.graph.generation import Generation
-from bansweep.losses.builder import needs_stage_outputs
+from bansweep.losses.builder import build_loss
+from bansweep.losses.building_blocks import NetworkOutput
 from bansweep.networks.build import build_network
 from bansweep.training.batch_norm import GlobalBatchNorm2d, with_global_batch_norm
 from bansweep.training.compilation import CompiledForward
 from bansweep.training.image_run import ImageRun, training_forward
 from bansweep.training.optimizer import build_optimizer
 from bansweep.training.step import TrainingStep
-from bansweep.training.teacher import FrozenTeacher
+from bansweep.training.teacher import Teacher
 from bansweep.training.workers import Workers, distributed
 
 NETWORK = WideResNet(depth=10, width=1)
 RECIPE = Recipe.model_validate(RECIPES["wide-resnet"])
 DIGITS = Digits(limit=128, test_limit=100)
 CPU = torch.device("cpu")
+BUILT_IN = [kind for kind in LOSSES if kind != "python"]
 
 
 def first_epoch(
@@ -44,15 +46,13 @@ def first_epoch(
     data = load_images(DIGITS, folder)
     teacher = None
     if generation.teacher is not None:
-        teacher = FrozenTeacher(
-            generation.network, teacher_weights, input_shape=data.input_shape, classes=10, device=CPU
-        )
+        teacher = Teacher(generation.network, teacher_weights, input_shape=data.input_shape, classes=10, device=CPU)
     run = ImageRun(generation, data, teacher=teacher, workers=workers, diagnostics=True)
     report = next(run.epochs())
     return dict(report.metrics), run.network.classifier.weight.flatten().tolist()  # type: ignore[union-attr,operator]
 
 
-@pytest.mark.parametrize("loss", ["labels", *TAUGHT_KINDS])
+@pytest.mark.parametrize("loss", BUILT_IN)
 def test_two_workers_agree_with_one(
     loss: str, make_generation: Callable[..., Generation], data_folder: Path, teacher_weights: bytes
 ) -> None:
@@ -112,28 +112,28 @@ def steps_in_float64(workers: Workers, loss: str, *, compiled: bool = False) -> 
     images, labels = torch.randn(4, 9, 1, 8, 8, dtype=torch.float64), torch.randint(0, 10, (4, 9))
     keys = torch.rand(4, 9, 10, dtype=torch.float64)
     student, teacher = (build_network(NETWORK, input_shape=(1, 8, 8), classes=10).double() for _ in range(2))
-    fixed = FrozenTeacher.__new__(FrozenTeacher)
-    fixed.network = teacher.eval().requires_grad_(requires_grad=False)
+    teacher.eval().requires_grad_(requires_grad=False)
     network = with_global_batch_norm(student, workers, CPU, compiled=compiled)
     optimizer = build_optimizer(network, RECIPE)
     spec: LossSpec = TypeAdapter(LossSpec).validate_python(loss)
     step = TrainingStep(
-        training_forward(network, workers, CPU, with_stages=needs_stage_outputs(spec), compiled=compiled),
+        training_forward(network, workers, CPU, with_stages=spec.stage_outputs, compiled=compiled),
         optimizer,
-        spec,
-        teacher=fixed,
+        build_loss(spec),
         workers=workers,
         batch_size=images.shape[1],
         bf16=False,
         diagnostics=None,
     )
     for images_BKHW, labels_B, keys_BC in zip(images, labels, keys, strict=True):
-        step(workers.share(images_BKHW), workers.share(labels_B), keys_BC=workers.share(keys_BC), progress=0.5)
+        share_BKHW = workers.share(images_BKHW)
+        answer = None if spec.teacher == "none" else NetworkOutput(*teacher.forward_with_stages(share_BKHW))
+        step(share_BKHW, workers.share(labels_B), teacher=answer, keys_BC=workers.share(keys_BC), progress=0.5)
     # Few enough for a pipe: nobody reads it before the process has ended.
     return [value for parameter in network.parameters() for value in parameter.detach().flatten()[:20].tolist()]
 
 
-@pytest.mark.parametrize("loss", ["labels", *TAUGHT_KINDS])
+@pytest.mark.parametrize("loss", BUILT_IN)
 def test_in_double_precision_two_workers_take_exactly_the_steps_of_one(loss: str) -> None:
     alone = steps_in_float64(Workers(), loss)
     for weights in in_group(2, steps_in_float64, loss):

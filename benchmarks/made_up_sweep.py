@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bansweep.graph.events import EpochFinished, EpochReport, GenerationFinished, GenerationStarted, SweepEvent
+from bansweep.graph.events import EpochFinished, GenerationFinished, GenerationStarted, SweepEvent
 from bansweep.graph.plan import Plan
+from bansweep.graph.results import EpochReport
 from bansweep.store.parquet_tables import Predictions
 from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store

@@ -30,10 +30,11 @@ from rich.console import Console
 from bansweep.config.reading import read_sweep
 from bansweep.data.fingerprint import data_identity
 from bansweep.graph.candidates import Sampler
-from bansweep.graph.events import EpochReport, SweepEvent
+from bansweep.graph.events import SweepEvent
 from bansweep.graph.expand import expand
 from bansweep.graph.generation import Generation
 from bansweep.graph.plan import Plan
+from bansweep.graph.results import EpochReport
 from bansweep.scheduling.conductor import Conductor
 from bansweep.scheduling.messages import Ended, EpochDone, Outcome, Started
 from bansweep.scheduling.meter import Meter

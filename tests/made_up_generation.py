@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from bansweep.graph.events import EpochReport
 from bansweep.graph.generation import Generation
+from bansweep.graph.results import EpochReport
 from bansweep.store.parquet_tables import Predictions, TokenPredictions
 from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store

@@ -19,7 +19,8 @@ from bansweep.config.networks import is_language_model
 from bansweep.data.datasets import ImageData, TextData, load_images, load_text
 from bansweep.data.prepare import prepare
 from bansweep.errors import StoreError
-from bansweep.graph.events import CompileFailure, EpochReport
+from bansweep.graph.events import CompileFailure
+from bansweep.graph.results import EpochReport
 from bansweep.store.parquet_tables import Predictions, TokenPredictions
 from bansweep.store.progress import Progress
 from bansweep.store.records import GenerationRecord, check_user_code

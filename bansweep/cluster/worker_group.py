@@ -17,7 +17,8 @@ from bansweep.cluster.attempts import ControllerLostError, GroupLostError, Worke
 from bansweep.cluster.job import GenerationJob
 from bansweep.cluster.ray_environment import leave_driver_directories
 from bansweep.errors import BansweepError, ClusterError, DivergedError, TrainingError
-from bansweep.graph.events import CompileFailure, EpochReport
+from bansweep.graph.events import CompileFailure
+from bansweep.graph.results import EpochReport
 from bansweep.scheduling.messages import Displaced, EpochDone, Placed, Uncompiled, as_result
 from bansweep.store.store import Store
 

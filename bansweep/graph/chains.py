@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bansweep.config.chain import Stop
-from bansweep.graph.metric_values import comparable, exceeds
 from bansweep.graph.plan import Plan, PlannedChain
+from bansweep.graph.results import comparable, exceeds
 
 
 @dataclass(frozen=True)

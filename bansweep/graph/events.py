@@ -3,27 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bansweep.graph.candidates import Candidate, CandidateEnding
-
-
-@dataclass(frozen=True)
-class EpochReport:
-    """One finished epoch of one generation; the row of its history.
-
-    `epoch` counts from 1, `seconds` is this epoch's wall time (training and evaluation), `finished_at` is Unix time
-    in seconds. `metrics` has flat names, errors in percent: `train_loss`, `learning_rate`, and for the evaluation
-    split `S` (`validation` where there is one, else `test`) `S_loss` and `S_error`, or `S_perplexity` for text.
-    `system` is what the epoch took of the machine, and says nothing of what was learnt.
-    """
-
-    epoch: int
-    epochs: int
-    seconds: float
-    finished_at: float
-    metrics: Mapping[str, float]
-    system: Mapping[str, float] = field(default_factory=dict)
+from bansweep.graph.results import EpochReport
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from bansweep.formatting import figure_text, name_text, setting_text
 from bansweep.graph.chains import ChainEnd
-from bansweep.graph.metric_values import comparable
+from bansweep.graph.results import comparable
 from bansweep.report.document import json_figure
 
 

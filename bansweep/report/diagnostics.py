@@ -9,8 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from bansweep.errors import DamagedError
-from bansweep.graph.events import EpochReport
 from bansweep.graph.plan import Plan
+from bansweep.graph.results import EpochReport
 from bansweep.report.stored_figures import FinishedGenerations, intact_records
 
 # The two parts of Eq. 7 as signed means over samples, and their sizes: absolute value and L2 norm of a sample's part.

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
-from bansweep.graph.events import EpochReport
 from bansweep.graph.plan import Plan
+from bansweep.graph.results import EpochReport
 from bansweep.report.diagnostics import StudentDiagnostics, student_diagnostics
 from bansweep.report.diagnostics_panels import PANELS, LineStyle, Panel, line_styles
 from bansweep.report.notation import REHEARSAL

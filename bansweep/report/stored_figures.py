@@ -7,8 +7,8 @@ from contextlib import suppress
 from typing import Protocol, TypeVar
 
 from bansweep.errors import DamagedError, StoreError
-from bansweep.graph.events import EpochReport
 from bansweep.graph.plan import Plan
+from bansweep.graph.results import EpochReport
 from bansweep.report.ensemble import ensemble_error, ensemble_perplexities
 from bansweep.report.metrics import PERPLEXITY, Metric
 from bansweep.store.parquet_tables import Predictions, TokenPredictions

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from bansweep.errors import DamagedError, StoreError
 from bansweep.graph.candidates import Candidate
-from bansweep.graph.events import EpochReport
+from bansweep.graph.results import EpochReport
 from bansweep.scheduling.generation_search import GenerationSearch
 from bansweep.store.records import CandidateRecord, GenerationRecord, recorded_number
 from bansweep.store.store import Store

@@ -15,7 +15,6 @@ from bansweep.graph.events import (
     CandidateStarted,
     Choice,
     EpochFinished,
-    EpochReport,
     GenerationBlocked,
     GenerationElsewhere,
     GenerationFailed,
@@ -28,6 +27,7 @@ from bansweep.graph.events import (
 )
 from bansweep.graph.generation import Generation
 from bansweep.graph.plan import Plan
+from bansweep.graph.results import EpochReport
 from bansweep.scheduling.candidate_files import CandidateFiles, publish_winner, readable_record
 from bansweep.scheduling.generation_search import GenerationSearch
 from bansweep.scheduling.messages import (
@@ -42,8 +42,7 @@ from bansweep.scheduling.messages import (
 )
 from bansweep.scheduling.meter import Meter
 from bansweep.scheduling.schedule import Schedule, Task
-from bansweep.scheduling.trainings import Trainings, logged_store_errors
-from bansweep.scheduling.waiting import WaitingTasks
+from bansweep.scheduling.trainings import Trainings, WaitingTasks, logged_store_errors
 from bansweep.store.records import recorded_number
 from bansweep.store.store import Store
 

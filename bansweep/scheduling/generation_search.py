@@ -15,31 +15,9 @@ from bansweep.graph.candidates import (
     candidate_of,
     former_candidates,
 )
-from bansweep.graph.events import EpochReport
 from bansweep.graph.generation import Generation
-from bansweep.graph.metric_values import comparable
+from bansweep.graph.results import CandidateResult, EpochReport, comparable, selected_epoch
 from bansweep.scheduling.pruning import Course, Verdict, verdicts
-
-
-@dataclass(frozen=True)
-class CandidateResult:
-    """What became of a candidate. `history` ends where it was given up; `value` is what it is compared by.
-
-    Lower values are better; `epoch` is the one whose weights count (1 is the first). A failed candidate has neither,
-    but a `reason`.
-    """
-
-    candidate: Candidate
-    outcome: CandidateOutcome
-    history: tuple[EpochReport, ...]
-    epoch: int | None
-    value: float | None
-    reason: str = ""
-
-    @property
-    def seconds(self) -> float:
-        """The time spent training."""
-        return sum(report.seconds for report in self.history)
 
 
 @dataclass
@@ -216,11 +194,3 @@ class GenerationSearch:
         value = history[epoch - 1].metrics[self._metric]
         outcome: CandidateOutcome = "finished" if verdict.pruned_after is None else "pruned"
         return CandidateResult(running.candidate, outcome, history, epoch, value)
-
-
-def selected_epoch(history: Sequence[EpochReport], generation: Generation) -> int:
-    """The epoch (from 1) whose weights a generation is: the last one, or the first of the best by its metric."""
-    metric = generation.select.metric
-    if generation.select.epoch == "last" or metric is None:
-        return history[-1].epoch
-    return min(history, key=lambda report: comparable(report.metrics[metric])).epoch

@@ -10,7 +10,8 @@ from typing import Any, get_args
 
 from pydantic import TypeAdapter
 
-from bansweep.graph.events import CompileFailure, EpochReport
+from bansweep.graph.events import CompileFailure
+from bansweep.graph.results import EpochReport
 
 LOST = (
     "its process died again and again; the operating system may have run out of memory\n"

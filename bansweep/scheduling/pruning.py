@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bansweep.config.search import AnyPruner, Asha, Median
-from bansweep.graph.metric_values import comparable, exceeds
+from bansweep.graph.results import comparable, exceeds
 
 
 @dataclass(frozen=True)

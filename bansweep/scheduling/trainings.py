@@ -1,13 +1,14 @@
-"""The trainings of a sweep that run, and the requests to stop them, which go through the store."""
+"""The trainings of a sweep: those that run, requests to stop them, and those that other processes have claimed."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from bansweep.errors import StoreError
 from bansweep.scheduling.schedule import Task
+from bansweep.store.claims import Claim
 from bansweep.store.store import Store
 
 _log = logging.getLogger(__name__)
@@ -67,6 +68,43 @@ class Trainings:
     def store_of(self, task: Task) -> Store:
         """Where a task's progress and result are kept."""
         return self._store if task.candidate is None else self._store.candidates
+
+
+class WaitingTasks:
+    """Tasks that other processes have claimed, until these finish or give them up. Waiting holds no CPU and no GPU.
+
+    `claim_of` makes the claim on what a task trains: asked repeatedly, it also detects an owner that is silent.
+    `announce` is called once for each task that waits, with the claim's owner.
+    """
+
+    def __init__(self, claim_of: Callable[[Task], Claim], announce: Callable[[Task, str], None]) -> None:
+        self._claim_of = claim_of
+        self._announce = announce
+        self._waiting: dict[str, tuple[Task, Claim]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def add_if_claimed(self, task: Task) -> bool:
+        """Whether another process has claimed it; it then waits here."""
+        claim = self._claim_of(task)
+        if not claim.is_taken():
+            return False
+        self._waiting[task.key] = task, claim
+        self._announce(task, claim.owner)
+        return True
+
+    def take(self) -> Task | None:
+        """A task that is no longer claimed."""
+        for key, (task, claim) in self._waiting.items():
+            if not claim.is_taken():
+                del self._waiting[key]
+                return task
+        return None
+
+    def drop(self, generation_id: str) -> None:
+        """Drop the tasks of a generation."""
+        self._waiting = {key: one for key, one in self._waiting.items() if one[0].generation_id != generation_id}
 
 
 @contextmanager

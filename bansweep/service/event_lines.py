@@ -12,7 +12,6 @@ from bansweep.graph.events import (
     Choice,
     CompileFailure,
     EpochFinished,
-    EpochReport,
     GenerationBlocked,
     GenerationElsewhere,
     GenerationFailed,
@@ -23,6 +22,7 @@ from bansweep.graph.events import (
     GenerationUncompiled,
     SweepEvent,
 )
+from bansweep.graph.results import EpochReport
 from bansweep.service.sweep_state import SweepState
 from bansweep.service.sweep_status import metric_text
 

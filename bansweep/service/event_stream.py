@@ -20,7 +20,6 @@ from bansweep.graph.events import (
     CandidateEpochFinished,
     CandidateStarted,
     EpochFinished,
-    EpochReport,
     GenerationBlocked,
     GenerationElsewhere,
     GenerationFailed,
@@ -32,6 +31,7 @@ from bansweep.graph.events import (
     SweepEvent,
 )
 from bansweep.graph.plan import Plan
+from bansweep.graph.results import EpochReport
 
 STDOUT = "-"
 ENDED_AS = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "unfinished"}

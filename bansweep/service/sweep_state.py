@@ -16,7 +16,6 @@ from bansweep.graph.events import (
     CandidateStarted,
     Choice,
     EpochFinished,
-    EpochReport,
     GenerationBlocked,
     GenerationElsewhere,
     GenerationFailed,
@@ -28,6 +27,7 @@ from bansweep.graph.events import (
     SweepEvent,
 )
 from bansweep.graph.plan import Plan
+from bansweep.graph.results import EpochReport
 from bansweep.graph.time_left import sweep_time_left
 from bansweep.service.stored_status import Pace
 from bansweep.service.sweep_status import (

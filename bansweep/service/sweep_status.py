@@ -10,9 +10,9 @@ from statistics import median_low
 from typing import Literal
 
 from bansweep.formatting import duration_text, named_figure_text
-from bansweep.graph.events import EpochReport
 from bansweep.graph.generation import Generation
 from bansweep.graph.plan import Plan
+from bansweep.graph.results import EpochReport
 
 GenerationState = Literal[
     "training",

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from bansweep.errors import DamagedError
 from bansweep.graph.plan import Plan
+from bansweep.graph.results import CandidateResult
 from bansweep.report.table import ReportTable
-from bansweep.scheduling.generation_search import CandidateResult
 from bansweep.service.request import local_folder
 from bansweep.store.records import GenerationRecord, candidate_results
 from bansweep.store.store import Store

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bansweep.graph.events import EpochReport
+from bansweep.graph.results import EpochReport
 
 if TYPE_CHECKING:
     import numpy as np

@@ -18,7 +18,7 @@ import re
 from dataclasses import dataclass
 
 from bansweep.errors import DamagedError, StoreError
-from bansweep.graph.events import EpochReport
+from bansweep.graph.results import EpochReport
 from bansweep.store.layout import LARGEST_PROGRESS_BYTES, sha256
 from bansweep.store.paths import StorePath
 

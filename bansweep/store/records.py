@@ -12,9 +12,8 @@ from bansweep.config.base import SpecModel
 from bansweep.config.networks import UserNetwork
 from bansweep.errors import DamagedError, StoreError
 from bansweep.graph.candidates import Candidate, CandidateOutcome, candidate_of, former_candidates
-from bansweep.graph.events import EpochReport
 from bansweep.graph.generation import Generation
-from bansweep.scheduling.generation_search import CandidateResult
+from bansweep.graph.results import CandidateResult, EpochReport
 from bansweep.store.layout import PUBLISHED_FILES, RECORD_FILE, sha256
 from bansweep.store.paths import StorePath
 

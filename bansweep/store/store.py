@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from bansweep.errors import DamagedError, StoreError
-from bansweep.graph.events import EpochReport
 from bansweep.graph.generation import Generation
+from bansweep.graph.results import EpochReport
 from bansweep.store.claims import Claim
 from bansweep.store.layout import (
     ATTEMPTS_FILE,

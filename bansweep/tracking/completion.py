@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bansweep.formatting import figure_text, name_text, named_figure_text, setting_text
-from bansweep.graph.metric_values import comparable
 from bansweep.graph.plan import Plan
-from bansweep.scheduling.generation_search import CandidateResult
+from bansweep.graph.results import CandidateResult, comparable
 from bansweep.tracking import payload
 from bansweep.tracking.payload import NOTE, Point, RunDescription, RunStatus
 from bansweep.tracking.protocol import FinishedEnsemble, FinishedGeneration

@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bansweep.graph.metric_values import comparable
 from bansweep.graph.plan import Plan
+from bansweep.graph.results import comparable
 
 # What generations are compared by where the sweep file does not say: the first of these that all of them have.
 _METRICS = ("validation_error", "validation_perplexity", "test_error", "test_perplexity")

@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bansweep.graph.metric_values import comparable
 from bansweep.graph.plan import Plan
+from bansweep.graph.results import comparable
 from bansweep.tracking import payload
 from bansweep.tracking.completion import Completion, completed_generation
 from bansweep.tracking.model_chains import Best, ModelChain, best_of, chains_of

@@ -13,9 +13,10 @@ from bansweep.config.sweep import Select
 from bansweep.config.user_code import with_digests
 from bansweep.formatting import setting_text
 from bansweep.graph.candidates import Candidate, CandidateEnding
-from bansweep.graph.events import CandidateEnded, CandidateEvent, CandidateStarted, EpochReport, SweepEvent
+from bansweep.graph.events import CandidateEnded, CandidateEvent, CandidateStarted, SweepEvent
 from bansweep.graph.generation import DataIdentity, Generation
 from bansweep.graph.plan import Plan
+from bansweep.graph.results import EpochReport
 from bansweep.tracking.model_chains import chains_of
 from bansweep.tracking.protocol import Outcomes
 from bansweep.tracking.run_note import LONGEST_NOTE, generation_note, name_of

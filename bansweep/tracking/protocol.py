@@ -18,7 +18,6 @@ from bansweep.graph.events import (
     CandidateEvent,
     CandidateStarted,
     EpochFinished,
-    EpochReport,
     GenerationBlocked,
     GenerationElsewhere,
     GenerationFailed,
@@ -31,7 +30,7 @@ from bansweep.graph.events import (
 )
 from bansweep.graph.generation import Generation
 from bansweep.graph.plan import Plan
-from bansweep.scheduling.generation_search import CandidateResult
+from bansweep.graph.results import CandidateResult, EpochReport
 
 
 @dataclass

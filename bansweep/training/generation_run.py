@@ -14,10 +14,9 @@ from torch import Tensor, nn
 
 from bansweep.config.losses import UserLoss
 from bansweep.errors import DivergedError
-from bansweep.graph.events import EpochReport
 from bansweep.graph.generation import Generation
+from bansweep.graph.results import EpochReport, selected_epoch
 from bansweep.networks.build import count_parameters
-from bansweep.scheduling.generation_search import selected_epoch
 from bansweep.training.memory import SystemMeter, explain_out_of_memory, keep_freed_memory
 from bansweep.training.optimizer import set_learning_rate
 from bansweep.training.snapshot import load_snapshot, snapshot_bytes, state_of, weights_bytes

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from bansweep.cli.app import app
 from bansweep.formatting import duration_text
-from bansweep.graph.events import EpochReport
+from bansweep.graph.results import EpochReport
 from bansweep.store.store import Store
 
 ROOT = Path(__file__).parents[2]

@@ -15,8 +15,8 @@ from bansweep.config.recipes import RECIPES
 from bansweep.config.resources import RetryPolicy
 from bansweep.data.fingerprint import data_identity
 from bansweep.errors import ClusterError, DivergedError, TrainingError
-from bansweep.graph.events import EpochReport
 from bansweep.graph.generation import Generation
+from bansweep.graph.results import EpochReport
 from bansweep.scheduling.messages import Ended, Outcome
 from bansweep.store.progress import Progress
 from bansweep.store.store import Store

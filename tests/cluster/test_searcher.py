@@ -16,7 +16,6 @@ from bansweep.cluster.tpe import sampler_of
 from bansweep.graph.events import (
     CompileFailure,
     EpochFinished,
-    EpochReport,
     GenerationBlocked,
     GenerationElsewhere,
     GenerationFailed,
@@ -25,6 +24,7 @@ from bansweep.graph.events import (
     GenerationUncompiled,
     SweepEvent,
 )
+from bansweep.graph.results import EpochReport
 from bansweep.scheduling.conductor import Conductor
 from bansweep.scheduling.messages import Displaced, Ended, EpochDone, Outcome, Placed, Started, Uncompiled, as_result
 from bansweep.scheduling.meter import Meter

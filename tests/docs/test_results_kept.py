@@ -10,7 +10,7 @@ import pytest
 from demo_sweep import plan_of
 from made_up_generation import publish_made_up
 
-from bansweep.graph.events import EpochReport
+from bansweep.graph.results import EpochReport
 from bansweep.store.parquet_tables import Predictions
 from bansweep.store.store import Store
 

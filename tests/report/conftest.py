@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from bansweep.config.reading import parse_sweep
-from bansweep.graph.events import EpochReport
 from bansweep.graph.expand import expand
 from bansweep.graph.generation import DataIdentity
 from bansweep.graph.plan import Plan
+from bansweep.graph.results import EpochReport
 from bansweep.store.parquet_tables import Predictions, TokenPredictions
 
 SWEEP = """

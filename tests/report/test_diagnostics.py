@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from bansweep.graph.events import EpochReport
 from bansweep.graph.plan import Plan
+from bansweep.graph.results import EpochReport
 from bansweep.report.diagnostics import DIAGNOSTICS, Curve, has_diagnostics, student_diagnostics
 from bansweep.training.kd_gradient import Diagnostics
 from bansweep.training.workers import ALONE

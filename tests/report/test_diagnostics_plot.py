@@ -12,8 +12,8 @@ from xml.etree.ElementTree import Element
 import matplotlib as mpl
 import pytest
 
-from bansweep.graph.events import EpochReport
 from bansweep.graph.plan import Plan
+from bansweep.graph.results import EpochReport
 from bansweep.report.diagnostics import DIAGNOSTICS
 from bansweep.report.diagnostics_figure import diagnostics_svg
 

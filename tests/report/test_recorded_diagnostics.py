@@ -7,8 +7,8 @@ from typing import Any
 
 from made_up_generation import damage, publish_made_up
 
-from bansweep.graph.events import EpochReport
 from bansweep.graph.plan import Plan
+from bansweep.graph.results import EpochReport
 from bansweep.report.diagnostics import recorded_diagnostics
 from bansweep.store.store import Store
 

@@ -10,10 +10,11 @@ import numpy as np
 from bansweep.cluster.tpe import sampler_of
 from bansweep.config.reading import parse_sweep
 from bansweep.data.fingerprint import data_identity
-from bansweep.graph.events import EpochReport, SweepEvent
+from bansweep.graph.events import SweepEvent
 from bansweep.graph.expand import expand
 from bansweep.graph.generation import Generation
 from bansweep.graph.plan import Plan
+from bansweep.graph.results import EpochReport
 from bansweep.scheduling.conductor import Conductor
 from bansweep.scheduling.messages import Ended, EpochDone, Outcome, Placed, Started
 from bansweep.scheduling.meter import Meter

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from scheduling.simulation import EPOCHS, WITHOUT_SEARCH, Simulation, course, plan_of, winners
 
-from bansweep.graph.events import EpochReport, GenerationFailed, GenerationStopped
+from bansweep.graph.events import GenerationFailed, GenerationStopped
+from bansweep.graph.results import EpochReport
 from bansweep.scheduling.messages import Message, Started
 from bansweep.scheduling.schedule import Task
 from bansweep.store.progress import Progress

@@ -22,9 +22,9 @@ from bansweep.graph.candidates import (
     settings_in_advance,
     variants,
 )
-from bansweep.graph.events import EpochReport
 from bansweep.graph.expand import expand
 from bansweep.graph.generation import DataIdentity, Generation
+from bansweep.graph.results import EpochReport
 from bansweep.scheduling.generation_search import GenerationSearch
 
 EPOCHS = 6

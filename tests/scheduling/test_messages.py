@@ -7,7 +7,8 @@ from typing import get_args
 
 import pytest
 
-from bansweep.graph.events import CompileFailure, EpochReport
+from bansweep.graph.events import CompileFailure
+from bansweep.graph.results import EpochReport
 from bansweep.scheduling.messages import (
     Displaced,
     Ended,

@@ -11,7 +11,7 @@ from demo_sweep import ids_of
 from made_up_generation import publish_made_up
 
 import bansweep
-from bansweep.graph.events import EpochReport
+from bansweep.graph.results import EpochReport
 from bansweep.store.parquet_tables import Predictions
 from bansweep.store.store import Store
 

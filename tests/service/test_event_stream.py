@@ -13,7 +13,6 @@ from bansweep.errors import RequestError
 from bansweep.graph.events import (
     CompileFailure,
     EpochFinished,
-    EpochReport,
     GenerationBlocked,
     GenerationElsewhere,
     GenerationFailed,
@@ -22,6 +21,7 @@ from bansweep.graph.events import (
     GenerationUncompiled,
 )
 from bansweep.graph.plan import Plan
+from bansweep.graph.results import EpochReport
 from bansweep.service.event_stream import EventStream, event_stream
 
 REPORT = EpochReport(2, 4, 1.5, 100.0, {"train_loss": float("inf"), "test_error": 12.5})

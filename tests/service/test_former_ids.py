@@ -20,10 +20,10 @@ from bansweep.config.data import with_absolute_paths
 from bansweep.config.reading import read_sweep
 from bansweep.data.fingerprint import data_identities
 from bansweep.errors import StoreError
-from bansweep.graph.events import EpochReport
 from bansweep.graph.expand import expansions
 from bansweep.graph.generation import DataIdentity
 from bansweep.graph.plan import Plan
+from bansweep.graph.results import EpochReport
 from bansweep.service.request import planned
 from bansweep.store.store import Store
 from bansweep.training.workers import ALONE

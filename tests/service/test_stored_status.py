@@ -10,7 +10,7 @@ from demo_sweep import ids_of, plan_of
 from made_up_generation import publish_made_up
 from rich.console import Console
 
-from bansweep.graph.events import EpochReport
+from bansweep.graph.results import EpochReport
 from bansweep.service.generation_states import generation_states
 from bansweep.service.request import sweep_request
 from bansweep.service.stored_status import stored_status

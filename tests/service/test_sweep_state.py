@@ -17,7 +17,6 @@ from bansweep.graph.events import (
     Choice,
     CompileFailure,
     EpochFinished,
-    EpochReport,
     GenerationBlocked,
     GenerationElsewhere,
     GenerationFailed,
@@ -28,6 +27,7 @@ from bansweep.graph.events import (
     GenerationUncompiled,
     SweepEvent,
 )
+from bansweep.graph.results import EpochReport
 from bansweep.service.display import Display
 from bansweep.service.event_lines import EventLines
 from bansweep.service.sweep_state import SweepState

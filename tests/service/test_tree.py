@@ -14,12 +14,12 @@ from bansweep.graph.events import (
     CandidateEpochFinished,
     CandidateStarted,
     EpochFinished,
-    EpochReport,
     GenerationBlocked,
     GenerationFailed,
     GenerationFinished,
     GenerationStarted,
 )
+from bansweep.graph.results import EpochReport
 from bansweep.service.sweep_state import SweepState
 from bansweep.service.tree import ProgressTree
 

@@ -14,8 +14,8 @@ import pytest
 from bansweep.config.losses import KdLoss
 from bansweep.config.networks import WideResNet
 from bansweep.config.recipes import RECIPES, Recipe
-from bansweep.graph.events import EpochReport
 from bansweep.graph.generation import DataIdentity, Generation
+from bansweep.graph.results import EpochReport
 from bansweep.store.parquet_tables import Predictions
 from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store

@@ -13,7 +13,7 @@ import pytest
 from patience import PROCESS_S
 
 from bansweep.errors import StoreError
-from bansweep.graph.events import EpochReport
+from bansweep.graph.results import EpochReport
 from bansweep.store.parquet_tables import Predictions
 from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bansweep.graph.events import EpochReport
+from bansweep.graph.results import EpochReport
 from bansweep.store.local_path import LocalPath
 from bansweep.store.parquet_tables import decode_history, encode_history
 from bansweep.store.progress import Progress, load_progress, save_progress

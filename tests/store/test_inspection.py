@@ -7,8 +7,8 @@ from collections.abc import Callable
 import fsspec
 import pytest
 
-from bansweep.graph.events import EpochReport
 from bansweep.graph.generation import Generation
+from bansweep.graph.results import EpochReport
 from bansweep.store import publishing as published
 from bansweep.store.claims import Claim
 from bansweep.store.object_path import ObjectPath

@@ -12,8 +12,8 @@ from patience import PROCESS_S
 from s3_server import make_bucket, s3_server
 
 from bansweep.errors import DamagedError
-from bansweep.graph.events import EpochReport
 from bansweep.graph.generation import Generation
+from bansweep.graph.results import EpochReport
 from bansweep.store.parquet_tables import Predictions
 from bansweep.store.progress import Progress
 from bansweep.store.records import GenerationRecord

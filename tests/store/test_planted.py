@@ -16,7 +16,7 @@ from planted import IN_PLACE_OF_A_FILE, named_pipe, put, rewritten
 from planted import folder as folder_there
 
 from bansweep.errors import DamagedError, StoreError
-from bansweep.graph.events import EpochReport
+from bansweep.graph.results import EpochReport
 from bansweep.store.claims import Claim, ProcessIdentity
 from bansweep.store.local_path import LocalPath
 from bansweep.store.parquet_tables import Predictions

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bansweep.graph.events import EpochReport
+from bansweep.graph.results import EpochReport
 from bansweep.store.progress import Progress
 from bansweep.store.store import Store
 

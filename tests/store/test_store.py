@@ -14,7 +14,7 @@ import pytest
 from patience import PROCESS_S
 
 from bansweep.errors import DamagedError, StoreError
-from bansweep.graph.events import EpochReport
+from bansweep.graph.results import EpochReport
 from bansweep.store.parquet_tables import Predictions
 from bansweep.store.progress import Progress
 from bansweep.store.records import SCHEMA_VERSION, GenerationRecord

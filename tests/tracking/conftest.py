@@ -20,14 +20,13 @@ from bansweep.graph.events import (
     CandidateEpochFinished,
     CandidateStarted,
     EpochFinished,
-    EpochReport,
     GenerationFinished,
     GenerationStarted,
     SweepEvent,
 )
 from bansweep.graph.generation import DataIdentity, Generation
 from bansweep.graph.plan import Cell, Plan
-from bansweep.scheduling.generation_search import CandidateResult
+from bansweep.graph.results import CandidateResult, EpochReport
 from bansweep.tracking.client import open_client
 from bansweep.tracking.mlflow_tracker import MlflowTracker
 from bansweep.tracking.payload import Point

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from bansweep.graph.candidates import candidate_of
-from bansweep.graph.events import EpochReport
 from bansweep.graph.generation import Generation
+from bansweep.graph.results import EpochReport
 from bansweep.tracking import payload
 from bansweep.tracking.protocol import Outcomes
 

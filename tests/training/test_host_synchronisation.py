@@ -17,8 +17,8 @@ from bansweep.config.networks import CnnLstm, Lstm, is_language_model, network_f
 from bansweep.config.recipes import RECIPES, Augmentation
 from bansweep.data.datasets import ImageData, ImageSplit, TextData
 from bansweep.data.resident import ResidentImages
-from bansweep.graph.events import EpochReport
 from bansweep.graph.generation import DataIdentity, Generation
+from bansweep.graph.results import EpochReport
 from bansweep.networks.build import build_language_model, build_network
 from bansweep.training import evaluation, permutation_keys, target_table
 from bansweep.training.evaluation import read_text

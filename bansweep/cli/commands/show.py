@@ -11,7 +11,7 @@ from bansweep.cli.options import AsJson, StoreLocation
 from bansweep.cli.reference import found_record
 from bansweep.config.losses import loss_name
 from bansweep.formatting import duration_text, figure_text, name_text, settings_text
-from bansweep.graph.metric_values import comparable
+from bansweep.graph.results import comparable
 from bansweep.report.record_facts import data_text, recipe_text, result_names, trained_text
 from bansweep.store.location import DEFAULT_STORE
 from bansweep.store.records import GenerationRecord

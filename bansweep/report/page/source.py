@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Protocol
 
 from bansweep.errors import DamagedError
-from bansweep.graph.events import EpochReport
 from bansweep.graph.plan import Plan
+from bansweep.graph.results import EpochReport
 from bansweep.report.stored_figures import intact_records
 from bansweep.report.table import ReportTable
 from bansweep.store.records import GenerationRecord

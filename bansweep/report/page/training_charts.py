@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bansweep.formatting import name_text
-from bansweep.graph.events import EpochReport
+from bansweep.graph.results import EpochReport
 from bansweep.report.diagnostics import (
     CONFIDENCE_P05,
     CONFIDENCE_P50,

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from made_up_generation import publish_made_up
 
-from bansweep.graph.events import EpochReport
 from bansweep.graph.plan import Plan
+from bansweep.graph.results import EpochReport
 from bansweep.report.diagnostics import DIAGNOSTICS
 from bansweep.report.page.source import Commands, PageSource
 from bansweep.report.table import report_table

@@ -11,7 +11,7 @@ from scheduling.simulation import EPOCHS, WITHOUT_SEARCH, Simulation, plan_of
 
 from bansweep.graph.events import GenerationElsewhere
 from bansweep.scheduling.schedule import Task
-from bansweep.scheduling.waiting import WaitingTasks
+from bansweep.scheduling.trainings import WaitingTasks
 from bansweep.store.claims import Claim
 from bansweep.store.local_path import LocalPath
 from bansweep.store.store import Store

@@ -128,7 +128,10 @@ def _teacher(
             disk_bytes=job.teacher_disk_gb * _BYTES_OF_A_GB,
         )
 
-    return _LAST_TEACHER.get(key, make)
+    loss = job.generation.loss
+    # A teacher without a table is cheap to make, and would drop the table of another.
+    has_table = loss.teacher != "none" and not loss.stage_outputs
+    return _LAST_TEACHER.get(key, make) if has_table else make()
 
 
 def _language_run(

@@ -37,7 +37,10 @@ class RetryPolicy(SpecModel):
         default=3, ge=1, le=1000, description="starts of a trial that may save no epoch before the trial fails"
     )
     trial_restarts: int = Field(
-        default=100, ge=0, le=100_000, description="restarts of a trial whose process died, in all"
+        default=100,
+        ge=1,  # a process whose GPU has failed ends itself for the next trial to start anew
+        le=100_000,
+        description="restarts of a trial whose process died, in all",
     )
     worker_restarts: int = Field(default=2, ge=0, le=1000, description="restarts of a worker group that lost a worker")
     controller_restarts: int = Field(

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from bansweep.graph.candidates import (
     Candidate,
     CandidateOutcome,
+    Observation,
     Sampler,
     Setting,
-    Told,
     candidate_of,
     former_candidates,
 )
@@ -175,7 +175,7 @@ class GenerationSearch:
                 return False
             result = self._result(running, verdict)
             value = None if result.value is None or not math.isfinite(result.value) else result.value
-            self._sampler.tell(Told(self._told, running.candidate.setting, value))
+            self._sampler.tell(Observation(self._told, running.candidate.setting, value))
             self._told += 1
         return True
 

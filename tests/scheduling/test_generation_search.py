@@ -14,9 +14,9 @@ from bansweep.config.sweep import Select
 from bansweep.data.fingerprint import data_identity
 from bansweep.graph.candidates import (
     Candidate,
+    Observation,
     Setting,
     SettingsInAdvance,
-    Told,
     candidate_of,
     former_candidates,
     settings_in_advance,
@@ -161,12 +161,12 @@ def test_what_was_trained_before_is_not_trained_again() -> None:
 def test_a_sampler_that_learns_hears_of_candidates_in_their_order() -> None:
     class Learning:
         def __init__(self) -> None:
-            self.heard: list[Told] = []
+            self.heard: list[Observation] = []
 
         def waits_for(self, number: int) -> int:
             return max(0, number - 1)
 
-        def tell(self, told: Told) -> None:
+        def tell(self, told: Observation) -> None:
             self.heard.append(told)
 
         def draw(self, number: int) -> Setting | None:

@@ -15,8 +15,8 @@ from bansweep.graph.cost import (
     Placement,
     bf16_share,
     candidates_of,
+    comparable_trainings,
     estimates,
-    matching,
     placements,
     stored_gigabytes,
     total_cost,
@@ -228,7 +228,7 @@ def test_measured_times_of_other_conditions_say_nothing(override: str) -> None:
     plan = plan_of()
     other = MeasuredTraining(of_column(plan_of(override), "teacher"), None, "cpu", seconds=1e6)
     assert hours(plan, ONE_CORE, other) == hours(plan)
-    assert not matching([other], plan.generations.values())
+    assert not comparable_trainings([other], plan.generations.values())
 
 
 def test_measured_times_of_another_device_say_nothing() -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 _VALUE = "value"
-# Before so many results are known candidates are drawn at random; Optuna's own default is 10.
+# Candidates are drawn at random until this many results are known; 10 is Optuna's default.
 _MOST_RANDOM = 10
 
 
@@ -35,9 +35,9 @@ def sampler_of(searched: Generation) -> Sampler:
 
 
 class TpeSampler:
-    """Draws each candidate knowing the results of those before it, but for the last `parallel` - 1.
+    """Draws each candidate from the results of those before it, except the last `parallel` - 1.
 
-    How many candidates are in training at a time therefore changes nothing that is drawn.
+    So the number of candidates that train at a time does not change what is drawn.
     """
 
     def __init__(self, searched: Generation) -> None:

@@ -256,7 +256,7 @@ class NeededGenerations:
         return dict.fromkeys(reversed(dropped), end.last)
 
     def _release(self, generation_ids: Iterable[str]) -> list[str]:
-        """Lower the count of each by one; returns those that nothing needs any more, students before their teachers."""
+        """Lower the count of each by one; returns those that nothing needs now, students before their teachers."""
         dropped: list[str] = []
         waiting = list(generation_ids)
         while waiting:

@@ -16,13 +16,19 @@ from bansweep.config.networks import is_language_model
 from bansweep.data import cache
 from bansweep.data.descriptions import PreparedImages, read_description, read_vocabulary
 from bansweep.data.prepare import prepare
-from bansweep.data.prepared import FILES, channel_statistics, check_prepared_images, check_prepared_text, map_array
+from bansweep.data.prepared import (
+    IMAGE_FILES,
+    channel_statistics,
+    check_prepared_images,
+    check_prepared_text,
+    map_array,
+)
 from bansweep.data.sentences import END_OF_SENTENCE
 from bansweep.errors import DamagedError, RequestError
 from bansweep.graph.generation import DataIdentity
 from bansweep.store.records import GenerationRecord
 
-_TRAIN_IMAGES, _TRAIN_COUNTS = FILES[0], FILES[-1]
+_TRAIN_IMAGES, _TRAIN_COUNTS = IMAGE_FILES[0], IMAGE_FILES[-1]
 
 
 @dataclass(frozen=True)

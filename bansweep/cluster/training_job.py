@@ -74,8 +74,8 @@ def prepare_run(
     return PreparedRun(image_run, images.input_shape, len(images.classes), digest)
 
 
-def drop_last_table() -> None:
-    """Free the last student's teacher and its table, which this process has kept for the next one."""
+def drop_last_teacher() -> None:
+    """Drop the last teacher and its table, which this process caches for the next student."""
     _LAST_TEACHER.clear()
 
 

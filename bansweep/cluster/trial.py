@@ -75,11 +75,11 @@ def _leave_room(*, on_gpu: bool) -> None:
     On a CPU the teacher's table stays: the next student often has the same teacher. A GPU is given back to Ray, or is
     shared with other processes.
     """
-    from bansweep.cluster.training_job import drop_last_table
+    from bansweep.cluster.training_job import drop_last_teacher
     from bansweep.training.device import release_device_memory
     from bansweep.training.memory import give_back_freed_memory
 
     if on_gpu:
-        drop_last_table()
+        drop_last_teacher()
         release_device_memory()
     give_back_freed_memory()

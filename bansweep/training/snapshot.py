@@ -1,4 +1,4 @@
-"""The tensors that a generation is, and resumes from, as safetensors bytes: no pickle is ever loaded from a store."""
+"""A generation's weights and progress as safetensors bytes: no pickle is ever loaded from a store."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def load_weights(network: nn.Module, weights: bytes) -> None:
 
 
 def state_of(network: nn.Module) -> dict[str, Tensor]:
-    """A copy of the network's state on the host, which further training leaves alone."""
+    """A copy of the network's state on the host, which further training does not change."""
     return {name: tensor.clone() for name, tensor in _portable(network.state_dict()).items()}
 
 
 def snapshot_bytes(
     network: nn.Module, optimizer: torch.optim.Optimizer, best: Mapping[str, Tensor] | None = None
 ) -> bytes:
-    """Weights and the optimizer's state: with the history, all that the next epoch depends on. `best` goes with them.
+    """Weights, the optimizer's state, and `best`: with the history, all that the next epoch depends on.
 
-    The optimizer's settings (`param_groups`) are left out: the recipe has them, and the learning rate is a function of
+    The optimizer's settings (`param_groups`) are not saved: the recipe has them, and the learning rate is a function of
     the history. Raises TypeError if the optimizer's state holds anything but tensors.
     """
     tensors = {f"{_MODEL}{name}": tensor for name, tensor in network.state_dict().items()}
@@ -74,7 +74,7 @@ def load_snapshot(network: nn.Module, optimizer: torch.optim.Optimizer, snapshot
 
 
 def _placed(value: Tensor, parameter: Tensor, group: Mapping[str, Any]) -> Tensor:
-    """A state of a parameter where the optimizer looks for it, in the type that it had."""
+    """A parameter's state on the device where the optimizer expects it, in its saved type."""
     if value.shape == parameter.shape and value.ndim > 0:
         return torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
     # PyTorch's optimizers count steps on the host, unless a GPU is to read them.

@@ -1,1 +1,1 @@
-"""Image sets, decoded once, kept in an order of their own, held on the device, augmented there; and texts as tokens."""
+"""Data sets: sources decoded once to arrays in canonical order; images augmented on the device, texts as tokens."""

@@ -18,7 +18,7 @@ def epoch_order(images: int, seed: int, epoch: int) -> torch.Tensor:
 
 
 def epoch_generator(seed: int, epoch: int, purpose: str) -> torch.Generator:
-    """A CPU generator of its own for each (seed, epoch, purpose), so that no use of chance shifts another."""
+    """A separate CPU generator for each (seed, epoch, purpose), so that one use of randomness never shifts another."""
     return torch.Generator().manual_seed(derived_seed(seed, epoch, purpose))
 
 

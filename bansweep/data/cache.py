@@ -1,6 +1,7 @@
 """The cache folder: downloads, prepared arrays, and remembered digests of source files.
 
-Side effects: writes one JSON file below `<cache>/digests`. A cache that cannot be read or written costs time only.
+Digests of source files are remembered in one JSON file per collection below `<cache>/digests`. If those files cannot
+be read or written, digests are computed again.
 """
 
 from __future__ import annotations
@@ -17,12 +18,40 @@ from typing import NamedTuple
 from bansweep.errors import DataError
 from bansweep.regular_file import open_regular, read_regular
 
+CACHE_VARIABLE = "BANSWEEP_CACHE"
+DATA_VARIABLE = "BANSWEEP_DATA"
+
+# Part of the path of prepared copies. Raise it when a reader is corrected or the files change, so that no copy of a
+# former version is used. Copies of another version are left alone: a process of that version may be using them.
+PREPARED_VERSION = 3
+
 # A file changed less than this before its state was taken may change again under the same times.
 SETTLED_NS = 2_000_000_000
 
 _LARGEST_MEMORY_BYTES = 2 << 30  # a line for each of ten million images
-# Raised when the remembered state or the meaning of a digest changes. 1 was size and modification time.
+# Increment it when the remembered state or the meaning of a digest changes. 1 was size and modification time.
 _MEMORY_VERSION = "2"
+
+
+def cache_folder() -> Path:
+    """$BANSWEEP_CACHE, by default ~/.cache/bansweep. It need not exist yet."""
+    return Path(os.environ.get(CACHE_VARIABLE) or "~/.cache/bansweep").expanduser()
+
+
+def data_folder() -> Path | None:
+    """$BANSWEEP_DATA, a folder with the user's data sets; None where it is not set."""
+    folder = os.environ.get(DATA_VARIABLE)
+    return Path(folder).expanduser() if folder else None
+
+
+def downloads_folder(cache: Path) -> Path:
+    """Where downloads are stored, and where data sets without a `root` are looked up."""
+    return cache / "downloads"
+
+
+def prepared_folder(cache: Path, fingerprint: str) -> Path:
+    """The folder of the prepared set with this fingerprint, whether or not it exists."""
+    return cache / "prepared" / f"v{PREPARED_VERSION}" / fingerprint
 
 
 def file_digest(path: Path) -> str:
@@ -41,11 +70,11 @@ def file_digests(
 ) -> dict[Path, str]:
     """The digest of each file, remembered by absolute path, size, modification time, change time (ns) and inode.
 
-    `digest` computes it, by default from all bytes. It is remembered under `name`, by default the function's name: a
-    function that changes its result needs another name. Raises DataError where a file cannot be read.
+    `digest` computes it, by default from all bytes. It is remembered under `name`, by default the function's name:
+    change the name when the function's result changes. Raises DataError where a file cannot be read.
     """
     paths = [path.absolute() for path in files]
-    # One memory for each collection of files: a folder of 50,000 images is one entry, not 50,000.
+    # One JSON file per collection: a folder of 50,000 images needs one, not 50,000.
     key = "\n".join((_MEMORY_VERSION, name or digest.__name__, *map(str, paths))).encode(errors="surrogateescape")
     memory = cache / "digests" / f"{hashlib.sha256(key).hexdigest()[:16]}.json"
     remembered = _read(memory)
@@ -67,7 +96,7 @@ def file_digests(
 
 
 class _FileState(NamedTuple):
-    """Programs can set the modification time back. The kernel alone sets the change time."""
+    """A file's state. Programs can set the modification time back; only the kernel sets `changed_ns`."""
 
     size: int
     modified_ns: int
@@ -97,32 +126,3 @@ def _write(memory: Path, content: dict[str, list[int | str]]) -> None:
         temporary = memory.with_suffix(f".{os.getpid()}")
         temporary.write_text(json.dumps(content), "utf-8")
         temporary.replace(memory)
-
-
-CACHE_VARIABLE = "BANSWEEP_CACHE"
-DATA_VARIABLE = "BANSWEEP_DATA"
-
-# Part of the path of prepared copies. Raise it when a reader is corrected or the files change, so that no copy of a
-# former version is used. Copies of another version are left alone: a process of that version may be using them.
-PREPARED_VERSION = 3
-
-
-def cache_folder() -> Path:
-    """$BANSWEEP_CACHE, by default ~/.cache/bansweep. It need not exist yet."""
-    return Path(os.environ.get(CACHE_VARIABLE) or "~/.cache/bansweep").expanduser()
-
-
-def downloads_folder(cache: Path) -> Path:
-    """Where downloaded data sets are kept, and looked for when nothing says where else."""
-    return cache / "downloads"
-
-
-def prepared_folder(cache: Path, fingerprint: str) -> Path:
-    """Where the prepared copy of the set with this fingerprint lies, whether or not it exists."""
-    return cache / "prepared" / f"v{PREPARED_VERSION}" / fingerprint
-
-
-def data_folder() -> Path | None:
-    """$BANSWEEP_DATA, a folder with the user's data sets; None where it is not set."""
-    folder = os.environ.get(DATA_VARIABLE)
-    return Path(folder).expanduser() if folder else None

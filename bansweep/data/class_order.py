@@ -1,7 +1,7 @@
-"""Which class each label of a file stands for, where the files of one data set may number the same classes differently.
+"""One numbering of classes for all files of a data set, which may number the same classes differently.
 
-Where all files number the classes alike, their labels are read as they are: stored ids and weights rest on that. Where
-the files differ, classes are numbered in the order of their sorted names, which no file's own order can change.
+If all files number the classes alike, labels are used unchanged: stored ids and weights depend on that. Otherwise
+classes are numbered by their sorted names, whatever the order in any file.
 """
 
 from __future__ import annotations

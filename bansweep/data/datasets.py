@@ -10,7 +10,7 @@ from bansweep.config.networks import ImageNetworkSpec, UserNetwork, check_image_
 from bansweep.config.recipes import LanguageRecipe, Recipe
 from bansweep.data.decoded import Labels, Pixels, Tokens
 from bansweep.data.descriptions import PreparedImages, PreparedText, read_description, read_vocabulary
-from bansweep.data.prepared import ARRAYS, COPIES, FILES, channel_statistics, map_array
+from bansweep.data.prepared import COPIES_FILE, IMAGE_FILES, TOKEN_FILES, channel_statistics, map_array
 from bansweep.data.sentences import END_OF_SENTENCE
 from bansweep.data.splits import split_ranges, tokens_used
 from bansweep.errors import DataError
@@ -18,7 +18,7 @@ from bansweep.errors import DataError
 
 @dataclass(frozen=True)
 class ImageSplit:
-    """Images (N, height, width, channels) as uint8 and their labels (N,), in canonical order; nobody writes to them."""
+    """Images (N, height, width, channels) as uint8 and their labels (N,), in canonical order; do not write to them."""
 
     images_NHWC: Pixels
     labels_N: Labels
@@ -61,7 +61,7 @@ def load_images(spec: ImageDataSpec, folder: Path) -> ImageData:
     meta = read_description(folder, PreparedImages)
     ranges = split_ranges(spec, meta.training_images, meta.test_images)
     train_images_NHWC, train_labels_N, test_images_NHWC, test_labels_N, counts_PKL = (
-        map_array(folder / name, copy_on_write=True) for name in FILES
+        map_array(folder / name, copy_on_write=True) for name in IMAGE_FILES
     )
     train = _part(train_images_NHWC, train_labels_N, ranges.train)
     # Held-out images must not act on the normalisation.
@@ -83,7 +83,7 @@ def trained_test_images(spec: ImageDataSpec, folder: Path) -> int:
     """
     meta = read_description(folder, PreparedImages)
     ranges = split_ranges(spec, meta.training_images, meta.test_images)
-    copies_N = map_array(folder / COPIES)[ranges.test.start : ranges.test.stop]
+    copies_N = map_array(folder / COPIES_FILE)[ranges.test.start : ranges.test.stop]
     return int(((copies_N >= ranges.train.start) & (copies_N < ranges.train.stop)).sum())
 
 
@@ -114,7 +114,7 @@ def load_text(spec: TextSpec, folder: Path) -> TextData:
     used = tokens_used(spec, read_description(folder, PreparedText).tokens)
     vocabulary = read_vocabulary(folder)
     train_N, validation_N, test_N = (
-        map_array(folder / name)[:tokens] for name, tokens in zip(ARRAYS, used, strict=True)
+        map_array(folder / name)[:tokens] for name, tokens in zip(TOKEN_FILES, used, strict=True)
     )
     return TextData(train_N, validation_N, test_N, vocabulary, vocabulary.index(END_OF_SENTENCE))
 

@@ -1,7 +1,7 @@
 """A decoded data set in memory, in an order that depends on its content only.
 
-Files of one data set differ in their order: torchvision's CIFAR-10 and the hub's parquet hold the same images. Sorted
-by a digest of each, they become equal byte for byte, and the first N are a random sample, the same everywhere.
+Copies of one data set differ in their order: torchvision's CIFAR-10 and the hub's parquet hold the same images. Sorting
+by each image's digest makes them equal byte for byte, and makes the first N a random sample, the same everywhere.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Tokens = NDArray[np.int32]
 
 @dataclass(frozen=True)
 class DecodedImages:
-    """Images (N, height, width, channels) and labels (N,) in [0, number of classes); `source` says where from."""
+    """Images (N, height, width, channels) and labels (N,) in [0, number of classes); `source` names its origin."""
 
     train_images_NHWC: Pixels
     train_labels_N: Labels
@@ -32,7 +32,7 @@ class DecodedImages:
 
 @dataclass(frozen=True)
 class CanonicalImages(DecodedImages):
-    """A set in canonical order (`canonical.py`).
+    """A set in canonical order (see `in_canonical_order`).
 
     `test_copies_N` (int64): for each test image the position of the first training image with the same pixels and
     label, -1 where there is none.
@@ -43,7 +43,7 @@ class CanonicalImages(DecodedImages):
 
 @dataclass(frozen=True)
 class DecodedText:
-    """Tokens (N,) in the order of the text, positions in `vocabulary`; `source` says where from."""
+    """Tokens (N,) in the order of the text, positions in `vocabulary`; `source` names its origin."""
 
     train_N: Tokens
     validation_N: Tokens

@@ -1,4 +1,4 @@
-"""What a prepared set says of itself, and a text's words: read without NumPy, which planning never loads."""
+"""The description of a prepared set (`meta.json`) and a text's vocabulary. Planning reads them without NumPy."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class PreparedFile(SpecModel):
 
 
 class PreparedSet(SpecModel):
-    """What `meta.json` says of any set; `files` maps file names to sizes and digests."""
+    """The part of `meta.json` that all sets share; `files` maps file names to sizes and digests."""
 
     version: int
     kind: str

@@ -1,4 +1,4 @@
-"""Published data sets with pinned fingerprints: planning needs no file of them, and what is decoded is checked."""
+"""Published data sets with pinned fingerprints: planning needs none of their files, and decoded content is checked."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bansweep.data.splits import TokenCounts
 
 @dataclass(frozen=True)
 class KnownSet:
-    """A published image set. `fingerprint` is `canonical.content_fingerprint` of the decoded images."""
+    """A published image set. `fingerprint` is `decoded.content_fingerprint` of the decoded images."""
 
     title: str
     fingerprint: str
@@ -51,5 +51,5 @@ PENN_TREEBANK = KnownText(
     TokenCounts(929_589, 73_760, 82_430),
 )
 
-# As published; what is learnt is known by the files' content.
+# As published. Not pinned: the identity of WikiText-2 is the content of its files.
 WIKITEXT_2_TOKENS = TokenCounts(2_088_628, 217_646, 245_569)

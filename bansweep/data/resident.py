@@ -1,4 +1,4 @@
-"""A split that lives on the device as bytes; a batch, augmented or not, is one gather from it.
+"""A split held on the device as bytes; a batch, augmented or not, is one gather from it.
 
 Shape suffixes: N images of the split, B images of a batch, K channels, H and W pixels, D vertical or horizontal shifts
 of a crop, F horizontal ones, flipped and not.
@@ -20,9 +20,8 @@ from bansweep.data.datasets import ImageSplit, check_pad
 class ResidentImages:
     """All images of a split on `device`, as uint8: 150 MB for CIFAR's training set.
 
-    On a CPU they stay where they are, so that all processes that map one file share its memory.
-
-    `mean` and `std` are those of the channels, in [0, 1].
+    On a CPU they are not copied, so that all processes that map one file share its memory. `mean` and `std` are those
+    of the channels, in [0, 1].
     """
 
     def __init__(
@@ -97,10 +96,11 @@ class ResidentImages:
 
 @dataclass(frozen=True)
 class _Crops:
-    """Which rows and columns of an image each crop of the padded one shows, worked out once for all batches.
+    """The rows and columns of an image that each crop of the padded image shows, computed once for all batches.
 
-    `rows_DH` by the crop's dy; `columns_FW` by twice its dx, plus 1 where it is flipped. `inside_*` is false where the
-    crop reaches into the padding; the pixel that is named there is the mirrored one, or any.
+    `rows_DH` is indexed by the crop's dy, `columns_FW` by twice its dx, plus 1 where it is flipped. `inside_*` is False
+    where the crop reaches into the padding: with reflection, rows and columns there are the mirrored ones; with zero
+    fill, they are any valid ones.
     """
 
     pad: int

@@ -1,7 +1,7 @@
 """Reading a text: UTF-8, a sentence a line, words separated by blanks. Needs no NumPy: planning digests texts.
 
-A line is what Python's universal newlines end, a word is what `str.split` yields: the reading of the usual language
-model code. Blank lines are sentences without words, and count.
+Lines end at Python's universal newlines, and words are what `str.split` yields, as in the usual language model code.
+Blank lines count as sentences without words.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from bansweep.regular_file import open_regular
 
 END_OF_SENTENCE = "<eos>"
 UNKNOWN = "<unk>"
+_PLAIN_TEXT = "texts are plain files in UTF-8; one in another encoding can be converted with iconv"
 
 
 def sentences(path: Path) -> Iterator[list[str]]:
@@ -42,7 +43,7 @@ def sentences(path: Path) -> Iterator[list[str]]:
 
 
 class TextFacts(NamedTuple):
-    """What planning needs of a text: the digest of its words, and its tokens (words, and an `<eos>` for every line)."""
+    """What planning needs to know of a text: the digest of its words, and its tokens (words, and an `<eos>` a line)."""
 
     digest: str
     tokens: int
@@ -51,8 +52,8 @@ class TextFacts(NamedTuple):
 def text_digest(path: Path) -> str:
     """SHA-256 in hexadecimal of a text's words: one blank between words, a line feed after each line.
 
-    Which blanks stand where, line ends of either kind and a byte order mark make no difference, as nothing that is
-    learnt depends on them. Raises DataError as `sentences` does.
+    Other blanks, the kind of line ends and a byte order mark make no difference: training does not see them. Raises
+    DataError as `sentences` does.
     """
     return text_facts(path).digest
 
@@ -82,9 +83,6 @@ def _check_line(line: str, place: str) -> None:
             f"{place}: holds {END_OF_SENTENCE}, which is added at the end of every line",
             remedy=f"remove {END_OF_SENTENCE} from the text, with one sentence a line",
         )
-
-
-_PLAIN_TEXT = "texts are plain files in UTF-8; one in another encoding can be converted with iconv"
 
 
 def _encodable(line: str) -> bool:

@@ -33,15 +33,15 @@ _KNOWN_IMAGES = {
     "cifar100": Images(channels=3, height=32, width=32, classes=100),
 }
 _PENN_TREEBANK_WORDS = Vocabulary(words=10_000, characters=48, longest=19)
-# Its words are as published, their spelling is a guess: nearly three hundred characters, and words as long as are read.
+# The number of words is as published. The spelling is an estimate: 300 characters, and the longest word that is read.
 _WIKITEXT_2_WORDS = Vocabulary(words=33_278, characters=300, longest=LONGEST_WORD)
 
 
 def data_size(spec: DataSpec, fingerprint: str, cache: Path | None = None) -> DataSize | None:
     """The size of what `spec` takes of the set with this fingerprint; None where that is unknown until it is prepared.
 
-    `cache` (default: `cache_folder()`) is where prepared sets are looked for; nothing is written. Never fails: what is
-    wrong with the data is for others to say.
+    `cache` (default: `cache_folder()`) is where prepared sets are looked up; nothing is written. Never raises: problems
+    with the data are reported by `prepare`.
     """
     prepared = prepared_folder(cache or cache_folder(), fingerprint)
     try:

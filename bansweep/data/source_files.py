@@ -10,9 +10,11 @@ from bansweep.config.data import TextFiles, WikiText2
 from bansweep.data.cache import data_folder
 from bansweep.errors import DataError
 
+_LAYOUT = "images lie in <root>/train/<class>/ and <root>/test/<class>/, where data.root names <root>"
+
 
 class SplitFiles(NamedTuple):
-    """The files of the three splits, in the order in which everything about a text is told."""
+    """The files of the three splits, in the order that every description of a text uses."""
 
     train: Path
     validation: Path
@@ -20,7 +22,7 @@ class SplitFiles(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """A published set's file names, and the folder that a collection of data sets keeps them in."""
+    """A published set's file names, and the subfolder that holds them in a collection of data sets."""
 
     folder: str
     train: str
@@ -113,7 +115,7 @@ def parquet_files(path: Path) -> tuple[Path, ...]:
 
 
 def image_folder_files(root: Path) -> ImageFolderFiles:
-    """The files of `<root>/train/<class>/*` and `<root>/test/<class>/*`; names with a leading dot are passed over.
+    """The files of `<root>/train/<class>/*` and `<root>/test/<class>/*`; names with a leading dot are skipped.
 
     Raises DataError where a folder is missing, empty or holds what does not belong there, or where there is one class.
     """
@@ -140,9 +142,6 @@ def image_folder_files(root: Path) -> ImageFolderFiles:
     )
 
 
-_LAYOUT = "images lie in <root>/train/<class>/ and <root>/test/<class>/, where data.root names <root>"
-
-
 def _class_folders(split: Path) -> tuple[Path, ...]:
     if not split.is_dir():
         raise DataError(f"the folder {split} does not exist", remedy=_LAYOUT)
@@ -151,7 +150,7 @@ def _class_folders(split: Path) -> tuple[Path, ...]:
         if not entry.is_dir():
             raise DataError(f"{entry} lies beside the class folders", remedy=f"{_LAYOUT}; remove or move this file")
         if not entry.name.isprintable():
-            # Names of classes are written down, and not all bytes that can name a folder are text.
+            # Class names are stored as text, and not all bytes that can name a folder are text.
             raise DataError(f"{split} has a class folder {entry.name!r}", remedy="rename it: its name is no plain text")
     if not entries:
         raise DataError(f"the folder {split} has no class folders", remedy=_LAYOUT)

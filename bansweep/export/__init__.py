@@ -1,1 +1,1 @@
-"""Finished generations as files that others use: weights, a description, a loader, ONNX."""
+"""Exports finished generations as files: weights, a description, a loader, ONNX."""

@@ -1,7 +1,7 @@
-"""What a network's inputs mean: normalisation and names of classes, or the vocabulary. Records do not have them.
+"""The meaning of a network's inputs: normalisation and class names, or the vocabulary. Records do not hold them.
 
-They are read from the prepared data set, which is known by its fingerprint. The sweep file says where its source lies;
-without one, what this machine has prepared, or can find by the set's name alone, has to do.
+They are read from the prepared data set with the record's fingerprint. The sweep file names its source. Without a sweep
+file, the set must be prepared on this machine already, or be one that its kind alone identifies.
 """
 
 from __future__ import annotations
@@ -16,13 +16,19 @@ from bansweep.config.networks import is_language_model
 from bansweep.data import cache
 from bansweep.data.descriptions import PreparedImages, read_description, read_vocabulary
 from bansweep.data.prepare import prepare
-from bansweep.data.prepared import FILES, channel_statistics, check_prepared_images, check_prepared_text, map_array
+from bansweep.data.prepared import (
+    IMAGE_FILES,
+    channel_statistics,
+    check_prepared_images,
+    check_prepared_text,
+    map_array,
+)
 from bansweep.data.sentences import END_OF_SENTENCE
 from bansweep.errors import DamagedError, RequestError
 from bansweep.graph.generation import DataIdentity
 from bansweep.store.records import GenerationRecord
 
-_TRAIN_IMAGES, _TRAIN_COUNTS = FILES[0], FILES[-1]
+_TRAIN_IMAGES, _TRAIN_COUNTS = IMAGE_FILES[0], IMAGE_FILES[-1]
 
 
 @dataclass(frozen=True)
@@ -44,11 +50,11 @@ class TextInput:
 
 
 def input_of(record: GenerationRecord, data: DataSpec | None = None) -> ImageInput | TextInput:
-    """What the inputs of a finished generation mean; `data` is what its sweep file says of the data set, if known.
+    """The meaning of a finished generation's inputs; `data` is the `data` section of its sweep file, if known.
 
-    Side effects: may prepare the data set below the cache, and download it first where that is what a run would do.
-    Raises RequestError where the set cannot be found without a sweep file, DataError where it is missing, damaged or
-    another one by now, DamagedError where it does not have what the record says.
+    Side effects: may prepare the data set below the cache, and download it as a run would. Raises RequestError where
+    the set cannot be found without a sweep file, DataError where it is missing, damaged or changed, DamagedError where
+    it contradicts the record.
     """
     identity = record.generation.data
     folder = prepared_folder(identity, data)
@@ -61,14 +67,14 @@ def input_of(record: GenerationRecord, data: DataSpec | None = None) -> ImageInp
     meta = read_description(folder, PreparedImages)
     _check_count(record, len(meta.classes), "classes")
     trained_on = meta.training_images - identity.validation if identity.limit is None else identity.limit
-    # Only pixels that were trained on act on the normalisation.
+    # The normalisation depends only on pixels that were trained on.
     mean, std = channel_statistics(map_array(folder / _TRAIN_COUNTS), map_array(folder / _TRAIN_IMAGES)[:trained_on])
     height, width, channels = meta.image_shape
     return ImageInput((channels, height, width), meta.classes, mean, std)
 
 
 def prepared_folder(identity: DataIdentity, data: DataSpec | None) -> Path:
-    """The folder of a prepared data set. Raises what `input_of` raises of data sets."""
+    """The folder of a prepared data set. Raises RequestError and DataError as `input_of` does."""
     if data is None:
         there = cache.prepared_folder(cache.cache_folder(), identity.fingerprint)
         if there.is_dir():
@@ -78,7 +84,7 @@ def prepared_folder(identity: DataIdentity, data: DataSpec | None) -> Path:
 
 
 def _by_name(identity: DataIdentity) -> DataSpec:
-    """The data set of an identity whose kind says all. Raises RequestError for any other."""
+    """The data set of an identity whose kind alone identifies it. Raises RequestError for any other."""
     try:
         spec: DataSpec = TypeAdapter[DataSpec](DataSpec).validate_python({"kind": identity.kind})
     except ValidationError:

@@ -1,4 +1,4 @@
-"""A network as an ONNX file, for runtimes that know neither PyTorch nor bansweep.
+"""A network as an ONNX file, for runtimes without PyTorch and bansweep.
 
 Shape suffixes: B images or streams, K channels, H W pixels, C classes, T time steps, V words, E features of a word,
 L layers, U units.
@@ -20,57 +20,9 @@ from bansweep.export.inputs import ImageInput, TextInput
 from bansweep.formatting import size_text
 from bansweep.networks.language_model import LanguageModel
 
-
-class PixelClassifier(nn.Module):
-    """A network that takes pixels in [0, 1], (B, K, H, W), and normalises them as its training did."""
-
-    scale_K11: Tensor
-    shift_K11: Tensor
-
-    def __init__(self, network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
-        super().__init__()
-        self.network = network
-        # (pixel - mean) / std as one multiplication and one addition, as in `data/resident.py`.
-        mean_K, std_K = torch.tensor(mean, dtype=torch.float64), torch.tensor(std, dtype=torch.float64)
-        self.register_buffer("scale_K11", (1 / std_K).float()[:, None, None])
-        self.register_buffer("shift_K11", (-mean_K / std_K).float()[:, None, None])
-
-    def forward(self, pixels_BKHW: Tensor) -> Tensor:
-        """Logits (B, C)."""
-        logits_BC: Tensor = self.network(pixels_BKHW * self.scale_K11 + self.shift_K11)
-        return logits_BC
-
-
-class StatefulLanguageModel(nn.Module):
-    """A language model whose LSTM's state goes in and comes out, and whose words are rows of a table.
-
-    What a trained model makes of a word never depends on the words around it, however it reads it. So the features of
-    all words are computed once, and a model that reads characters leaves as one that looks words up.
-    """
-
-    features_VE: Tensor
-
-    def __init__(self, model: LanguageModel) -> None:
-        super().__init__()
-        self.model = model
-        with torch.no_grad():
-            features_V1E = model.embed(torch.arange(model.vocabulary_size)[:, None])
-        self.register_buffer("features_VE", features_V1E[:, 0].clone())
-
-    def forward(self, tokens_TB: Tensor, hidden_LBU: Tensor, cell_LBU: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits (T, B, V) of the word after each token, and hidden state and cell after the last one."""
-        output = nn.functional.embedding(tokens_TB, self.features_VE)
-        hidden, cell = [], []
-        for number, layer in enumerate(self.model.layers):
-            output, (hidden_1BU, cell_1BU) = layer(output, (hidden_LBU[number, None], cell_LBU[number, None]))
-            hidden.append(hidden_1BU)
-            cell.append(cell_1BU)
-        return self.model.decode(output), torch.cat(hidden), torch.cat(cell)
-
-
 ONNX_FILE = "model.onnx"
 _PACKAGES = ("onnx", "onnxscript")
-# A protobuf cannot be larger.
+# Protocol buffers are limited to 2 GiB.
 _LARGEST_BYTES = 2_000_000_000
 
 
@@ -87,14 +39,14 @@ def check_onnx_installed() -> None:
 def write_onnx(path: Path, network: nn.Module, inputs: ImageInput | TextInput) -> None:
     """Write a network, in evaluation mode and on the CPU, to `path`.
 
-    An image network takes `pixels`, float32 in [0, 1] (not normalised: that is in the file), (B, channels, height,
+    An image network takes `pixels`, float32 in [0, 1] (the file contains the normalisation), (B, channels, height,
     width), and gives `logits` (B, classes). A language model takes `tokens`, int64 (T, B), and the state before them,
     `hidden` and `cell`, float32 (layers, B, units), zeros at a text's beginning; it gives `logits` (T, B, words) and
     the state after them, `hidden_after` and `cell_after`. B and T are free. Raises RequestError where the packages are
     missing or the network is too large, OSError where the file cannot be written.
     """
     check_onnx_installed()
-    # Two of everything: the exporter takes a size of 1 for one that can be no other.
+    # Example inputs with two of everything: the exporter treats a size of 1 as constant.
     if isinstance(inputs, ImageInput):
         _write(
             path,
@@ -131,7 +83,7 @@ def _write(
             remedy="export with --format torch",
         )
     with torch.no_grad(), warnings.catch_warnings():
-        # Of how PyTorch's own LSTM keeps its weights, and of what it will remove from its own exporter one day.
+        # PyTorch warns of how its LSTM stores weights, and of deprecations within its exporter.
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             module.eval(),
@@ -144,3 +96,50 @@ def _write(
         )
         assert program is not None, "what is exported to no file is returned"
         program.save(path, external_data=False)
+
+
+class PixelClassifier(nn.Module):
+    """A network that takes pixels in [0, 1], (B, K, H, W), and normalises them as its training did."""
+
+    scale_K11: Tensor
+    shift_K11: Tensor
+
+    def __init__(self, network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.network = network
+        # (pixel - mean) / std as one multiplication and one addition, as in `data/resident.py`.
+        mean_K, std_K = torch.tensor(mean, dtype=torch.float64), torch.tensor(std, dtype=torch.float64)
+        self.register_buffer("scale_K11", (1 / std_K).float()[:, None, None])
+        self.register_buffer("shift_K11", (-mean_K / std_K).float()[:, None, None])
+
+    def forward(self, pixels_BKHW: Tensor) -> Tensor:
+        """Logits (B, C)."""
+        logits_BC: Tensor = self.network(pixels_BKHW * self.scale_K11 + self.shift_K11)
+        return logits_BC
+
+
+class StatefulLanguageModel(nn.Module):
+    """A language model with the LSTM's state as input and output, and with a table of the features of all words.
+
+    A trained model's features of a word do not depend on other words. So they are computed once for all words, and a
+    model that reads characters is exported as one that looks words up.
+    """
+
+    features_VE: Tensor
+
+    def __init__(self, model: LanguageModel) -> None:
+        super().__init__()
+        self.model = model
+        with torch.no_grad():
+            features_V1E = model.embed(torch.arange(model.vocabulary_size)[:, None])
+        self.register_buffer("features_VE", features_V1E[:, 0].clone())
+
+    def forward(self, tokens_TB: Tensor, hidden_LBU: Tensor, cell_LBU: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits (T, B, V) of the word after each token, and hidden state and cell after the last one."""
+        output = nn.functional.embedding(tokens_TB, self.features_VE)
+        hidden, cell = [], []
+        for number, layer in enumerate(self.model.layers):
+            output, (hidden_1BU, cell_1BU) = layer(output, (hidden_LBU[number, None], cell_LBU[number, None]))
+            hidden.append(hidden_1BU)
+            cell.append(cell_1BU)
+        return self.model.decode(output), torch.cat(hidden), torch.cat(cell)

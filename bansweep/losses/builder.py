@@ -1,7 +1,7 @@
-"""From what a sweep file says of a loss to the loss.
+"""Builds the loss that a sweep file names.
 
-Each module of this package registers its loss by `builds`, under the configuration of which it is made. So a new loss
-is a configuration in `config/losses.py` and a module here.
+Each loss's module registers its build function by `builds`, under the loss's configuration class. To add a loss, write
+its configuration in `config/losses.py` and its module here.
 """
 
 from __future__ import annotations
@@ -20,13 +20,12 @@ from bansweep.losses.building_blocks import GlobalBatch, NetworkOutput
 
 
 class LossInputs(NamedTuple):
-    """What a loss is computed of, for this worker's samples of a batch. What a loss does not need it ignores.
+    """The inputs of any loss, for this worker's samples of a batch. A loss ignores what it does not need.
 
-    `student` and `teacher` answer for the same samples. The teacher's answer carries no gradient; None only if the
-    loss does without (`Loss.teacher`). `labels_B` are class indices (int64). `batch` is the global batch
-    (`local_batch` for one worker). `keys_BC`, uniform random numbers in [0, 1), are for losses with
-    `permutation_keys`. `progress` is how far training is: 0 in the first epoch, 1 in the last, and 1 in a training of
-    one epoch.
+    `student` and `teacher` are outputs for the same samples. The teacher's carries no gradient; it is None only if the
+    loss needs none (`Loss.teacher`). `labels_B` are class indices (int64). `batch` is the global batch (`local_batch`
+    for one worker). `keys_BC`, uniform random numbers in [0, 1), are for losses with `permutation_keys`. `progress`
+    grows from 0 in the first epoch to 1 in the last; it is 1 if there is only one.
     """
 
     student: NetworkOutput
@@ -38,7 +37,7 @@ class LossInputs(NamedTuple):
 
     @property
     def given_teacher(self) -> NetworkOutput:
-        """The teacher's answer, for a loss that cannot do without."""
+        """The teacher's output, for a loss that requires one."""
         assert self.teacher is not None, "this loss needs a teacher's answer"
         return self.teacher
 
@@ -53,7 +52,7 @@ _BUILDERS: dict[type[Loss], Callable[[Any], DistillationLoss]] = {}
 def builds(
     kind: type[_SpecT],
 ) -> Callable[[Callable[[_SpecT], DistillationLoss]], Callable[[_SpecT], DistillationLoss]]:
-    """Registers the function that makes the loss of a configuration of this type."""
+    """Registers the function that builds the loss of a configuration of this class."""
 
     def register(build: Callable[[_SpecT], DistillationLoss]) -> Callable[[_SpecT], DistillationLoss]:
         assert kind not in _BUILDERS, f"two losses for {kind.__name__}"
@@ -64,13 +63,13 @@ def builds(
 
 
 def build_loss(spec: LossSpec) -> DistillationLoss:
-    """The loss that a spec names. Raises TrainingError where code of the user's own cannot be run."""
+    """The loss of a configuration. Raises TrainingError where user code cannot be run."""
     _import_all_losses()
     return _BUILDERS[type(spec)](spec)
 
 
 @cache
 def _import_all_losses() -> None:
-    """Lets each module of this package register its loss."""
+    """Each module of this package registers its loss when it is imported."""
     for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
         import_module(f"{__package__}.{module.name}")

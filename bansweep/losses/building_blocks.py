@@ -12,9 +12,9 @@ With q = softmax(z) of the student's logits z, and targets p that sum to m in a 
 
     l_s = -sum_i p_i log q_i = m log sum_i exp z_i - sum_i p_i z_i        dl_s/dz_i = m q_i - p_i
 
-The loss of a sample and its gradient come from the same q, so both are computed at once, and of a few samples at a
-time: of a vocabulary's words a batch has millions of logits, and a pass over them all is a good part of a step's time.
-Targets are asked for in the same portions for the same reason.
+The loss of a sample and its gradient come from the same q, so both are computed at once, for a few samples at a time:
+with a language model's vocabulary a batch has millions of logits, and each pass over all of them takes a good part of a
+step's time. Targets are computed in the same portions for the same reason.
 """
 
 from __future__ import annotations
@@ -27,12 +27,15 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+# As many logits as fit into a CPU core's cache together with what is computed from them.
+_LOGITS_AT_A_TIME = 2**18
+
 
 class NetworkOutput(NamedTuple):
-    """Of the samples that a worker holds: their logits, and on request the features on the way there.
+    """A network's output for the samples of one worker: logits, and on request the features after each stage.
 
     `logits_BC`, unnormalised, (B, C). `stage_outputs`: the features after each stage, first stage first, each
-    (B, K, H, W) with sizes of its own; empty unless the loss compares `stage_outputs`. Any floating types.
+    (B, K, H, W) with its own sizes; empty unless the loss compares `stage_outputs`. Any floating types.
     """
 
     logits_BC: Tensor
@@ -82,9 +85,6 @@ def teacher_probabilities(teacher_logits_BC: Tensor, temperature: float = 1.0) -
 Targets = Callable[[slice], Tensor]
 """The targets (b, C) of the samples of a slice, as constants in at least float32."""
 
-# As many logits as a core's own cache holds, with what is computed from them.
-_LOGITS_AT_A_TIME = 2**18
-
 
 def cross_entropies(student_logits_BC: Tensor, targets: Targets) -> Tensor:
     """-sum_i p_i log q_i in nats, a term per sample (B): summed over classes, not averaged.
@@ -97,7 +97,7 @@ def cross_entropies(student_logits_BC: Tensor, targets: Targets) -> Tensor:
 
 
 def portions(logits_BC: Tensor) -> Iterator[slice]:
-    """Slices of samples that together are all: on a CPU as many as fit its cache, else all at once."""
+    """Slices that cover all samples in order: on a CPU as many at a time as fit its cache, elsewhere all at once."""
     samples, classes = logits_BC.shape
     step = samples if logits_BC.is_cuda else max(1, _LOGITS_AT_A_TIME // max(1, classes))
     for first in range(0, max(1, samples), max(1, step)):

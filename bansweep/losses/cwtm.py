@@ -2,8 +2,8 @@
 
     L = -sum_s w_s log q_*,s    with    w_s = max_i p_i,s / sum_u max_i p_i,u        dL/dz_i,s = w_s (q_i,s - y_i,s)
 
-The weights sum to one over the global batch, so that nothing is divided by b once more. Of the teacher's output only
-the largest probability acts, whether or not it is the label's.
+The weights sum to one over the global batch, so the sum is not divided by b again. Of the teacher's output only the
+largest probability matters, whether or not it is the label's.
 
 CWTM stands in for importance weighting by the teacher's probability of the right class (Eq. 9), which is computed on
 request: w_s = p_*,s / sum_u p_*,u. The two are the same in a batch whose labels the teacher gets right.
@@ -35,8 +35,8 @@ def cwtm_loss(
 ) -> Tensor:
     """This worker's share of the label cross-entropy weighted by the teacher's confidence, a scalar.
 
-    `confidence` is the teacher's probability of the class that it thinks likeliest (`max`, Eq. 10), or of the label's
-    (`label`, Eq. 9).
+    `confidence` is the teacher's largest probability (`max`, Eq. 10), or its probability of the label's class (`label`,
+    Eq. 9).
     """
     confidence_B = torch.cat(
         [

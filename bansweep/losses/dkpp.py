@@ -1,4 +1,4 @@
-"""DKPP, dark knowledge with permuted predictions: KD without what the teacher says of similar classes (Eq. 11).
+"""DKPP, dark knowledge with permuted predictions: KD without the teacher's knowledge of similar classes (Eq. 11).
 
 The teacher's largest probability stays at its class; the others ("dark knowledge") are permuted at random within each
 sample, phi. With p the teacher's and q the student's distribution,
@@ -6,7 +6,7 @@ sample, phi. With p the teacher's and q the student's distribution,
     L = -(1/b) sum_s (max p_.,s log q_max,s + sum_{i != max} phi(p)_i,s log q_i,s)
     dL/dz_i,s = (q_i,s - phi(p)_i,s) / b,    phi(p)_max = max p
 
-The permutation follows from random keys that the caller draws: anew in every step, or once per sample.
+The permutation follows from random keys that the caller draws, either in every step or once per sample.
 """
 
 from __future__ import annotations

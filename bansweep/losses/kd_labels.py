@@ -32,7 +32,7 @@ def kd_labels_loss(
     """This worker's share of the mean over both cross-entropies' sum, or their average by `mixing`, a scalar."""
     of_teacher, of_labels = (1.0, 1.0) if mixing is None else (mixing, 1 - mixing)
     if temperature == 1:
-        # Both are linear in what they compare with: one pass over the student's logits does for the sum.
+        # Both are linear in their targets, so one pass over the student's logits computes the sum.
         def targets(samples: slice) -> Tensor:
             targets_bC = teacher_probabilities(teacher_logits_BC[samples]).mul_(of_teacher)
             label_b1 = labels_B[samples, None]

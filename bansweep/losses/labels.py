@@ -1,11 +1,11 @@
-"""Cross-entropy with the labels: what a generation without a teacher learns from (Eq. 1).
+"""Cross-entropy with the labels, the loss of a generation without a teacher (Eq. 1).
 
 With q = softmax(z) of the student's logits z, and `*` the label's class,
 
     L = -(1/b) sum_s log q_*,s        dL/dz_i,s = (q_i,s - y_i,s) / b        (Eq. 6, one-hot y)
 
-Label smoothing (Szegedy et al., 2016, section 7; not in the paper) takes a part s of the label's probability and deals
-it out to all n classes alike: y_* = 1 - s + s/n, and s/n elsewhere.
+Label smoothing (Szegedy et al., 2016, section 7; not in the paper) takes a part s of the label's probability and
+distributes it equally over all n classes: y_* = 1 - s + s/n, and s/n elsewhere.
 """
 
 from __future__ import annotations

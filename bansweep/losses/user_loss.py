@@ -1,4 +1,4 @@
-"""A loss of the user's own: a function that gives each sample's loss, of which this is the mean."""
+"""A custom loss: the mean of the per-sample losses that a function in user code returns."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from bansweep.user_code import user_function, wrong_result
 
 
 @builds(UserLoss)
-def _build_own_loss(spec: UserLoss) -> DistillationLoss:
+def _build_user_loss(spec: UserLoss) -> DistillationLoss:
     """The user's function takes logits (B, C) of student and teacher (None without one), in float32, and labels (B,).
 
-    Raises TrainingError if it fails, or returns something else than each sample's loss.
+    Raises TrainingError if it fails, or returns anything but one loss per sample.
     """
     terms = user_function(spec)
 

@@ -1,4 +1,4 @@
-"""From what a sweep file says of a network to the network."""
+"""Builds the network that a sweep file names, and counts its parameters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import assert_never
 
 from torch import nn
 
-from bansweep.config import networks as spec_networks
+from bansweep.config import networks as network_specs
 from bansweep.config.networks import ImageNetworkSpec, LanguageNetworkSpec, check_image_size
 from bansweep.networks.cnn_lstm import CnnLstm
 from bansweep.networks.densenet import DenseNet
@@ -21,16 +21,16 @@ def build_network(spec: ImageNetworkSpec, *, input_shape: tuple[int, int, int], 
 
     `input_shape` is (channels, height, width) of one image. The network takes (B, channels, height, width) and gives
     logits (B, classes). Under `torch.device("meta")` it costs neither memory nor time.
-    Raises DataError for images smaller than 8x8 pixels, TrainingError where code of the user's own fails.
+    Raises DataError for images smaller than 8x8 pixels, TrainingError where user code fails.
     """
     channels, height, width = input_shape
-    if isinstance(spec, spec_networks.UserNetwork):
+    if isinstance(spec, network_specs.UserNetwork):
         return UserNetwork(spec, input_shape=input_shape, classes=classes)
     check_image_size(spec, height, width)
     match spec:
-        case spec_networks.WideResNet():
+        case network_specs.WideResNet():
             return WideResNet(spec.depth, spec.width, in_channels=channels, classes=classes, dropout=spec.dropout)
-        case spec_networks.DenseNet():
+        case network_specs.DenseNet():
             return DenseNet(
                 spec.depth,
                 spec.growth,
@@ -41,9 +41,9 @@ def build_network(spec: ImageNetworkSpec, *, input_shape: tuple[int, int, int], 
                 final_transition=spec.final_transition,
                 dropout=spec.dropout,
             )
-        case spec_networks.PreResNet():
+        case network_specs.PreResNet():
             return PreResNet(spec.depth, in_channels=channels, classes=classes)
-        case spec_networks.ResidualStudent():
+        case network_specs.ResidualStudent():
             return ResidualStudent(
                 spec.block,
                 spec.blocks,
@@ -64,7 +64,7 @@ def build_language_model(spec: LanguageNetworkSpec, *, vocabulary: Sequence[str]
     A token is a word's position in `vocabulary`.
     """
     match spec:
-        case spec_networks.Lstm():
+        case network_specs.Lstm():
             return Lstm(
                 spec.units,
                 spec.layers,
@@ -73,7 +73,7 @@ def build_language_model(spec: LanguageNetworkSpec, *, vocabulary: Sequence[str]
                 tied=spec.tied,
                 initial_range=spec.initial_range,
             )
-        case spec_networks.CnnLstm():
+        case network_specs.CnnLstm():
             return CnnLstm(
                 spec.units,
                 spec.layers,
@@ -90,5 +90,5 @@ def build_language_model(spec: LanguageNetworkSpec, *, vocabulary: Sequence[str]
 
 
 def count_parameters(network: nn.Module) -> int:
-    """How many numbers the network learns: its parameters, without batch normalisation's running statistics."""
+    """The number of parameters. Batch normalisation's running statistics are not among them."""
     return sum(parameter.numel() for parameter in network.parameters())

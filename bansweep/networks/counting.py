@@ -20,15 +20,15 @@ def count_operations(network: nn.Module, *, input_shape: tuple[int, int, int]) -
     """Multiply-adds of convolutions and linear layers for one image of `input_shape` (channels, height, width).
 
     They are those of the forward pass; a training step takes about three times as many. Batch normalisation,
-    activations and pooling are left out, as in the counts that papers print. A network that was built under
-    `torch.device("meta")` computes nothing for it; any network is left in the mode that it was in.
+    activations and pooling are not counted, as usual in papers. With a network built under `torch.device("meta")`
+    nothing is computed. The network's mode (training or evaluation) does not change.
     """
     device = next(network.parameters()).device
     return _counted(network, lambda: network(torch.empty(1, *input_shape, device=device)))
 
 
 def count_operations_of_token(model: LanguageModel) -> int:
-    """Multiply-adds for one token, as `count_operations` has them, on whatever device the model was built."""
+    """Multiply-adds for one token, counted as in `count_operations`, with a model on any device."""
     # The counter does not know PyTorch's LSTM: 4 gates, each from a layer's input and from its own hidden state.
     gates = sum(weight.numel() for name, weight in model.layers.named_parameters() if ".weight" in name)
     device = next(model.parameters()).device
@@ -43,7 +43,7 @@ def count_operations_of_token(model: LanguageModel) -> int:
 def _look_up_word(model: LanguageModel, device: torch.device) -> Tensor:
     """The features of one word."""
     if isinstance(model, CnnLstm):
-        # Not through `embed`, which asks how many words differ: "meta" has no values to compare.
+        # Not through `embed`, which finds distinct words: the meta device has no values to compare.
         features_UE: Tensor = model.highway(
             model.words(model.characters_VL[:1].to(device), model.lengths_V[:1].to(device))
         )
@@ -53,27 +53,27 @@ def _look_up_word(model: LanguageModel, device: torch.device) -> Tensor:
 
 def _counted(network: nn.Module, compute: Callable[[], object]) -> int:
     training = network.training
-    # On one image batch normalisation cannot train; its running statistics are to stay as they are, too.
+    # Batch normalisation cannot train on one image, and its running statistics must not change.
     network.eval()
     try:
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             compute()
     finally:
         network.train(training)
-    # The counter takes a multiplication and an addition for two operations.
+    # The counter counts a multiplication and an addition as two operations.
     return int(counter.get_total_flops()) // 2
 
 
 def count_as_printed(network: nn.Module, counted: Counted) -> int:
-    """The parameters that the paper counts, where it leaves some out."""
+    """The number of parameters as the paper counts them: `counted` names those that it excludes."""
     match counted:
         case "all":
-            left_out: list[nn.Module] = []
+            excluded: list[nn.Module] = []
         case "without first and last layer":
             assert isinstance(network, StagedNetwork)
-            left_out = [network.stem, network.classifier]
+            excluded = [network.stem, network.classifier]
         case "without batch normalisation":
-            left_out = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+            excluded = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
         case _:
             assert_never(counted)
-    return count_parameters(network) - sum(map(count_parameters, left_out))
+    return count_parameters(network) - sum(map(count_parameters, excluded))

@@ -8,8 +8,8 @@ brackets, is not in that paper: the parameter counts in "Born-Again Neural Netwo
 
 Narrow DenseNets are bound by memory traffic, not arithmetic. Each unit therefore concatenates once, two tensors
 only (joining a growing list would scatter as many gradients as there are units), and every ReLU works in place. All
-these concatenations are kept for the backward pass, which takes memory that grows with the square of a block's units.
-Where activations are recomputed, concatenations are, too, and of a growing list: what is kept is what each unit adds.
+these concatenations are stored for the backward pass, in memory that grows with the square of a block's units. With
+recomputed activations, concatenations of a growing list are recomputed as well: only what each unit adds is stored.
 Shape suffixes: B batch, K channels, H W pixels, C classes.
 """
 
@@ -59,7 +59,7 @@ class Transition(nn.Module):
         activated = relu(self.norm(features_BKHW), inplace=True)
         if self.pool:
             # The paper pools after the convolution. Both are linear, and the convolution sees one pixel at a time, so
-            # that the order changes nothing but the cost: a quarter of the arithmetic this way.
+            # the order changes only the cost: a quarter of the arithmetic this way.
             activated = avg_pool2d(activated, 2)
         transition: Tensor = self.dropout(self.conv(activated))
         return transition
@@ -85,9 +85,9 @@ def _of_concatenated(function: Callable[[Tensor], Tensor]) -> Callable[..., Tens
 class DenseNet(StagedNetwork):
     """DenseNet-BC-`depth`-`growth` for images (B, `in_channels`, H, W) of 4x4 or more; gives logits (B, `classes`).
 
-    `stem_channels` is what the first convolution gives, twice the growth unless said otherwise. `compression` is the
-    fraction of channels that a transition keeps (at least one), `final_transition` adds one without pooling after the
-    last block. Dropout follows every convolution but the first.
+    `stem_channels` is the number of channels after the first convolution, by default twice the growth. `compression` is
+    the fraction of channels that a transition keeps (at least one). `final_transition` adds a transition without
+    pooling after the last block. Dropout follows every convolution but the first.
     """
 
     def __init__(

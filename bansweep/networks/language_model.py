@@ -1,13 +1,13 @@
 """Language models: the interface that training needs, and an LSTM over words.
 
-Shape suffixes: T time steps, B streams, V words of the vocabulary, U distinct words of a window, H units, E features
-of a word.
+    word -> embedding, dropout -> LSTM layers with dropout between them -> dropout -> linear -> logits
 
 LSTM over words: W. Zaremba, I. Sutskever and O. Vinyals, "Recurrent Neural Network Regularization", 2014; input
 embedding and output matrix tied as in O. Press and L. Wolf, "Using the Output Embedding to Improve Language Models",
 2017 (section 4.2 of "Born-Again Neural Networks").
 
-    word -> embedding, dropout -> LSTM layers with dropout between them -> dropout -> linear -> logits
+Shape suffixes: T time steps, B streams, V words of the vocabulary, U distinct words of a window, H units, E features
+of a word.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class LanguageModel(nn.Module, ABC):
     `DistinctWords` of the tokens passes them; otherwise the model finds them.
 
     Dropout acts on non-recurrent connections only (Zaremba et al., 2014): between the LSTM's layers and on what the
-    decoder sees; a subclass says what happens to its words' features.
+    decoder sees. Each subclass decides whether it drops features of words.
     """
 
     uses_distinct_words: ClassVar[bool] = False
@@ -53,8 +53,8 @@ class LanguageModel(nn.Module, ABC):
         super().__init__()
         self.units = units
         self.vocabulary_size = vocabulary_size
-        # Not one LSTM of several layers: cuDNN's dropout between them does not heed PyTorch's seed, and a run that is
-        # resumed would draw other masks than one that is not.
+        # Not one LSTM of several layers: cuDNN's dropout between them ignores PyTorch's seed, so that a resumed run
+        # would draw other masks than an uninterrupted one.
         self.layers = nn.ModuleList(nn.LSTM(features if layer == 0 else units, units) for layer in range(layers))
         self.dropout = nn.Dropout(dropout)
 
@@ -69,7 +69,7 @@ class LanguageModel(nn.Module, ABC):
     def hidden(self, tokens_TB: Tensor, state: State, distinct: DistinctWords | None = None) -> tuple[Tensor, State]:
         """What the decoder sees, (T, B, H), and the state after the last time step, in float32 like the state before.
 
-        The recurrence is computed in float32 whatever is being autocast: what bfloat16 rounds off adds up over a text.
+        The recurrence is computed in float32 even under autocast: rounding to bfloat16 would add up over a text.
         """
         features_TBE = self.embed(tokens_TB, distinct)
         states_after = []
@@ -111,7 +111,7 @@ class Lstm(LanguageModel):
     ) -> None:
         super().__init__(units, units, layers, dropout=dropout, vocabulary_size=vocabulary_size)
         self.embedding = nn.Embedding(vocabulary_size, units)
-        # One parameter under one name where it is tied: a file of weights has it once, too.
+        # A tied matrix is one parameter under one name, so that weight files hold it once.
         self.decoder_weight = None if tied else nn.Parameter(torch.empty(vocabulary_size, units))
         self.decoder_bias = nn.Parameter(torch.empty(vocabulary_size))
         initialise_uniformly(self, initial_range)

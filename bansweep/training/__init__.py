@@ -1,1 +1,1 @@
-"""One generation in plain PyTorch: no Ray, no files, no logging; callers decide what to do with each epoch."""
+"""Trains one generation in plain PyTorch, without Ray, stores or logging; callers handle each epoch's report."""

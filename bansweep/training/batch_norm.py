@@ -1,5 +1,8 @@
 """Batch normalisation over the global batch, by statistics of all workers' samples.
 
+With statistics of each worker's share, training would depend on how many workers share a batch. PyTorch's SyncBatchNorm
+does not run on CPUs, makes the host wait for the device, and breaks compiled graphs.
+
 Each worker reduces its share to a count, a mean and a sum of squared deviations (M2) per channel, the workers exchange
 these in one collective, and T. Chan, G. Golub and R. LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing
 Sample Variances", 1979 (The American Statistician 37(3), 1983), combine them:
@@ -12,16 +15,14 @@ r = 1 / sqrt(M2 / n + eps) and sums over the samples of all workers, the gradien
     dL/dx = weight r (dy - sum(dy) / n - d r^2 sum(dy d) / n)
 
 for which the workers add up two vectors in one collective. Gradients of weight and bias are this worker's share: DDP
-adds them up. The host waits for the device nowhere: counts travel as numbers on the device.
+adds them up. The host never waits for the device: counts are exchanged as numbers on the device.
 
 The collectives are torch.distributed's, called inside an autograd function. torch.compile traces both: it replaces the
 collectives by functional ones, which inductor recognises and keeps in order, and fuses the arithmetic with the layers
 around it. A custom operator would be opaque to it, and might be moved past another collective on one worker only. In
 the networks here one normalisation follows from another; parallel branches of user networks have not been tested.
-Shape suffixes: C channels, W workers.
 
-Without it the statistics, and with them the whole training, would depend on how many workers share a batch. PyTorch's
-SyncBatchNorm does not run on CPUs, makes the host wait for the device, and breaks compiled graphs.
+Shape suffixes: C channels, W workers.
 """
 
 from __future__ import annotations
@@ -40,104 +41,13 @@ from bansweep.losses.building_blocks import at_least_float32
 from bansweep.networks.image_network import UserNetwork
 from bansweep.training.workers import Workers
 
+BATCH_NORM_REMEDY = "use nn.BatchNorm1d, nn.BatchNorm2d or nn.BatchNorm3d as they are, or set resources.workers: 1"
 
-def normalised_over_workers(
-    input: Tensor, weight_C: Tensor | None, bias_C: Tensor | None, eps: float
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The normalised input, and mean (C), biased variance (C) and number (a scalar) of all workers' values per channel.
-
-    `input` is (B, C, ...) with at least one sample on some worker; the output has its type and memory format. All
-    workers of the default process group have to call this in the same order, forward and backward. Statistics carry no
-    gradient. They are float32, of float64 inputs float64.
-    """
-    result: tuple[Tensor, Tensor, Tensor, Tensor] = _NormalisedOverWorkers.apply(input, weight_C, bias_C, eps)
-    return result
-
-
-class _NormalisedOverWorkers(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any, input: Tensor, weight_C: Tensor | None, bias_C: Tensor | None, eps: float
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        values = at_least_float32(input)
-        mean_C, squares_C, count = _combined(_gathered(_statistics(values)))
-        variance_C = squares_C / count
-        inverse_std_C = torch.rsqrt(variance_C + eps)
-        scale_C = inverse_std_C if weight_C is None else inverse_std_C * weight_C
-        output = (values - by_channel(mean_C, values)) * by_channel(scale_C, values)
-        if bias_C is not None:
-            output = output + by_channel(bias_C, values)
-        ctx.save_for_backward(input, weight_C, mean_C, inverse_std_C, count)
-        ctx.has_bias = bias_C is not None
-        ctx.mark_non_differentiable(mean_C, variance_C, count)
-        return _cast(output, input.dtype), mean_C, variance_C, count
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None, None]:
-        input, weight_C, mean_C, inverse_std_C, count = ctx.saved_tensors
-        slopes = at_least_float32(grad)
-        deviations = at_least_float32(input) - by_channel(mean_C, input)
-        across = all_but_channels(input)
-        share_2C = torch.cat([slopes.sum(across), (slopes * deviations).sum(across)])
-        grad_bias_C, share_C = share_2C.chunk(2)
-        grad_weight_C = None if weight_C is None else share_C * inverse_std_C
-        total_2C = share_2C.clone()
-        dist.all_reduce(total_2C)
-        mean_slope_C, mean_product_C = (total_2C / count).chunk(2)
-        scale_C = inverse_std_C if weight_C is None else inverse_std_C * weight_C
-        towards_mean = deviations * by_channel(mean_product_C * inverse_std_C.square(), input)
-        grad_input = (slopes - by_channel(mean_slope_C, input) - towards_mean) * by_channel(scale_C, input)
-        return _cast(grad_input, input.dtype), grad_weight_C, grad_bias_C if ctx.has_bias else None, None
-
-
-def _statistics(values: Tensor) -> Tensor:
-    """This worker's count, means and M2s in one vector (1 + 2C)."""
-    channels = values.shape[1]
-    count = values.numel() // channels  # known here, without asking the device
-    if count == 0:
-        return values.new_zeros(1 + 2 * channels)
-    variance_C, mean_C = torch.var_mean(values, all_but_channels(values), correction=0)
-    return torch.cat([mean_C.new_full((1,), count), mean_C, variance_C * count])
-
-
-def _gathered(own: Tensor) -> Tensor:
-    """The vectors of all workers: (W, 1 + 2C)."""
-    workers = dist.get_world_size()
-    all_vectors = own.new_empty(workers * len(own))
-    dist.all_gather_into_tensor(all_vectors, own)
-    return all_vectors.view(workers, len(own))
-
-
-def _combined(vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean (C), M2 (C) and count (a scalar) over all workers, by Chan's formula; the same bits on every worker."""
-    channels = vectors.shape[1] // 2
-    counts_W1, means_WC, squares_WC = vectors.split([1, channels, channels], dim=1)
-    count = counts_W1.sum()
-    first_C = means_WC[0]
-    mean_C = first_C + (counts_W1 * (means_WC - first_C)).sum(0) / count
-    squares_C = squares_WC.sum(0) + (counts_W1 * (means_WC - mean_C).square()).sum(0)
-    return mean_C, squares_C, count
-
-
-def _cast(values: Tensor, dtype: torch.dtype) -> Tensor:
-    # Compiled by torch 2.11, a result of `to` that is its own input has no gradient.
-    return values if values.dtype == dtype else values.to(dtype)
-
-
-def all_but_channels(values: Tensor) -> list[int]:
-    """The dimensions of `values` (B, C, ...) but for C."""
-    return [dimension for dimension in range(values.ndim) if dimension != 1]
-
-
-def by_channel(vector_C: Tensor, values: Tensor) -> Tensor:
-    """The vector with a shape that broadcasts along the channels of `values` (B, C, ...)."""
-    return vector_C.view(-1, *[1] * (values.ndim - 2))
-
+_HARMLESS_NAMES = {"__init__", *vars(type("Empty", (nn.Module,), {}))}
+"""Names that a subclass may define without changing the forward pass."""
 
 Network = TypeVar("Network", bound=nn.Module)
 
-REMEDY = "use nn.BatchNorm1d, nn.BatchNorm2d or nn.BatchNorm3d as they are, or set resources.workers: 1"
 
 if TYPE_CHECKING:
     _Base = _BatchNorm
@@ -145,11 +55,72 @@ else:
     _Base = object
 
 
+def with_global_batch_norm(
+    network: Network, workers: Workers, device: torch.device, *, compiled: bool = False
+) -> Network:
+    """The network with all batch normalisation over all workers. A worker that is alone normalises over its own batch.
+
+    Parameters, buffers and their names do not change. CPU workers that do not compile use two all-reduces, which give
+    the same bits as earlier versions. Raises TrainingError where a layer's statistics cannot be shared.
+    """
+    if workers.size == 1:
+        for module in network.modules():
+            if _known_base(type(module)) is nn.SyncBatchNorm:
+                module.__class__ = LocalSyncBatchNorm
+        return network
+    cause = local_statistics(network)
+    if cause is not None:
+        raise TrainingError(f"{cause}, which {workers.size} workers cannot share", remedy=BATCH_NORM_REMEDY)
+    for module in network.modules():
+        if isinstance(module, _BatchNorm):
+            over_workers = _OVER_WORKERS[_known_base(type(module))]  # type: ignore[index]
+            module.__class__ = over_workers
+            module.in_one_gather = compiled or device.type != "cpu"  # type: ignore[assignment]
+    return network
+
+
+def local_statistics(network: nn.Module) -> str | None:
+    """Describes the first layer whose statistics cannot be shared between workers; None without any."""
+    for name, module in network.named_modules():
+        problem = _problem(module)
+        if problem:
+            layer = f"{type(module).__name__} ({name.removeprefix('network.') or 'the network itself'})"
+            if isinstance(network, UserNetwork):
+                return f"{network.code.file}: the network of {network.code.name} has the layer {layer} with {problem}"
+            return f"the network has the layer {layer} with {problem}"
+    return None
+
+
+def _problem(module: nn.Module) -> str | None:
+    if isinstance(module, _InstanceNorm) and module.track_running_stats:
+        return "running statistics of single samples"
+    if not isinstance(module, _BatchNorm):
+        return None
+    if _known_base(type(module)) is None or "forward" in vars(module):
+        return "batch statistics that user code computes"
+    if not module.track_running_stats or module.running_mean is None or module.running_var is None:
+        return "track_running_stats: False, so that it evaluates by statistics of a batch"
+    if getattr(module, "process_group", None) is not None:
+        return "its own process group"
+    return None
+
+
+def _known_base(kind: type[nn.Module]) -> type[nn.Module] | None:
+    """PyTorch's class that `kind` is, or extends by a constructor only; None for any other."""
+    for base in _OVER_WORKERS:
+        if issubclass(kind, base):
+            between = kind.__mro__[: kind.__mro__.index(base)]
+            added = {name for extension in between for name in vars(extension)} - _HARMLESS_NAMES
+            return None if added else base
+    return None
+
+
 class _OverWorkers(_Base):
     """Training statistics are those of all workers' samples together; evaluation is the base class's.
 
-    `in_one_gather` exchanges them in one collective, which torch.compile can trace (`global_statistics.py`). Otherwise
-    two all-reduces sum up first values, then squared deviations from their mean, and gradients flow through both.
+    `in_one_gather` exchanges them in one collective, which torch.compile can trace (`normalised_over_workers`).
+    Otherwise one all-reduce sums up the values and another the squared deviations from their mean; gradients flow
+    through both.
     """
 
     in_one_gather = False
@@ -233,72 +204,102 @@ _OVER_WORKERS: dict[type[nn.Module], type[_OverWorkers]] = {
 }
 
 
-def with_global_batch_norm(
-    network: Network, workers: Workers, device: torch.device, *, compiled: bool = False
-) -> Network:
-    """The network with all batch normalisation over all workers. A worker that is alone normalises over its own batch.
+def normalised_over_workers(
+    input: Tensor, weight_C: Tensor | None, bias_C: Tensor | None, eps: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The normalised input, and mean (C), biased variance (C) and number (a scalar) of all workers' values per channel.
 
-    Parameters, buffers and their names stay as they are. CPU workers that do not compile sum up statistics twice: they
-    keep the bits that they have always had. Raises TrainingError where a layer's statistics cannot be shared.
+    `input` is (B, C, ...) with at least one sample on some worker; the output has its type and memory format. All
+    workers of the default process group have to call this in the same order, forward and backward. Statistics carry no
+    gradient. They are float32, of float64 inputs float64.
     """
-    if workers.size == 1:
-        for module in network.modules():
-            if _known_base(type(module)) is nn.SyncBatchNorm:
-                module.__class__ = LocalSyncBatchNorm
-        return network
-    cause = local_statistics(network)
-    if cause is not None:
-        raise TrainingError(f"{cause}, which {workers.size} workers cannot share", remedy=REMEDY)
-    for module in network.modules():
-        if isinstance(module, _BatchNorm):
-            over_workers = _OVER_WORKERS[_known_base(type(module))]  # type: ignore[index]
-            module.__class__ = over_workers
-            module.in_one_gather = compiled or device.type != "cpu"  # type: ignore[assignment]
-    return network
+    result: tuple[Tensor, Tensor, Tensor, Tensor] = _NormalisedOverWorkers.apply(input, weight_C, bias_C, eps)
+    return result
 
 
-def local_statistics(network: nn.Module) -> str | None:
-    """What is wrong with the first layer whose statistics would stay those of a worker's share; None without any."""
-    for name, module in network.named_modules():
-        problem = _problem(module)
-        if problem:
-            layer = f"{type(module).__name__} ({name.removeprefix('network.') or 'the network itself'})"
-            if isinstance(network, UserNetwork):
-                return f"{network.code.file}: the network of {network.code.name} has the layer {layer} with {problem}"
-            return f"the network has the layer {layer} with {problem}"
-    return None
+class _NormalisedOverWorkers(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, input: Tensor, weight_C: Tensor | None, bias_C: Tensor | None, eps: float
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        values = at_least_float32(input)
+        mean_C, squares_C, count = _combined(_gathered(_statistics(values)))
+        variance_C = squares_C / count
+        inverse_std_C = torch.rsqrt(variance_C + eps)
+        scale_C = inverse_std_C if weight_C is None else inverse_std_C * weight_C
+        output = (values - by_channel(mean_C, values)) * by_channel(scale_C, values)
+        if bias_C is not None:
+            output = output + by_channel(bias_C, values)
+        ctx.save_for_backward(input, weight_C, mean_C, inverse_std_C, count)
+        ctx.has_bias = bias_C is not None
+        ctx.mark_non_differentiable(mean_C, variance_C, count)
+        return _cast(output, input.dtype), mean_C, variance_C, count
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None, None]:
+        input, weight_C, mean_C, inverse_std_C, count = ctx.saved_tensors
+        slopes = at_least_float32(grad)
+        deviations = at_least_float32(input) - by_channel(mean_C, input)
+        across = all_but_channels(input)
+        share_2C = torch.cat([slopes.sum(across), (slopes * deviations).sum(across)])
+        grad_bias_C, share_C = share_2C.chunk(2)
+        grad_weight_C = None if weight_C is None else share_C * inverse_std_C
+        total_2C = share_2C.clone()
+        dist.all_reduce(total_2C)
+        mean_slope_C, mean_product_C = (total_2C / count).chunk(2)
+        scale_C = inverse_std_C if weight_C is None else inverse_std_C * weight_C
+        towards_mean = deviations * by_channel(mean_product_C * inverse_std_C.square(), input)
+        grad_input = (slopes - by_channel(mean_slope_C, input) - towards_mean) * by_channel(scale_C, input)
+        return _cast(grad_input, input.dtype), grad_weight_C, grad_bias_C if ctx.has_bias else None, None
 
 
-def _problem(module: nn.Module) -> str | None:
-    if isinstance(module, _InstanceNorm) and module.track_running_stats:
-        return "running statistics of single samples"
-    if not isinstance(module, _BatchNorm):
-        return None
-    if _known_base(type(module)) is None or "forward" in vars(module):
-        return "batch statistics that user code computes"
-    if not module.track_running_stats or module.running_mean is None or module.running_var is None:
-        return "track_running_stats: False, so that it evaluates by statistics of a batch"
-    if getattr(module, "process_group", None) is not None:
-        return "its own process group"
-    return None
+def _statistics(values: Tensor) -> Tensor:
+    """This worker's count, means and M2s in one vector (1 + 2C)."""
+    channels = values.shape[1]
+    count = values.numel() // channels  # known here, without asking the device
+    if count == 0:
+        return values.new_zeros(1 + 2 * channels)
+    variance_C, mean_C = torch.var_mean(values, all_but_channels(values), correction=0)
+    return torch.cat([mean_C.new_full((1,), count), mean_C, variance_C * count])
 
 
-def _known_base(kind: type[nn.Module]) -> type[nn.Module] | None:
-    """The class of PyTorch's that `kind` is, or extends by nothing but a constructor."""
-    for base in _OVER_WORKERS:
-        if issubclass(kind, base):
-            between = kind.__mro__[: kind.__mro__.index(base)]
-            added = {name for extension in between for name in vars(extension)} - _HARMLESS
-            return None if added else base
-    return None
+def _gathered(local: Tensor) -> Tensor:
+    """The vectors of all workers: (W, 1 + 2C)."""
+    workers = dist.get_world_size()
+    all_vectors = local.new_empty(workers * len(local))
+    dist.all_gather_into_tensor(all_vectors, local)
+    return all_vectors.view(workers, len(local))
 
 
-_HARMLESS = {"__init__", *vars(type("Empty", (nn.Module,), {}))}
-"""What may differ between a class and one that extends it, with the same forward pass."""
+def _combined(vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean (C), M2 (C) and count (a scalar) over all workers, by Chan's formula; the same bits on every worker."""
+    channels = vectors.shape[1] // 2
+    counts_W1, means_WC, squares_WC = vectors.split([1, channels, channels], dim=1)
+    count = counts_W1.sum()
+    first_C = means_WC[0]
+    mean_C = first_C + (counts_W1 * (means_WC - first_C)).sum(0) / count
+    squares_C = squares_WC.sum(0) + (counts_W1 * (means_WC - mean_C).square()).sum(0)
+    return mean_C, squares_C, count
+
+
+def _cast(values: Tensor, dtype: torch.dtype) -> Tensor:
+    # Compiled by torch 2.11, a result of `to` that is its own input has no gradient.
+    return values if values.dtype == dtype else values.to(dtype)
+
+
+def all_but_channels(values: Tensor) -> list[int]:
+    """The dimensions of `values` (B, C, ...) but for C."""
+    return [dimension for dimension in range(values.ndim) if dimension != 1]
+
+
+def by_channel(vector_C: Tensor, values: Tensor) -> Tensor:
+    """The vector with a shape that broadcasts along the channels of `values` (B, C, ...)."""
+    return vector_C.view(-1, *[1] * (values.ndim - 2))
 
 
 class _SumOverWorkers(torch.autograd.Function):
-    """The sum over all workers, on each of them; of gradients likewise."""
+    """The sum over all workers, on each of them; the backward pass sums gradients in the same way."""
 
     @staticmethod
     def forward(ctx: Any, value: Tensor) -> Tensor:  # noqa: ARG004

@@ -28,62 +28,11 @@ from bansweep.graph.events import CompileFailure
 from bansweep.training.memory import is_out_of_memory
 from bansweep.training.workers import Workers, distributed
 
+SWITCH_OFF = "Set resources.compile: false to skip the attempt"
+_INSTALL = "Install gcc, g++ and the headers of C and Python on the nodes, or set resources.compile: false"
+_LONGEST_CAUSE = 200
 _NO_COMPILER = re.compile(r"No working C\+\+ compiler found|Failed to find C compiler|Compiler: .* is not found")
 _COMPILER_ERROR = re.compile(r"\b(?:fatal )?error: [^\n]+")
-_INSTALL = "Install gcc, g++ and the headers of C and Python on the nodes, or set resources.compile: false"
-SWITCH_OFF = "Set resources.compile: false to skip the attempt"
-_LONGEST_CAUSE = 200
-
-
-def unwrapped(error: Exception) -> Exception:
-    """The error that made dynamo or its backend fail; any other error as it is."""
-    inner = getattr(error, "inner_exception", error)
-    return inner if isinstance(inner, Exception) else error
-
-
-def may_be_the_compilers(error: Exception) -> bool:
-    """Not an error that bansweep has explained already, nor one of the device, which uncompiled training would meet."""
-    inner = unwrapped(error)
-    return not isinstance(inner, BansweepError | torch.AcceleratorError) and not is_out_of_memory(inner)
-
-
-def is_the_compilers(error: Exception) -> bool:
-    """Whether dynamo, inductor, Triton or a C compiler raised the error. Another worker's loss, for example, is not."""
-    from torch._dynamo.exc import TorchDynamoException
-    from torch._inductor.exc import CppCompileError
-
-    of_triton = type(error).__module__.partition(".")[0] == "triton"
-    return of_triton or isinstance(error, TorchDynamoException | CppCompileError | subprocess.CalledProcessError)
-
-
-def remedy_for(error: Exception) -> str:
-    """A sentence without its full stop."""
-    return _INSTALL if _c_compiler_failed(error) else SWITCH_OFF
-
-
-def cause_of(error: Exception) -> str:
-    """What went wrong, in one line."""
-    inner = unwrapped(error)
-    text = str(inner)
-    if _NO_COMPILER.search(text):
-        # Triton's kernels need a C compiler, inductor's for CPUs a C++ compiler.
-        language, variable = ("C", "CC") if "C compiler" in text else ("C++", "CXX")
-        named = os.environ.get(variable)
-        return f"no {language} compiler was found" + (f" ({variable} is {named})" if named else "")
-    if _c_compiler_failed(error) and (found := _COMPILER_ERROR.search(text)) is not None:
-        return f"the C compiler failed with {found[0]}"[:_LONGEST_CAUSE]
-    first = next((line.strip() for line in text.splitlines() if line.strip()), "")
-    return f"{type(inner).__name__}: {first}"[:_LONGEST_CAUSE]
-
-
-def _c_compiler_failed(error: Exception) -> bool:
-    from torch._inductor.exc import CppCompileError
-
-    inner = unwrapped(error)
-    return isinstance(inner, CppCompileError | subprocess.CalledProcessError) or bool(_NO_COMPILER.search(str(inner)))
-
-
-Function = TypeVar("Function", bound=Callable[..., object])
 
 _CACHE_VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
 _TRITON_CACHE_VARIABLE = "TRITON_CACHE_DIR"
@@ -91,6 +40,8 @@ _THREADS_VARIABLE = "TORCHINDUCTOR_COMPILE_THREADS"
 
 _CPUINFO = Path("/proc/cpuinfo")
 _CPU_KIND = frozenset({"model name", "flags", "CPU implementer", "CPU part", "Features"})  # of x86 and ARM
+
+Function = TypeVar("Function", bound=Callable[..., object])
 
 
 def compile_failure(workers: Workers, device: torch.device) -> CompileFailure | None:
@@ -103,13 +54,41 @@ def compile_failure(workers: Workers, device: torch.device) -> CompileFailure | 
     return next((failure for failure in failures if failure is not None), None)
 
 
-def compiled(function: Function) -> Function:
-    """A function or module, compiled by inductor at its first call for the shapes of that call. Equal work gives equal
-    bits.
+@cache
+def _failure_here(device: torch.device) -> CompileFailure | None:
+    try:
+        _compile_tiny_function(device)
+    except Exception as error:
+        if not may_be_compile_error(error):
+            raise unwrapped(error) from error
+        return CompileFailure(socket.gethostname(), cause_of(error), remedy_for(error))
+    return None
 
-    Random numbers come from PyTorch's generators in their usual order: compiled dropout draws the masks of eager
-    dropout. Shapes are static, because a shape that was found to vary would depend on what this process trained
-    before. Side effects: the environment variables of inductor's threads and caches, unless the user has set them.
+
+def _compile_tiny_function(device: torch.device) -> None:
+    def scaled_sum(values: Tensor) -> Tensor:
+        return (torch.relu(values) * 2 + 1).sum()
+
+    function = compiled(scaled_sum)
+    from torch._inductor.runtime.cache_dir_utils import cache_dir
+    from torch._inductor.utils import fresh_cache
+
+    values = torch.ones(64, 64, device=device, requires_grad=True)
+    # In an empty cache: code that an earlier process compiled needs no compiler. In the same file system: some are
+    # mounted without the right to execute.
+    with tempfile.TemporaryDirectory(dir=cache_dir(), ignore_cleanup_errors=True) as folder, fresh_cache(dir=folder):
+        result = function(values)
+        assert isinstance(result, Tensor)
+        result.backward()
+
+
+def compiled(function: Function) -> Function:
+    """A function or module that inductor compiles at its first call, for the shapes of that call.
+
+    Equal work gives equal bits. Random numbers come from PyTorch's generators in their usual order: compiled dropout
+    draws the masks of eager dropout. Shapes are static: whether dynamo finds that a shape varies depends on what this
+    process trained before. Side effects: sets the environment variables of inductor's threads and caches, unless the
+    user has set them.
     """
     _set_environment()
     from torch._inductor import list_options
@@ -127,12 +106,49 @@ def compiled(function: Function) -> Function:
     return cast(Function, torch.compile(function, dynamic=False, options=options))
 
 
+def _set_environment() -> None:
+    # Inductor would start a process for each core. It reads this once, when it is imported.
+    os.environ.setdefault(_THREADS_VARIABLE, str(torch.get_num_threads()))
+    if _CACHE_VARIABLE not in os.environ and (folder := _compiled_code_folder()) is not None:
+        os.environ[_CACHE_VARIABLE] = str(folder)
+    if _TRITON_CACHE_VARIABLE not in os.environ and _CACHE_VARIABLE in os.environ:
+        os.environ[_TRITON_CACHE_VARIABLE] = str(Path(os.environ[_CACHE_VARIABLE]) / "triton")
+
+
+def _compiled_code_folder() -> Path | None:
+    """The folder for compiled code in the cache; None, which leaves PyTorch's default, where it cannot be used.
+
+    Processes may share it: inductor writes files atomically. No other user may write it, because its code is executed.
+    On a shared disk each kind of CPU has its own: inductor compiles with `-march=native`.
+    """
+    folder = cache_folder() / f"compiled-{os.getuid()}-{_cpu_digest()}"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.stat()
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError:
+        return None
+    others_write = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return folder if status.st_uid == os.getuid() and not others_write else None
+
+
+def _cpu_digest() -> str:
+    """Equal for CPUs that run the same code, judged by Linux's description of the first one."""
+    try:
+        lines = _CPUINFO.read_text(errors="replace").partition("\n\n")[0].splitlines()
+    except OSError:
+        lines = []
+    described = [line for line in lines if line.partition(":")[0].strip() in _CPU_KIND]
+    return hashlib.sha256("\n".join([platform.machine(), *described]).encode()).hexdigest()[:8]
+
+
 class CompiledForward:
     """The forward pass of a module, compiled. Where compiling this module fails, it runs uncompiled from then on.
 
     The first call runs a forward and a backward pass and discards the results: inductor compiles the backward pass
     only when it is needed, after the forward pass has changed running statistics. Weights, buffers, gradients and the
-    random generators are then as before. What also fails uncompiled is not the compiler's fault and is raised.
+    random generators are restored. An error that uncompiled training raises, too, is raised.
     """
 
     def __init__(
@@ -180,11 +196,11 @@ class CompiledForward:
         try:
             _forward_and_backward(self._compiled, images_BKHW)
         except Exception as error:
-            if not may_be_the_compilers(error):
+            if not may_be_compile_error(error):
                 raise unwrapped(error) from error
             if self._workers.size == 1:
                 return cause_of(error)
-            if not is_the_compilers(error):
+            if not is_compile_error(error):
                 raise
             # The other workers may have compiled the network and wait for this one, so they cannot agree on a fallback.
             raise TrainingError(
@@ -222,66 +238,52 @@ def _state_restored(module: nn.Module, device: torch.device) -> Iterator[None]:
                 parameter.grad = None
 
 
-@cache
-def _failure_here(device: torch.device) -> CompileFailure | None:
-    try:
-        _compile_tiny_function(device)
-    except Exception as error:
-        if not may_be_the_compilers(error):
-            raise unwrapped(error) from error
-        return CompileFailure(socket.gethostname(), cause_of(error), remedy_for(error))
-    return None
+def unwrapped(error: Exception) -> Exception:
+    """The error that made dynamo or its backend fail; any other error as it is."""
+    inner = getattr(error, "inner_exception", error)
+    return inner if isinstance(inner, Exception) else error
 
 
-def _compile_tiny_function(device: torch.device) -> None:
-    def scaled_sum(values: Tensor) -> Tensor:
-        return (torch.relu(values) * 2 + 1).sum()
+def may_be_compile_error(error: Exception) -> bool:
+    """Whether compiling may be at fault: not an explained error, and none of the device or its memory.
 
-    function = compiled(scaled_sum)
-    from torch._inductor.runtime.cache_dir_utils import cache_dir
-    from torch._inductor.utils import fresh_cache
-
-    values = torch.ones(64, 64, device=device, requires_grad=True)
-    # In an empty cache: code that an earlier process compiled needs no compiler. In the same file system: some are
-    # mounted without the right to execute.
-    with tempfile.TemporaryDirectory(dir=cache_dir(), ignore_cleanup_errors=True) as folder, fresh_cache(dir=folder):
-        result = function(values)
-        assert isinstance(result, Tensor)
-        result.backward()
-
-
-def _set_environment() -> None:
-    # Inductor would start a process for each core. It reads this once, when it is imported.
-    os.environ.setdefault(_THREADS_VARIABLE, str(torch.get_num_threads()))
-    if _CACHE_VARIABLE not in os.environ and (folder := _own_folder()) is not None:
-        os.environ[_CACHE_VARIABLE] = str(folder)
-    if _TRITON_CACHE_VARIABLE not in os.environ and _CACHE_VARIABLE in os.environ:
-        os.environ[_TRITON_CACHE_VARIABLE] = str(Path(os.environ[_CACHE_VARIABLE]) / "triton")
-
-
-def _own_folder() -> Path | None:
-    """The folder for compiled code in the cache; None, which leaves PyTorch's default, where it cannot be used.
-
-    Processes may share it: inductor writes files atomically. No other user may write it, because its code is executed.
-    Nodes with other CPUs have another one on a shared disk: inductor compiles with `-march=native`.
+    Uncompiled training would fail with these, too.
     """
-    folder = cache_folder() / f"compiled-{os.getuid()}-{_cpu_digest()}"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = folder.stat()
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError:
-        return None
-    others_write = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return folder if status.st_uid == os.getuid() and not others_write else None
+    inner = unwrapped(error)
+    return not isinstance(inner, BansweepError | torch.AcceleratorError) and not is_out_of_memory(inner)
 
 
-def _cpu_digest() -> str:
-    """The same for CPUs that run the same code, judged by Linux's description of the first one."""
-    try:
-        lines = _CPUINFO.read_text(errors="replace").partition("\n\n")[0].splitlines()
-    except OSError:
-        lines = []
-    described = [line for line in lines if line.partition(":")[0].strip() in _CPU_KIND]
-    return hashlib.sha256("\n".join([platform.machine(), *described]).encode()).hexdigest()[:8]
+def is_compile_error(error: Exception) -> bool:
+    """Whether dynamo, inductor, Triton or a C compiler raised the error. Another worker's loss, for example, is not."""
+    from torch._dynamo.exc import TorchDynamoException
+    from torch._inductor.exc import CppCompileError
+
+    of_triton = type(error).__module__.partition(".")[0] == "triton"
+    return of_triton or isinstance(error, TorchDynamoException | CppCompileError | subprocess.CalledProcessError)
+
+
+def remedy_for(error: Exception) -> str:
+    """What the user can do about the error: a sentence without its full stop."""
+    return _INSTALL if _c_compiler_failed(error) else SWITCH_OFF
+
+
+def cause_of(error: Exception) -> str:
+    """What went wrong, in one line."""
+    inner = unwrapped(error)
+    text = str(inner)
+    if _NO_COMPILER.search(text):
+        # Triton's kernels need a C compiler, inductor's for CPUs a C++ compiler.
+        language, variable = ("C", "CC") if "C compiler" in text else ("C++", "CXX")
+        named = os.environ.get(variable)
+        return f"no {language} compiler was found" + (f" ({variable} is {named})" if named else "")
+    if _c_compiler_failed(error) and (found := _COMPILER_ERROR.search(text)) is not None:
+        return f"the C compiler failed with {found[0]}"[:_LONGEST_CAUSE]
+    first = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return f"{type(inner).__name__}: {first}"[:_LONGEST_CAUSE]
+
+
+def _c_compiler_failed(error: Exception) -> bool:
+    from torch._inductor.exc import CppCompileError
+
+    inner = unwrapped(error)
+    return isinstance(inner, CppCompileError | subprocess.CalledProcessError) or bool(_NO_COMPILER.search(str(inner)))

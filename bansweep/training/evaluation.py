@@ -1,8 +1,10 @@
 """Predictions for a whole split: error and loss of images, perplexity of texts.
 
-The text is read as one stream, from the end of a sentence to its last token, with the hidden state carried all the way:
-each token is judged with everything before it in view. No batch and no window of a recipe has a part in that, so that
-perplexities of different recipes, machines and numbers of workers are of the same thing.
+A text is read as one stream, starting after an end of sentence, with the hidden state carried through: each token is
+predicted from everything before it. Batch size and window of a recipe do not matter, so that perplexities of different
+recipes, machines and numbers of workers are comparable.
+
+Shape suffixes: N images or tokens, C classes, T time steps, V words; B images of a batch.
 """
 
 from __future__ import annotations
@@ -21,12 +23,43 @@ from bansweep.training.precision import autocast
 from bansweep.training.token_streams import TokenStreams
 from bansweep.training.workers import ALONE, Workers
 
-# Bounds the memory for logits: 40 MB with 10,000 words. It decides nothing else.
+BATCH_SIZE = 500
+# Time steps read at once. It bounds the memory for logits, 40 MB with 10,000 words, and does not change results.
 WINDOW = 1000
 
 
+@torch.inference_mode()
+def predict(network: nn.Module, images: ResidentImages, *, classes: int, workers: Workers, bf16: bool) -> Tensor:
+    """Class probabilities (N, C) in float32 for every image of a split, in its order, on every worker.
+
+    Workers divide the same batches between them, so that their number does not change a bit of the result.
+    """
+    was_training = network.training
+    network.eval()
+    probabilities_NC = torch.zeros(len(images), classes, device=images.device)
+    for number, start in enumerate(range(0, len(images), BATCH_SIZE)):
+        if number % workers.size == workers.rank:
+            indices_B = torch.arange(start, min(start + BATCH_SIZE, len(images)), device=images.device)
+            pixels_BKHW, _ = images.batch(indices_B, None)
+            with autocast(images.device, bf16=bf16):
+                logits_BC = network(pixels_BKHW)
+            probabilities_NC[indices_B] = logits_BC.float().softmax(dim=1)
+    network.train(was_training)
+    return workers.sum(probabilities_NC)
+
+
+def error_and_loss(probabilities_NC: Tensor, labels_N: Tensor) -> tuple[float, float]:
+    """The error in percent (the likeliest class is not the label), and the mean cross-entropy with the labels."""
+    wrong = (probabilities_NC.argmax(dim=1) != labels_N).double().mean()
+    of_label_N = probabilities_NC.gather(1, labels_N[:, None]).squeeze(1)
+    # A probability that float32 rounds to 0 would make the loss infinite.
+    log_likelihood = of_label_N.double().clamp_min(torch.finfo(torch.float32).tiny).log().mean()
+    error, mean_log_likelihood = torch.stack([wrong, log_likelihood]).tolist()  # the host waits once
+    return 100.0 * error, -mean_log_likelihood
+
+
 class ReadText(NamedTuple):
-    """For each of N tokens: its log-probability in nats (float32), and the token that was thought likeliest instead."""
+    """For each of N tokens: its log-probability in nats (float32), and the token with the largest one."""
 
     log_probabilities_N: Tensor
     likeliest_N: Tensor
@@ -60,9 +93,9 @@ def read_text(
     bf16: bool,
     window: int = WINDOW,
 ) -> ReadText:
-    """Read a text with a model in evaluation mode; the answers lie on the CPU.
+    """Read a text with a model in evaluation mode; the result is on the CPU.
 
-    The text is copied to the device before it is read, and the answers are copied back at its end.
+    The text is copied to the device before it is read, and the result is copied back at the end.
     """
     was_training = model.training
     model.eval()
@@ -85,36 +118,3 @@ def read_text(
         likeliest.append(logits_TV.argmax(dim=1))
     model.train(was_training)
     return ReadText(torch.cat(log_probabilities).cpu(), torch.cat(likeliest).cpu())
-
-
-BATCH_SIZE = 500
-
-
-@torch.inference_mode()
-def predict(network: nn.Module, images: ResidentImages, *, classes: int, workers: Workers, bf16: bool) -> Tensor:
-    """Class probabilities (N, C) in float32 for every image of a split, in its order, on every worker.
-
-    Workers take turns at the same batches, so that their number does not change a bit of the result.
-    """
-    was_training = network.training
-    network.eval()
-    probabilities_NC = torch.zeros(len(images), classes, device=images.device)
-    for number, start in enumerate(range(0, len(images), BATCH_SIZE)):
-        if number % workers.size == workers.rank:
-            indices_B = torch.arange(start, min(start + BATCH_SIZE, len(images)), device=images.device)
-            pixels_BKHW, _ = images.batch(indices_B, None)
-            with autocast(images.device, bf16=bf16):
-                logits_BC = network(pixels_BKHW)
-            probabilities_NC[indices_B] = logits_BC.float().softmax(dim=1)
-    network.train(was_training)
-    return workers.sum(probabilities_NC)
-
-
-def error_and_loss(probabilities_NC: Tensor, labels_N: Tensor) -> tuple[float, float]:
-    """The error in percent (the likeliest class is not the label), and the mean cross-entropy with the labels."""
-    wrong = (probabilities_NC.argmax(dim=1) != labels_N).double().mean()
-    of_label_N = probabilities_NC.gather(1, labels_N[:, None]).squeeze(1)
-    # A probability that float32 rounds to 0 would make the loss infinite.
-    log_likelihood = of_label_N.double().clamp_min(torch.finfo(torch.float32).tiny).log().mean()
-    error, mean_log_likelihood = torch.stack([wrong, log_likelihood]).tolist()  # the host waits once
-    return 100.0 * error, -mean_log_likelihood

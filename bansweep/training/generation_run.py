@@ -1,4 +1,4 @@
-"""The training of one generation, epoch by epoch, from fresh weights or from where it was interrupted."""
+"""The training of one generation, epoch by epoch, from fresh weights or resumed after a finished epoch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from bansweep.training.workers import Workers
 
 @dataclass(frozen=True)
 class ClassProbabilities:
-    """What an image network answers to the test split: probabilities (N, C) in float32, and the labels (N,)."""
+    """An image network's predictions for the test split: probabilities (N, C) in float32, and the labels (N,)."""
 
     probabilities_NC: np.ndarray
     labels_N: np.ndarray
@@ -33,7 +33,7 @@ class ClassProbabilities:
 
 @dataclass(frozen=True)
 class TokenLogProbabilities:
-    """What a language model gives to the tokens that really follow, in nats: (N,) in float32 for each split."""
+    """A language model's log-probabilities of the tokens of each split, in nats: (N,) in float32."""
 
     validation_N: np.ndarray
     test_N: np.ndarray
@@ -41,7 +41,7 @@ class TokenLogProbabilities:
 
 @dataclass(frozen=True)
 class TrainedGeneration:
-    """What a finished training leaves: weights (safetensors) of an epoch (from 1), their answers and figures."""
+    """The result of a training: weights (safetensors) of `epoch` (from 1), their predictions and metrics."""
 
     weights: bytes
     answers: ClassProbabilities | TokenLogProbabilities
@@ -54,7 +54,8 @@ class GenerationRun(ABC):
     """Trains one generation on this process's device, alone or as one of several workers.
 
     Every epoch's randomness (order, crops, dropout, permutations) is a function of the generation's seed and the
-    epoch's number, and every schedule one of the history: weights, the optimizer's state and history are all there is.
+    epoch's number, and every schedule one of the history. So weights, the optimizer's state and the history are all
+    that the next epoch depends on.
     """
 
     def __init__(self, generation: Generation, workers: Workers, device: torch.device | None) -> None:
@@ -94,11 +95,11 @@ class GenerationRun(ABC):
 
     @abstractmethod
     def _evaluate(self) -> dict[str, float]:
-        """The metrics of the evaluation split, and of the epoch's diagnostics; `*_loss` is the split's loss."""
+        """The metrics of the evaluation split and the epoch's diagnostics; `*_loss` is the split's loss."""
 
     @abstractmethod
     def _answers(self) -> tuple[ClassProbabilities | TokenLogProbabilities, dict[str, float]]:
-        """What the network answers to held-out data, and its figures on test data."""
+        """The network's predictions for held-out data, and its metrics on test data."""
 
     @property
     @abstractmethod
@@ -106,12 +107,12 @@ class GenerationRun(ABC):
         """Steps of an epoch."""
 
     def resume(self, snapshot: bytes, history: Sequence[EpochReport]) -> None:
-        """Go on after the last epoch of `history`, from what `snapshot()` returned then."""
+        """Resume after the last epoch of `history`, from what `snapshot()` returned then."""
         self._best_state = load_snapshot(self.network, self._optimizer, snapshot)
         self.history = list(history)
 
     def snapshot(self) -> bytes:
-        """The state after the last finished epoch, and the best epoch's weights where these count, as safetensors."""
+        """The state after the last finished epoch, and the best epoch's weights if needed, as safetensors."""
         return snapshot_bytes(self.network, self._optimizer, self._best_state)
 
     def result(self) -> TrainedGeneration:
@@ -139,12 +140,12 @@ class GenerationRun(ABC):
             epoch = len(self.history) + 1
             rate = self._learning_rate()
             set_learning_rate(self._optimizer, rate)
-            with explain_out_of_memory(self._device, f"in epoch {epoch}, with a {self._batch_told}"):
+            with explain_out_of_memory(self._device, f"in epoch {epoch}, with a {self._batch_description}"):
                 train_loss = self._train_epoch(epoch)
                 evaluated = self._evaluate()
             for name, value in evaluated.items():
                 if name.endswith("_loss") and not math.isfinite(value):
-                    # The epoch's very last step did it: no later loss would tell.
+                    # The epoch's last step diverged: no later training loss shows it.
                     raise self._diverged(epoch, self._steps, value)
             report = EpochReport(
                 epoch=epoch,
@@ -162,7 +163,8 @@ class GenerationRun(ABC):
     def _finite_losses(self, epoch: int, shares: Tensor) -> Tensor:
         """The losses (on the host) of an epoch's steps, of which each worker has its shares (on the device).
 
-        One look an epoch: each makes the host wait for the device. Raises DivergedError where one is no finite number.
+        Checked once an epoch, because each check makes the host wait for the device. Raises DivergedError where one is
+        not a finite number.
         """
         losses = self._workers.sum(shares).cpu()
         finite = torch.isfinite(losses)
@@ -177,7 +179,7 @@ class GenerationRun(ABC):
         return DivergedError(epoch, step, value, code)
 
     @property
-    def _batch_told(self) -> str:
+    def _batch_description(self) -> str:
         batch, workers = self.generation.recipe.batch_size, self._workers.size
         return f"batch of {batch}" if workers == 1 else f"batch of {batch} on {workers} workers"
 

@@ -33,77 +33,12 @@ from bansweep.training.teacher import Teacher
 from bansweep.training.workers import ALONE, Workers, distributed
 
 
-class _WithStages(nn.Module):
-    """The network as a module whose forward pass gives the stages' outputs as well: DDP wraps nothing but `forward`."""
-
-    def __init__(self, network: ImageNetwork) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, images_BKHW: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        return self.network.forward_with_stages(images_BKHW)
-
-
-class TrainingForward:
-    """Images (B, K, H, W) in, what the loss compares out."""
-
-    def __init__(self, forward: nn.Module | CompiledForward) -> None:
-        self._forward = forward
-
-    @property
-    def compiled(self) -> bool:
-        """Whether it runs compiled. What was to be compiled does not if its first call finds that it cannot be."""
-        return isinstance(self._forward, CompiledForward) and self._forward.works
-
-    def __call__(self, images_BKHW: Tensor) -> NetworkOutput:
-        return _answer(self._forward(images_BKHW))
-
-
-def training_forward(
-    network: ImageNetwork,
-    workers: Workers,
-    device: torch.device,
-    *,
-    with_stages: bool,
-    compiled: bool,
-    on_compile_failure: Callable[[CompileFailure], None] = lambda _: None,
-) -> TrainingForward:
-    """The student's forward pass, with gradients averaged over the workers where there are several.
-
-    `on_compile_failure` is called when the network cannot be compiled and is trained uncompiled instead.
-    """
-    module: nn.Module = _WithStages(network) if with_stages else network
-    if compiled:
-        return TrainingForward(CompiledForward(module, workers, device, on_compile_failure))
-    return TrainingForward(distributed(module, workers, device))
-
-
-def _answer(output: object) -> NetworkOutput:
-    if isinstance(output, Tensor):
-        return NetworkOutput(output)
-    assert isinstance(output, tuple)
-    logits_BC, stage_outputs = output
-    return NetworkOutput(logits_BC, tuple(stage_outputs))
-
-
-def copy_outer_layers(student: StagedNetwork, teacher: StagedNetwork, *, frozen: bool) -> None:
-    """Copy the teacher's first convolution and its linear layer into the student, in place.
-
-    `frozen`: they learn nothing more. The two have to fit, which `spec.matching` tells users; the copies are the
-    student's own.
-    """
-    for theirs, own in ((teacher.stem, student.stem), (teacher.classifier, student.classifier)):
-        own.load_state_dict(theirs.state_dict())
-        own.requires_grad_(not frozen)
-
-
 class ImageRun(GenerationRun):
     """Trains an image network on a split that lives on the device.
 
-    `teacher` was made for these data. `diagnostics` adds those of section 3.2 to the reports of a student that compares
-    itself with its teacher. `recompute`: activations are computed again in the backward pass, which does not go with
-    `compiled`. A network that cannot be compiled is trained uncompiled, after a call of `on_compile_failure` in the
-    first step.
+    `teacher` was made for these data. `diagnostics` adds those of section 3.2 to the reports of a student whose loss
+    compares it with its teacher. `recompute`: activations are recomputed in the backward pass; it excludes `compiled`.
+    A network that cannot be compiled is trained uncompiled, after a call of `on_compile_failure` in the first step.
     """
 
     def __init__(
@@ -148,9 +83,11 @@ class ImageRun(GenerationRun):
         self._sgd = build_optimizer(self._network, self._recipe)
         loss = generation.loss
         assert teacher is not None or loss.teacher != "required", "this loss asks a teacher"
-        # A teacher whose layers alone are wanted is not asked.
-        self._asked = None if loss.teacher == "none" else teacher
-        self._diagnostics = Diagnostics(workers, self._device) if diagnostics and self._asked is not None else None
+        # With other losses the teacher, if any, only provides its outer layers.
+        self._loss_teacher = None if loss.teacher == "none" else teacher
+        self._diagnostics = (
+            Diagnostics(workers, self._device) if diagnostics and self._loss_teacher is not None else None
+        )
         self._forward = training_forward(
             self._network,
             workers,
@@ -188,7 +125,7 @@ class ImageRun(GenerationRun):
 
     @property
     def _steps(self) -> int:
-        # What is left over after the last whole batch sits out an epoch: the order is another in the next.
+        # The samples after the last whole batch are skipped; the next epoch's order skips others.
         return len(self._train_images) // self._batch_size
 
     def _learning_rate(self) -> float:
@@ -211,7 +148,7 @@ class ImageRun(GenerationRun):
         losses = torch.zeros(self._steps, device=self._device)
         batches = order_N[: self._steps * self._batch_size].split(self._batch_size)
         shares = [self._workers.share(batch_B) for batch_B in batches]
-        # Everything that steps take from the host is copied once an epoch: a copy in a step could make the host wait.
+        # Copy everything that steps need from the host once an epoch: a copy in a step could make the host wait.
         views = None if drawn_views is None else drawn_views.to(self._device)
         indices_of_steps = to_device(torch.cat(shares), self._device).split([len(share_B) for share_B in shares])
         keys_of_steps = self._keys_of_steps(epoch, batches)
@@ -223,7 +160,7 @@ class ImageRun(GenerationRun):
             losses[step] = self._step(
                 pixels_BKHW,
                 labels_B,
-                teacher=self._teachers_answer(pixels_BKHW, teacher_logits_BC),
+                teacher=self._teacher_output(pixels_BKHW, teacher_logits_BC),
                 keys_BC=keys_BC,
                 progress=self._progress(epoch),
             )
@@ -235,19 +172,19 @@ class ImageRun(GenerationRun):
         return self._keys.of_epoch(epoch, batches, workers=self._workers, device=self._device)
 
     def _teacher_logits(self, shares: Sequence[Tensor], views: Views | None) -> Iterable[Tensor | None]:
-        """What is known of each step's samples before the step. `shares` and `views` lie on the CPU."""
-        if self._asked is None or self.generation.loss.stage_outputs:  # which are too large to be kept
+        """The teacher's cached logits for each step; None where it is run in the step. The arguments are on the CPU."""
+        if self._loss_teacher is None or self.generation.loss.stage_outputs:  # too large to be cached
             return [None] * len(shares)
-        return self._asked.logits_of_epoch(
+        return self._loss_teacher.logits_of_epoch(
             self._train_images, shares, views, augmentation=self._recipe.augmentation, bf16=self._bf16
         )
 
-    def _teachers_answer(self, pixels_BKHW: Tensor, known_logits_BC: Tensor | None) -> NetworkOutput | None:
+    def _teacher_output(self, pixels_BKHW: Tensor, known_logits_BC: Tensor | None) -> NetworkOutput | None:
         if known_logits_BC is not None:
             return NetworkOutput(known_logits_BC)
-        if self._asked is None:
+        if self._loss_teacher is None:
             return None
-        return self._asked.answer(pixels_BKHW, bf16=self._bf16, with_stages=self.generation.loss.stage_outputs)
+        return self._loss_teacher.answer(pixels_BKHW, bf16=self._bf16, with_stages=self.generation.loss.stage_outputs)
 
     def _evaluate(self) -> dict[str, float]:
         probabilities_NC = self._predict(self._network, self._evaluation_images)
@@ -255,15 +192,78 @@ class ImageRun(GenerationRun):
         metrics = {f"{self._split_name}_loss": loss, f"{self._split_name}_error": error}
         if self._diagnostics is not None:
             metrics |= self._diagnostics.take()
-            agreed_N = probabilities_NC.argmax(dim=1) == self._teachers_classes_N
+            agreed_N = probabilities_NC.argmax(dim=1) == self._teacher_classes_N
             metrics[f"{self._split_name}_agreement"] = share_in_percent(agreed_N)
         return metrics
 
     @cached_property
-    def _teachers_classes_N(self) -> Tensor:
-        """What the teacher takes each image of the evaluation split for, which does not change."""
-        assert self._asked is not None
-        return self._predict(self._asked.network, self._evaluation_images).argmax(dim=1)
+    def _teacher_classes_N(self) -> Tensor:
+        """The teacher's class for each image of the evaluation split, which never changes."""
+        assert self._loss_teacher is not None
+        return self._predict(self._loss_teacher.network, self._evaluation_images).argmax(dim=1)
 
     def _predict(self, network: nn.Module, images: ResidentImages) -> Tensor:
         return predict(network, images, classes=self._classes, workers=self._workers, bf16=self._bf16)
+
+
+class TrainingForward:
+    """The student's forward pass: from images (B, K, H, W) to the outputs that the loss compares."""
+
+    def __init__(self, forward: nn.Module | CompiledForward) -> None:
+        self._forward = forward
+
+    @property
+    def compiled(self) -> bool:
+        """Whether it runs compiled. The first call may find that the network cannot be compiled."""
+        return isinstance(self._forward, CompiledForward) and self._forward.works
+
+    def __call__(self, images_BKHW: Tensor) -> NetworkOutput:
+        return _network_output(self._forward(images_BKHW))
+
+
+def training_forward(
+    network: ImageNetwork,
+    workers: Workers,
+    device: torch.device,
+    *,
+    with_stages: bool,
+    compiled: bool,
+    on_compile_failure: Callable[[CompileFailure], None] = lambda _: None,
+) -> TrainingForward:
+    """The student's forward pass, with gradients averaged over the workers where there are several.
+
+    `on_compile_failure` is called when the network cannot be compiled and is trained uncompiled instead.
+    """
+    module: nn.Module = _WithStages(network) if with_stages else network
+    if compiled:
+        return TrainingForward(CompiledForward(module, workers, device, on_compile_failure))
+    return TrainingForward(distributed(module, workers, device))
+
+
+class _WithStages(nn.Module):
+    """A network whose `forward`, the only method that DDP wraps, also gives the outputs of stages."""
+
+    def __init__(self, network: ImageNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images_BKHW: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        return self.network.forward_with_stages(images_BKHW)
+
+
+def _network_output(output: object) -> NetworkOutput:
+    if isinstance(output, Tensor):
+        return NetworkOutput(output)
+    assert isinstance(output, tuple)
+    logits_BC, stage_outputs = output
+    return NetworkOutput(logits_BC, tuple(stage_outputs))
+
+
+def copy_outer_layers(student: StagedNetwork, teacher: StagedNetwork, *, frozen: bool) -> None:
+    """Copy the teacher's first convolution and its linear layer into the student, in place.
+
+    `frozen`: the copies do not learn. The shapes must match; `config.consistency` reports to users if they do not.
+    """
+    for source, copy in ((teacher.stem, student.stem), (teacher.classifier, student.classifier)):
+        copy.load_state_dict(source.state_dict())
+        copy.requires_grad_(not frozen)

@@ -22,10 +22,10 @@ from bansweep.data.host_to_device import to_device
 
 
 class ScratchTensor:
-    """An uninitialised tensor (rows, columns) in a nameless file, which is gone with the process however that ends.
+    """An uninitialised tensor (rows, columns) in an unnamed temporary file, which disappears with the process.
 
-    Raises OSError where the disk cannot hold it. Side effects: the file's space is taken at once, for to run out of it
-    while writing to a mapped file would end the process.
+    Raises OSError where the disk cannot hold it. Side effect: the disk space is allocated at once, because a full disk
+    would kill a process that writes to a mapped file.
     """
 
     def __init__(self, rows: int, columns: int, dtype: torch.dtype, *, folder: Path | None = None) -> None:
@@ -40,7 +40,7 @@ class ScratchTensor:
         self.tensor: Tensor = torch.frombuffer(self._map, dtype=dtype).view(rows, columns)
 
     def will_need(self, first_row: int, rows: int) -> None:
-        """Have the rows read ahead while something else is computed. Rows that do not exist are left out."""
+        """Read rows ahead while something else is computed. Rows that do not exist are skipped."""
         first = first_row * self._bytes_of_a_row
         first -= first % mmap.PAGESIZE
         length = min((first_row + rows) * self._bytes_of_a_row, len(self._map)) - first
@@ -49,13 +49,13 @@ class ScratchTensor:
 
 
 def scratch_folder() -> Path:
-    """`TMPDIR`, else /var/tmp where there is one: /tmp is often no disk but memory."""
-    lasting = Path("/var/tmp")  # nothing is named there
-    return lasting if "TMPDIR" not in os.environ and os.access(lasting, os.W_OK) else Path(tempfile.gettempdir())
+    """`TMPDIR`; if it is not set, /var/tmp where that can be written: /tmp is often in memory."""
+    on_disk = Path("/var/tmp")
+    return on_disk if "TMPDIR" not in os.environ and os.access(on_disk, os.W_OK) else Path(tempfile.gettempdir())
 
 
 def can_hold(size: float) -> bool:
-    """Whether a file of so many bytes leaves at least as much free for others."""
+    """Whether a file of `size` bytes leaves at least as much disk space for others."""
     return 2 * size <= shutil.disk_usage(scratch_folder()).free
 
 
@@ -77,10 +77,10 @@ class KeptLogits(Protocol):
     """Logits by row. Within an epoch, rows are put before they are taken, both in the order of the steps."""
 
     def missing(self, rows_E: Tensor) -> Tensor:
-        """The positions in an epoch's rows (on the host) of those that have to be put."""
+        """The positions in an epoch's rows (on the host) of the rows that are not cached."""
 
     def put(self, rows_M: Rows, logits_MC: Tensor) -> None:
-        """Keep logits, which lie on the device."""
+        """Cache logits, which are on the device."""
 
     def take(self, rows_B: Rows) -> Tensor:
         """The logits (B, C) on the device."""
@@ -94,7 +94,7 @@ class LogitsOnDevice:
 
     def __init__(self, rows: int, classes: int, dtype: torch.dtype, device: torch.device) -> None:
         self._logits_RC = torch.empty(rows, classes, dtype=dtype, device=device)
-        # On the host, where the rows are known: nothing has to wait for the device.
+        # On the host, where the rows are known: so nothing waits for the device.
         self._filled_R = torch.zeros(rows, dtype=torch.bool)
 
     def missing(self, rows_E: Tensor) -> Tensor:
@@ -114,7 +114,7 @@ class LogitsOnDevice:
 class LogitsOnDisk:
     """All rows, in a file that is mapped on the host. Raises OSError if the disk cannot hold it.
 
-    To put logits the host waits for the GPU that computed them. To take them it does not wait.
+    The host waits for the GPU in `put`, but not in `take`.
     """
 
     def __init__(self, rows: int, classes: int, dtype: torch.dtype, device: torch.device) -> None:
@@ -138,7 +138,7 @@ class LogitsOnDisk:
 
 
 class PassingLogits:
-    """The logits that were put and not yet taken, in this order."""
+    """A queue without a cache: holds logits only between `put` and `take`, in this order."""
 
     def __init__(self, classes: int, dtype: torch.dtype, device: torch.device) -> None:
         self._waiting_BC = torch.empty(0, classes, dtype=dtype, device=device)

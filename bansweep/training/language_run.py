@@ -71,8 +71,10 @@ class LanguageRun(GenerationRun):
         self._sgd = build_language_optimizer(self._model, self._recipe)
         self._loss = build_loss(generation.loss)
         assert teacher is not None or generation.loss.teacher != "required", "this loss asks a teacher"
-        self._asked = None if generation.loss.teacher == "none" else teacher
-        self._diagnostics = Diagnostics(workers, self._device) if diagnostics and self._asked is not None else None
+        self._loss_teacher = None if generation.loss.teacher == "none" else teacher
+        self._diagnostics = (
+            Diagnostics(workers, self._device) if diagnostics and self._loss_teacher is not None else None
+        )
         self._keys = None
         if (permutation := generation.loss.permutation_keys) is not None:
             streams, words = self._recipe.batch_size, len(data.vocabulary)
@@ -108,7 +110,7 @@ class LanguageRun(GenerationRun):
             teacher_logits_SV = self._teacher_logits(window)
             with autocast(self._device, bf16=self._bf16):
                 logits_TBV, (hidden, cell) = self._forward(window.inputs_TB, state, window.distinct)
-            # Gradients go back to the window's beginning, the state goes on.
+            # Gradients end at the window's beginning; the state is carried on.
             state = hidden.detach(), cell.detach()
             # S: the samples of the losses, one for each time step of each stream.
             logits_SV, targets_S = logits_TBV.flatten(0, 1), window.targets_TB.flatten()
@@ -130,9 +132,9 @@ class LanguageRun(GenerationRun):
         return float((self._finite_losses(epoch, losses).double() * lengths).sum() / lengths.sum())
 
     def _teacher_logits(self, window: Window) -> Tensor | None:
-        if self._asked is None:
+        if self._loss_teacher is None:
             return None
-        return self._asked.logits(self._streams, window, bf16=self._bf16).flatten(0, 1)
+        return self._loss_teacher.logits(self._streams, window, bf16=self._bf16).flatten(0, 1)
 
     def _keys_of(self, epoch: int, window: Window) -> Tensor | None:
         if self._keys is None:
@@ -145,17 +147,17 @@ class LanguageRun(GenerationRun):
         metrics = {"validation_loss": read.loss, "validation_perplexity": read.perplexity}
         if self._diagnostics is not None:
             metrics |= self._diagnostics.take()
-            metrics["validation_agreement"] = share_in_percent(read.likeliest_N == self._teachers_likeliest_N)
+            metrics["validation_agreement"] = share_in_percent(read.likeliest_N == self._teacher_likeliest_N)
         return metrics
 
     @cached_property
-    def _teachers_likeliest_N(self) -> Tensor:
-        """What the teacher thinks likeliest at each token of the validation text, which does not change."""
-        assert self._asked is not None
-        return self._read(self._data.validation_N, self._asked.network).likeliest_N
+    def _teacher_likeliest_N(self) -> Tensor:
+        """The teacher's most probable token at each place of the validation text, which never changes."""
+        assert self._loss_teacher is not None
+        return self._read(self._data.validation_N, self._loss_teacher.network).likeliest_N
 
     def _read(self, tokens_N: NDArray[np.int32], model: LanguageModel | None = None) -> ReadText:
-        # Every worker reads all of it: a stream cannot be shared.
+        # Every worker reads the whole text: one stream cannot be divided.
         return read_text(
             model or self._model,
             tokens_N,

@@ -1,8 +1,8 @@
 """The memory of a training process: freeing it, measuring it, and explaining why it ran out.
 
-A step allocates what the one before has just freed. glibc hands large blocks back to the kernel as soon as they are
-free, and the kernel has to clear and map every page of them anew: in a DenseNet-BC-40-12's step 120,000 page faults, a
-quarter of its time.
+Each step allocates what the one before has freed. By default glibc returns large blocks to the kernel as soon as they
+are free, and the kernel clears and maps each page again: 120,000 page faults, a quarter of the time, in a step of
+DenseNet-BC-40-12.
 """
 
 from __future__ import annotations
@@ -24,32 +24,54 @@ from bansweep.formatting import size_text
 
 # <malloc.h>
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
-_KEPT_BYTES = 2**31 - 1  # the largest int: whatever is free at the heap's end
-_AT_A_TIME_BYTES = 64 * 2**20
-# Larger blocks are teachers' tables, not activations: these do go back to the kernel.
+_TRIM_THRESHOLD_BYTES = 2**31 - 1  # the largest int: never trim the end of the heap
+_TOP_PAD_BYTES = 64 * 2**20
+# Larger blocks are teachers' tables, not activations: they are returned to the kernel.
 _LARGEST_BLOCK_BYTES = 2**30
+
+_STATM = Path("/proc/self/statm")
+_BYTES_OF_A_MEGABYTE = 1e6
+
+# The text of the CPU allocator's RuntimeError: "... you tried to allocate 9437184000 bytes. ..."
+_ON_CPU = re.compile(r"DefaultCPUAllocator.*?(?:tried to allocate (\d+) bytes|$)", re.DOTALL)
+# CUDA's libraries allocate memory themselves, and report failures in a RuntimeError. cuBLAS reports NOT_INITIALIZED if
+# its handle does not fit, cuDNN 9 names the allocation, and NCCL gives CUDA's reason in a separate line. The last is
+# the wording of CUDA, its driver (torch.AcceleratorError) and Triton.
+_IN_A_LIBRARY = (
+    ("cuBLAS", re.compile(r"CUBLAS_STATUS_(?:ALLOC_FAILED|NOT_INITIALIZED)")),
+    ("cuDNN", re.compile(r"CUDNN_STATUS_(?:ALLOC_FAILED|INTERNAL_ERROR_\w*ALLOCATION_FAILED)")),
+    ("NCCL", re.compile(r"Cuda failure (?:\d+ )?'out of memory'")),
+    ("CUDA", re.compile(r"(?:CUDA error|CUDA driver error|Triton Error \[CUDA\]): out of memory")),
+)
+_REMEDY = (
+    "use more resources.workers, which share each batch; or resources.recompute: true, which stores fewer activations; "
+    "or resources.precision: bf16, which halves them (another generation); or resources.teacher_memory_gb: 0, which "
+    "keeps a teacher's outputs out of memory. The same command resumes from the last saved epoch"
+)
+_REMEDY_OF_A_PART = "raise resources.gpus_per_worker: this process may use only a part of the GPU; or "
 
 
 @cache
 def keep_freed_memory() -> None:
-    """Have freed memory kept for the next step, up to the largest that was needed. Side effect: glibc's settings for
-    this process; nothing with another C library or operating system."""
+    """Let glibc reuse freed memory in the next step instead of returning it to the kernel.
+
+    Side effect: glibc's settings for this process. Does nothing with another C library or operating system.
+    """
     if sys.platform != "linux":
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return
     mallopt(_M_MMAP_THRESHOLD, _LARGEST_BLOCK_BYTES)
-    mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
-    mallopt(_M_TOP_PAD, _AT_A_TIME_BYTES)
+    mallopt(_M_TRIM_THRESHOLD, _TRIM_THRESHOLD_BYTES)
+    mallopt(_M_TOP_PAD, _TOP_PAD_BYTES)
 
 
 def give_back_freed_memory() -> None:
-    """Hand what is kept to the kernel, once a training is over and nothing of it is left.
+    """Return freed memory to the kernel, after a training is over and its tensors are gone.
 
-    A process that trains one generation after another does so in threads of their own, and glibc keeps memory by
-    thread: what the last one has freed is not what the next one uses, and each leaves as much again. Side effect:
-    this process's memory shrinks.
+    Each training of a process runs in its own thread, and glibc caches memory by thread. The next training would not
+    reuse the memory of the last one, so the process would grow with each. Side effect: this process's memory shrinks.
     """
     if sys.platform != "linux":
         return
@@ -58,14 +80,10 @@ def give_back_freed_memory() -> None:
         malloc_trim(0)
 
 
-_STATM = Path("/proc/self/statm")
-_BYTES_OF_A_MEGABYTE = 1e6
-
-
 class SystemMeter:
-    """Measures from one `reading` to the next, the first from when it was made.
+    """Measures CPU and memory use from one `reading` to the next, at first since the meter was made.
 
-    Of several workers each measures its own process. Side effect: PyTorch's peak of the GPU's memory begins anew.
+    Each worker measures its own process. Side effect: PyTorch's statistics of peak GPU memory are reset.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -95,7 +113,7 @@ class SystemMeter:
 
 
 def _resident_bytes() -> int | None:
-    """Linux says it; elsewhere it is unknown."""
+    """The process's resident memory; None on other systems than Linux."""
     try:
         pages = int(_STATM.read_text(encoding="ascii").split()[1])
     except (OSError, ValueError, IndexError):
@@ -103,43 +121,24 @@ def _resident_bytes() -> int | None:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-# What PyTorch's CPU allocator says in a RuntimeError: "... you tried to allocate 9437184000 bytes. ..."
-_ON_CPU = re.compile(r"DefaultCPUAllocator.*?(?:tried to allocate (\d+) bytes|$)", re.DOTALL)
-# CUDA's libraries allocate memory of their own, and report in a RuntimeError that there was none. cuBLAS says
-# NOT_INITIALIZED where its handle does not fit, and cuDNN 9 names the allocation; NCCL's text has CUDA's reason in a
-# line of its own. The last is CUDA's and its driver's own wording (torch.AcceleratorError), and Triton's.
-_IN_A_LIBRARY = (
-    ("cuBLAS", re.compile(r"CUBLAS_STATUS_(?:ALLOC_FAILED|NOT_INITIALIZED)")),
-    ("cuDNN", re.compile(r"CUDNN_STATUS_(?:ALLOC_FAILED|INTERNAL_ERROR_\w*ALLOCATION_FAILED)")),
-    ("NCCL", re.compile(r"Cuda failure (?:\d+ )?'out of memory'")),
-    ("CUDA", re.compile(r"(?:CUDA error|CUDA driver error|Triton Error \[CUDA\]): out of memory")),
-)
-_REMEDY = (
-    "use more resources.workers, which share each batch; or resources.recompute: true, which stores fewer activations; "
-    "or resources.precision: bf16, which halves them (another generation); or resources.teacher_memory_gb: 0, which "
-    "keeps a teacher's outputs out of memory. The same command resumes from the last saved epoch"
-)
-_REMEDY_OF_A_PART = "raise resources.gpus_per_worker: this process may use only a part of the GPU; or "
-
-
 @contextmanager
 def explain_out_of_memory(device: torch.device, doing: str) -> Iterator[None]:
     """Turn what PyTorch, CUDA's libraries and Python raise when memory runs out into an OutOfMemoryError.
 
-    `doing` says in what the memory ran out: "in epoch 3, with a batch of 64".
+    `doing` says when: "in epoch 3, with a batch of 64".
     """
     try:
         yield
     except torch.OutOfMemoryError as error:
-        # Its first sentences say how much was wanted and how much was free; advice about the allocator follows.
-        raise _error(device, doing, " ".join(str(error).split(". If reserved")[0].split())) from error
+        # The first sentences give the requested and the free memory; advice about the allocator follows.
+        raise _out_of_memory_error(device, doing, " ".join(str(error).split(". If reserved")[0].split())) from error
     except MemoryError as error:
-        raise _error(device, doing, str(error) or "no more is to be had") from error
+        raise _out_of_memory_error(device, doing, str(error) or "no more is to be had") from error
     except RuntimeError as error:
         reason = _reason(str(error))
         if reason is None:
             raise
-        raise _error(device, doing, reason) from error
+        raise _out_of_memory_error(device, doing, reason) from error
 
 
 def is_out_of_memory(error: Exception) -> bool:
@@ -149,20 +148,20 @@ def is_out_of_memory(error: Exception) -> bool:
     )
 
 
-def _reason(said: str) -> str | None:
+def _reason(message: str) -> str | None:
     """Why memory ran out by the text of a RuntimeError; None for any other error."""
-    found = _ON_CPU.search(said)
+    found = _ON_CPU.search(message)
     if found is not None:
         return f"{size_text(int(found[1]))} more were asked for" if found[1] else "no more is to be had"
     for library, pattern in _IN_A_LIBRARY:
-        if (found := pattern.search(said)) is not None:
+        if (found := pattern.search(message)) is not None:
             # cuBLAS gives this reason for other failures of the GPU as well.
             doubt = "probably " if found[0].endswith("NOT_INITIALIZED") else ""
             return f"{library} {doubt}could not allocate what it needs ({found[0]})"
     return None
 
 
-def _error(device: torch.device, doing: str, reason: str) -> OutOfMemoryError:
+def _out_of_memory_error(device: torch.device, doing: str, reason: str) -> OutOfMemoryError:
     name, is_part = ("this machine", False) if device.type != "cuda" else _gpu(device)
     remedy = f"{_REMEDY_OF_A_PART}{_REMEDY}" if is_part else _REMEDY
     return OutOfMemoryError(f"the memory of {name} ran out {doing}: {reason}", remedy=remedy)
@@ -174,5 +173,5 @@ def _gpu(device: torch.device) -> tuple[str, bool]:
         index = torch.cuda.current_device() if device.index is None else device.index
         return torch.cuda.get_device_name(index), torch.cuda.get_per_process_memory_fraction(index) < 1
     except (RuntimeError, AssertionError):
-        # CUDA itself found no memory when it started.
+        # CUDA ran out of memory when it was initialised.
         return "the GPU", False

@@ -45,7 +45,7 @@ def build_language_optimizer(model: nn.Module, recipe: LanguageRecipe) -> torch.
 def plateau_learning_rate(recipe: LanguageRecipe, validation_perplexities: Sequence[float]) -> float:
     """The learning rate of the epoch that follows those which ended with these perplexities.
 
-    A function of the history and of nothing else: who resumes with the history resumes the schedule.
+    A function of the history only, so that a resumed run follows the same schedule.
     """
     rate = recipe.learning_rate
     for before, after in pairwise(validation_perplexities):

@@ -55,7 +55,7 @@ class PermutationKeys:
 
 
 class WindowKeys:
-    """The same for a text, whose samples are the time steps (T) of its streams (B), window by window."""
+    """The random keys for a text, window by window; its samples are the time steps (T) of its streams (B)."""
 
     def __init__(self, permutation: Permutation, seed: int, *, streams: int, words: int) -> None:
         self._permutation = permutation
@@ -65,10 +65,10 @@ class WindowKeys:
     def of_window(self, epoch: int, start: int, steps: int, *, workers: Workers, device: torch.device) -> Tensor:
         """This worker's keys (T * B, V) for the window of `steps` time steps that begins at `start`, on `device`.
 
-        Drawn for all streams, so that sharing them changes nothing.
+        Drawn for all streams, so that the number of workers does not change them.
         """
         occasion = ("dkpp", start) if self._permutation == "fixed" else ("dkpp", epoch, start)
-        # Keys for all words are far too many to be drawn for an epoch ahead. From pinned memory the copy of a window's
+        # An epoch's keys for all words are too many to be drawn ahead. A copy of a window's keys from pinned memory
         # does not make the host wait.
         shape = (self._streams, steps, self._words)
         keys_BTV = _drawn(self._seed, *occasion, shape=shape, pin_memory=device.type == "cuda")

@@ -1,4 +1,4 @@
-"""The tensors that a generation is, and resumes from, as safetensors bytes: no pickle is ever loaded from a store."""
+"""A generation's weights and progress as safetensors bytes: no pickle is ever loaded from a store."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def load_weights(network: nn.Module, weights: bytes) -> None:
 
 
 def state_of(network: nn.Module) -> dict[str, Tensor]:
-    """A copy of the network's state on the host, which further training leaves alone."""
+    """A copy of the network's state on the host, which further training does not change."""
     return {name: tensor.clone() for name, tensor in _portable(network.state_dict()).items()}
 
 
 def snapshot_bytes(
     network: nn.Module, optimizer: torch.optim.Optimizer, best: Mapping[str, Tensor] | None = None
 ) -> bytes:
-    """Weights and the optimizer's state: with the history, all that the next epoch depends on. `best` goes with them.
+    """Weights, the optimizer's state, and `best`: with the history, all that the next epoch depends on.
 
     Of the optimizer's parameter groups it holds the numbers, because some optimizers change them as they go. All other
     settings are in the recipe, or suit the device. Raises TypeError if a state is anything but a tensor.

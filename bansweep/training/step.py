@@ -1,4 +1,4 @@
-"""One step of training: a global batch in, the parameters moved, the batch's loss out."""
+"""One training step: computes a global batch's loss and its gradient, and updates the parameters."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class TrainingStep:
     ) -> Tensor:
         """Take the step; returns this worker's share of the global batch's loss (a scalar, still on the device).
 
-        `teacher` is the teacher's answer to these images, where the loss compares with one; `keys_BC` and `progress`
-        are the loss's.
+        `teacher` is the teacher's output for these images, if the loss compares with one; `keys_BC` and `progress` are
+        inputs of the loss.
         """
         with autocast(images_BKHW.device, bf16=self._bf16):
             student = self._forward(images_BKHW)

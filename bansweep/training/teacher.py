@@ -1,4 +1,4 @@
-"""The teacher of a generation: a finished network that answers, is never changed, and keeps what it answered."""
+"""The teacher of a generation: a finished, frozen network that caches its logits."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from bansweep.training.token_streams import TokenStreams, Window
 
 
 class Teacher:
-    """An image network in evaluation mode whose answers carry no gradient: a copy of its own, never the student.
+    """A frozen image network in evaluation mode, separate from any student; its outputs carry no gradient.
 
-    It computes the logits of a view of a training image once, and keeps them in a table of at most `memory_bytes` on
-    its device, or else of at most `disk_bytes` in a file. It may teach several students one after another, on one set
-    of training images: their views add up.
+    It computes the logits of a view of a training image once, and caches them in a table of at most `memory_bytes` on
+    its device, or of at most `disk_bytes` in a file. It may teach several students one after another, on one set of
+    training images; their views accumulate.
     """
 
     def __init__(
@@ -53,17 +53,17 @@ class Teacher:
 
     @property
     def table(self) -> TargetTable | None:
-        """What is kept of its logits; None before the first student asks for any."""
+        """The cached logits; None before the first student asks for any."""
         return self._table
 
     def answer(self, images_BKHW: Tensor, *, bf16: bool, with_stages: bool = False) -> NetworkOutput:
-        """The teacher's logits (B, C), and where asked for what each of its stages gives, in the types they have."""
+        """The teacher's logits (B, C) and, on request, the output of each stage, in the network's types."""
         with torch.inference_mode(), autocast(images_BKHW.device, bf16=bf16):
             if with_stages:
                 logits_BC, stage_outputs = self.network.forward_with_stages(images_BKHW)
             else:
                 logits_BC, stage_outputs = self.network(images_BKHW), ()
-        # Autograd refuses to save tensors born in inference mode, even as constants; clones made outside are plain.
+        # Autograd refuses to save tensors from inference mode, even as constants. Clones made outside it are normal.
         return NetworkOutput(logits_BC.clone(), tuple(features_BKHW.clone() for features_BKHW in stage_outputs))
 
     def logits_of_epoch(
@@ -77,8 +77,8 @@ class Teacher:
     ) -> Iterator[Tensor]:
         """The logits (B, C) of each step of an epoch, in 16 bits, as `TargetTable.of_epoch` explains.
 
-        `views` are those of the epoch, drawn by `augmentation`. Another augmentation or precision than the last
-        student's makes the table anew.
+        `views` are those of the epoch, drawn by `augmentation`. If augmentation or precision differ from the last
+        student's, a new table replaces the old one.
         """
         key = (augmentation, len(images), bf16)
         if self._table is None or self._table_key != key:
@@ -95,15 +95,15 @@ class Teacher:
             self._table_key = key
         views_on_device = None if views is None else views.to(self._device)
 
-        def ask(samples_B: Tensor) -> Tensor:
+        def compute(samples_B: Tensor) -> Tensor:
             pixels_BKHW, _ = images.batch(samples_B, views_on_device)
             return round_to_16_bits(self.answer(pixels_BKHW, bf16=bf16).logits_BC)
 
-        return self._table.of_epoch(ask, batches, views)
+        return self._table.of_epoch(compute, batches, views)
 
 
 class LanguageTeacher:
-    """A language model that answers without gradients: `frozen_language_model`, never the student.
+    """A frozen language model (`frozen_language_model`), separate from any student; its logits carry no gradient.
 
     It computes its outputs for the training text once, as far as they fit into `memory_bytes` on its device or
     `disk_bytes` in a file.
@@ -116,7 +116,7 @@ class LanguageTeacher:
 
     @property
     def outputs(self) -> TeacherOutputs | None:
-        """What is kept of its outputs; None before a student asks for any."""
+        """The cached outputs; None before a student asks for any."""
         return self._outputs
 
     def logits(self, streams: TokenStreams, window: Window, *, bf16: bool) -> Tensor:
@@ -139,9 +139,9 @@ def frozen_language_model(
 
 
 class LastTeacher:
-    """The teacher that this process needed last: its next student often has the same one.
+    """The last teacher of this process, cached because the next student often has the same one.
 
-    Another teacher takes its place, and is made only when the memory of the former is free.
+    A different teacher replaces it, after the memory of the former is free.
     """
 
     def __init__(self) -> None:
@@ -149,7 +149,7 @@ class LastTeacher:
         self._teacher: Teacher | None = None
 
     def get(self, key: Hashable, make: Callable[[], Teacher]) -> Teacher:
-        """The teacher of `key`, which names all that its logits depend on but augmentation and precision."""
+        """The teacher of `key`, which covers all that its logits depend on except augmentation and precision."""
         if self._teacher is None or self._key != key:
             self._teacher = None
             self._teacher = make()
@@ -157,5 +157,5 @@ class LastTeacher:
         return self._teacher
 
     def clear(self) -> None:
-        """Drop the teacher and its table, which gives back their memory and disk space once no run holds them."""
+        """Drop the teacher and its table. Their memory and disk space are free once no run refers to them."""
         self._key = self._teacher = None

@@ -1,11 +1,11 @@
-"""What a language model's teacher says of the training text, computed once and not once per epoch.
+"""A teacher's outputs for the training text of a language model, computed once and not once per epoch.
 
-The text is read in the same windows in every epoch, and the teacher neither learns nor drops anything out: its output
-at a token never changes. Kept are its logits, in memory or on disk, where they fit; else its hidden states (the decoder
-is then applied again in every step, which costs up to a third of it); else nothing.
+Each epoch reads the text in the same windows, and the teacher neither learns nor applies dropout, so its output at a
+token never changes. Cached are its logits, in memory or on disk, if they fit; otherwise its hidden states (each step
+then applies the decoder, up to a third of the teacher's work); otherwise nothing.
 
-Logits are kept in 16 bits, and rounded to them whatever is kept (`rounded_logits.py`), so that memory and disk change
-no bit of what is learnt.
+Logits are rounded to 16 bits whatever is cached (`precision.py`), so that memory and disk space do not change a bit of
+the training.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ Kept = Literal["logits", "logits on disk", "hidden states", "nothing"]
 class TeacherOutputs:
     """A frozen teacher's logits for each window of an epoch, asked for in the windows' order.
 
-    `memory_bytes` bounds what is kept on the network's device, `disk_bytes` what is kept in a file for as long as this
-    object lives; a file that would take more than half of what is free there is not made.
+    `memory_bytes` bounds the cache on the network's device, `disk_bytes` the one in a temporary file, which lives as
+    long as this object. A file that would take more than half of the free disk space is not made.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class TeacherOutputs:
         self._next_start = 0
 
     def are_of(self, streams: TokenStreams, *, bf16: bool) -> bool:
-        """Whether they are for these very streams, in this precision."""
+        """Whether they are for this object of streams, in this precision."""
         return self._streams is streams and self._bf16 == bf16
 
     def logits(self, window: Window) -> Tensor:
@@ -83,7 +83,7 @@ class TeacherOutputs:
             try:
                 self._file = ScratchTensor(self._rows, words, self._dtype)
             except OSError:
-                pass  # someone else took the space meanwhile
+                pass  # another process took the disk space in the meantime
             else:
                 self._table = self._file.tensor
                 return "logits on disk"

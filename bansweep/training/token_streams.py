@@ -34,8 +34,8 @@ class Window(NamedTuple):
 class TokenStreams:
     """A text cut into `streams` consecutive parts of equal length, of which this worker holds its share.
 
-    Every token is a target, the first one too: before it stands the end of a sentence. What the division leaves over at
-    the text's end (fewer tokens than streams) is left out. The whole text is copied to `device` at once, and so are the
+    Every token is a target; the input of the first one is the end of a sentence. The remainder of the division (fewer
+    tokens than streams, at the text's end) is dropped. The whole text is copied to `device` at once, and so are the
     windows' `distinct_words`, for a model that uses them.
     """
 

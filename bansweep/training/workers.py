@@ -1,4 +1,4 @@
-"""The workers that share a generation's batches: who takes which samples, and sums over all of them."""
+"""The workers that share a generation's batches: each worker's samples, and collectives over all workers."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Workers:
-    """This process's place among the workers of one generation; alone by default.
+    """This process's place among the workers of one generation; by default the only one.
 
-    The global batch is the recipe's, however many workers share it, so that their number cannot change what is learnt
-    (but for the order in which floating-point numbers are added).
+    The global batch is the recipe's, however many workers share it. So their number changes results only by the order
+    in which floating-point numbers are added.
     """
 
     rank: int = 0
@@ -39,7 +39,7 @@ class Workers:
         return total
 
     def batch(self, samples: int) -> GlobalBatch:
-        """A global batch of so many samples, for losses."""
+        """A global batch of `samples` samples, for losses."""
         return GlobalBatch(samples, self.sum)
 
     def from_first(self, value: T) -> T:

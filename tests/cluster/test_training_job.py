@@ -54,14 +54,14 @@ def run_of(job: GenerationJob) -> ImageRun:
 
 
 def teacher_of(job: GenerationJob) -> Teacher | None:
-    return run_of(job)._asked
+    return run_of(job)._loss_teacher
 
 
 def table_of(job: GenerationJob) -> TargetTable | None:
     """The table that an epoch leaves."""
     run = run_of(job)
     next(run.epochs())
-    return None if run._asked is None else run._asked.table
+    return None if run._loss_teacher is None else run._loss_teacher.table
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_students_of_one_teacher_have_one_table(teachers: tuple[Path, str, str],
     first = run_of(make_job(store, loss="kd", teacher=teacher))
     for _ in first.epochs():
         pass
-    teacher_of_first = first._asked
+    teacher_of_first = first._loss_teacher
     assert teacher_of_first is not None
     table = teacher_of_first.table
     assert table is not None
@@ -132,8 +132,8 @@ def test_another_teacher_takes_the_place_of_the_last(teachers: tuple[Path, str, 
     run = run_of(make_job(store, loss="kd", teacher=teacher))
     for _ in run.epochs():
         pass
-    assert run._asked is not None
-    gone = weakref.ref(run._asked)
+    assert run._loss_teacher is not None
+    gone = weakref.ref(run._loss_teacher)
     gc.disable()
     try:
         del run
@@ -141,8 +141,8 @@ def test_another_teacher_takes_the_place_of_the_last(teachers: tuple[Path, str, 
         assert gone() is None, "nothing else holds the memory of a table that is not needed"
     finally:
         gc.enable()
-    assert following._asked is not None
-    assert weights_bytes(following._asked.network) == Store(store).weights(other)
+    assert following._loss_teacher is not None
+    assert weights_bytes(following._loss_teacher.network) == Store(store).weights(other)
     assert Store(store).weights(other) != Store(store).weights(teacher)
 
 

@@ -20,7 +20,7 @@ from bansweep.errors import TrainingError
 from bansweep.graph.events import CompileFailure
 from bansweep.graph.generation import Generation
 from bansweep.training import compilation
-from bansweep.training.compilation import CompiledForward, _own_folder, _set_environment
+from bansweep.training.compilation import CompiledForward, _compiled_code_folder, _set_environment
 from bansweep.training.image_run import ImageRun
 from bansweep.training.workers import Workers
 
@@ -281,7 +281,7 @@ def test_nodes_with_other_cpus_have_a_cache_of_their_own(tmp_path: Path, monkeyp
     for name, text in cpus.items():
         (tmp_path / name).write_text(text)
         monkeypatch.setattr(compilation, "_CPUINFO", tmp_path / name)
-        folders.append(_own_folder())
+        folders.append(_compiled_code_folder())
     assert None not in folders
     assert folders[0] == folders[1] != folders[2]
 
@@ -301,7 +301,7 @@ def test_a_cache_that_cannot_be_used_is_left_alone(
     if unusable == "a file":
         cache.write_text("not a folder")
     elif unusable == "others may write":
-        folder = _own_folder()
+        folder = _compiled_code_folder()
         assert folder is not None
         assert folder.parent == cache
         folder.chmod(0o777)

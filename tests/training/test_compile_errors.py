@@ -10,7 +10,7 @@ from torch._dynamo.exc import BackendCompilerFailed
 from torch._inductor.exc import CppCompileError
 
 from bansweep.errors import TrainingError
-from bansweep.training.compilation import cause_of, is_the_compilers, may_be_the_compilers, remedy_for, unwrapped
+from bansweep.training.compilation import cause_of, is_compile_error, may_be_compile_error, remedy_for, unwrapped
 
 NO_MEMORY = RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
 PEER = RuntimeError("[enforce fail at gloo] Connection closed by peer [127.0.0.1]:3210")
@@ -30,22 +30,22 @@ def by_dynamo(inner: Exception) -> BackendCompilerFailed:
     [NO_MEMORY, torch.OutOfMemoryError("CUDA out of memory"), MemoryError(), TrainingError("mine.py:3: wrong shape")],
 )
 def test_memory_and_user_code_are_not_the_compilers(error: Exception, wrap: type) -> None:
-    assert not may_be_the_compilers(wrap(error))
+    assert not may_be_compile_error(wrap(error))
     assert unwrapped(wrap(error)) is error
 
 
 def test_faults_of_the_gpu_are_not_the_compilers() -> None:
-    assert not may_be_the_compilers(torch.AcceleratorError("CUDA error: an illegal memory access was encountered"))
+    assert not may_be_compile_error(torch.AcceleratorError("CUDA error: an illegal memory access was encountered"))
 
 
 def test_another_workers_loss_is_not_the_compilers() -> None:
-    assert not is_the_compilers(PEER)
+    assert not is_compile_error(PEER)
 
 
 @pytest.mark.parametrize("error", [by_dynamo(ValueError("no graph")), CPP, TRITONS_CC])
 def test_dynamo_inductor_and_c_compilers_are(error: Exception) -> None:
-    assert may_be_the_compilers(error)
-    assert is_the_compilers(error)
+    assert may_be_compile_error(error)
+    assert is_compile_error(error)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bansweep.training.device import TorchBuild, explain, installed_driver
+from bansweep.training.device import TorchBuild, explain_unusable_gpu, installed_driver
 
 CUDA_13 = TorchBuild("2.15.0+cu132", "13.2")
 TOO_OLD = (
@@ -41,7 +41,7 @@ def test_no_file_is_no_driver(tmp_path: Path) -> None:
 
 
 def test_old_driver_is_named_with_what_torch_needs() -> None:
-    error = explain(TOO_OLD, CUDA_13, "535.129.03", "gpu-3", "0")
+    error = explain_unusable_gpu(TOO_OLD, CUDA_13, "535.129.03", "gpu-3", "0")
     assert error.cause == (
         "node gpu-3 has NVIDIA driver 535.129.03 (for CUDA 12.2), which is too old: "
         "torch 2.15.0+cu132 is built for CUDA 13.2 and needs NVIDIA driver 580 or newer"
@@ -49,7 +49,7 @@ def test_old_driver_is_named_with_what_torch_needs() -> None:
     assert error.remedy == (
         "install NVIDIA driver 580 or newer there, or a torch that is built for CUDA 12.2 (https://pytorch.org)"
     )
-    unseen = explain(TOO_OLD.replace("12020", "11040"), CUDA_13, None, "gpu-3", "0")
+    unseen = explain_unusable_gpu(TOO_OLD.replace("12020", "11040"), CUDA_13, None, "gpu-3", "0")
     assert "has an NVIDIA driver for CUDA 11.4, which is too old" in unseen.cause
 
 
@@ -67,17 +67,19 @@ def test_each_torch_needs_the_driver_of_its_cuda(cuda: str, needs: str) -> None:
 
 
 def test_missing_driver_and_a_torch_for_cpus_are_told_apart() -> None:
-    missing = explain(NO_DRIVER, CUDA_13, None, "gpu-3", "0")
+    missing = explain_unusable_gpu(NO_DRIVER, CUDA_13, None, "gpu-3", "0")
     assert missing.cause.startswith("node gpu-3 has a GPU for Ray, but no NVIDIA driver")
     assert "driver 580 or newer" in missing.remedy
-    for_cpus = explain("Torch not compiled with CUDA enabled", TorchBuild("2.15.0+cpu", None), None, "gpu-3", "0")
+    for_cpus = explain_unusable_gpu(
+        "Torch not compiled with CUDA enabled", TorchBuild("2.15.0+cpu", None), None, "gpu-3", "0"
+    )
     assert for_cpus.cause == "torch 2.15.0+cpu on node gpu-3 is built for CPUs only and cannot use its GPU"
     assert all("resources.gpus_per_worker: 0 trains on CPUs" in one.remedy for one in (missing, for_cpus))
 
 
 @pytest.mark.parametrize(("visible", "told"), [("7", "'7'"), ("", "''"), (None, "not set")])
 def test_anything_else_is_quoted_with_what_the_process_can_see(visible: str | None, told: str) -> None:
-    error = explain("No CUDA GPUs are available", CUDA_13, "580.65.06", "gpu-3", visible)
+    error = explain_unusable_gpu("No CUDA GPUs are available", CUDA_13, "580.65.06", "gpu-3", visible)
     assert error.cause == (
         "torch 2.15.0+cu132 cannot use the GPU of node gpu-3: No CUDA GPUs are available "
         f"(driver 580.65.06, CUDA_VISIBLE_DEVICES {told})"
@@ -90,7 +92,7 @@ def test_long_texts_are_cut_after_their_first_sentence() -> None:
         "CUDA kernel errors might be asynchronously reported at some other API call, so the stacktrace below might be "
         "incorrect.\nFor debugging consider passing CUDA_LAUNCH_BLOCKING=1"
     )
-    told = str(explain(said, CUDA_13, "580.65.06", "gpu-3", "0"))
+    told = str(explain_unusable_gpu(said, CUDA_13, "580.65.06", "gpu-3", "0"))
     assert "no kernel image is available for execution on the device (driver" in told
     assert len(told.splitlines()) == 2
-    assert "no reason is given" in str(explain("", CUDA_13, "580.65.06", "gpu-3", "0"))
+    assert "no reason is given" in str(explain_unusable_gpu("", CUDA_13, "580.65.06", "gpu-3", "0"))

@@ -255,9 +255,9 @@ def test_hidden_states_that_are_kept_make_no_step_wait() -> None:
     with PretendedDevice() as pretended:
         run = language_run(small, "kd", MANY, pretended.device, room)
         waits, _ = counted(run, pretended)
-        assert run._asked is not None
-        assert run._asked.outputs is not None
-        assert run._asked.outputs.kept == "hidden states"
+        assert run._loss_teacher is not None
+        assert run._loss_teacher.outputs is not None
+        assert run._loss_teacher.outputs.kept == "hidden states"
     assert [epoch.total() for epoch in waits] == [WAITS_OF_AN_EPOCH + 2, WAITS_OF_AN_EPOCH]
 
 

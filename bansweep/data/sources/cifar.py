@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100, from whatever form of them is there: the hub's parquet, torchvision's files, a download."""
+"""CIFAR-10 and CIFAR-100 in any of their forms: the hub's parquet files, torchvision's files, or a download."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ PARQUET_PATTERNS = {
 def decode_cifar(spec: Cifar, cache: Path) -> DecodedImages:
     """The set below `spec.root`; without one, below $BANSWEEP_DATA or the downloads in `cache`, or from its authors.
 
-    A root that was named is read, never written to, and nothing is downloaded in its place. Raises DataError where
-    the set is nowhere, saying where it was looked for.
+    A given root is only read, and nothing is downloaded in its place. Raises DataError, with the places that were
+    searched, where the set is not found.
     """
     downloads = downloads_folder(cache)
     if spec.root is not None:

@@ -1,6 +1,6 @@
-"""What the bytes of an image file say without its pixels: which way it is to be turned, or that the image is elsewhere.
+"""Facts about an image file without decoding it: its orientation tag, and whether it is only a Git LFS pointer.
 
-Planning asks this of every file. So nothing is decoded, and Pillow is imported only for images that have metadata.
+Planning reads every file. So nothing is decoded, and Pillow is imported only for images that have metadata.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "PPM")
 LARGEST_FILE_BYTES = 1 << 30
 UPRIGHT = 1
 _TURNED = range(2, 9)
-# By how a file of each format begins: what precedes the orientation in it. BMP and PPM have none.
+# By the first bytes of each format: markers of the metadata that may hold an orientation. BMP and PPM have none.
 _METADATA = {
     b"\xff\xd8": (b"Exif", b"adobe.com/xap"),
     b"\x89PNG": (b"eXIf", b"type exif", b"adobe.xmp"),
@@ -29,13 +29,13 @@ _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 def is_lfs_pointer(content: bytes) -> bool:
-    """Whether a file, of which these are the first bytes, only names content that Git LFS has not fetched."""
+    """Whether these first bytes of a file are a Git LFS pointer: its content has not been fetched."""
     return content.startswith(_LFS_POINTER)
 
 
 @contextlib.contextmanager
 def opened_image(encoded: bytes) -> Iterator[Image]:
-    """The image, its header read. What Pillow raises for damaged files passes; damaged metadata do no harm."""
+    """The image with its header read. Pillow's errors for damaged files are raised; damaged metadata are ignored."""
     from PIL import Image
 
     with warnings.catch_warnings():
@@ -49,7 +49,7 @@ def orientation(image: Image) -> int:
     """The EXIF orientation, 1..8, of an open image; 1 (upright) where the tag is missing, damaged or out of range."""
     try:
         value = image.getexif().get(0x0112, UPRIGHT)
-    except Exception:  # damaged metadata fail in many ways, and are no reason to refuse an image
+    except Exception:  # damaged metadata raise many types, and are no reason to reject an image
         return UPRIGHT
     return value if isinstance(value, int) and value in _TURNED else UPRIGHT
 
@@ -62,5 +62,5 @@ def is_turned(encoded: bytes) -> bool:
     try:
         with opened_image(encoded) as image:
             return orientation(image) != UPRIGHT
-    except Exception:  # what is no image is refused when it is decoded
+    except Exception:  # decoding reports files that are no images
         return False

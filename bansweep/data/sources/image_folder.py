@@ -17,7 +17,7 @@ from bansweep.formatting import size_text
 from bansweep.regular_file import read_regular
 
 MODES = {"RGB": 3, "L": 1}
-# What Pillow raises for damaged files, seen by flipping and cutting bytes of valid ones.
+# What Pillow raises for damaged files, found by flipping and cutting bytes of valid ones.
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 # By EXIF orientation. Pillow's `exif_transpose` also writes the metadata back, which fails where they are damaged.
 _UPRIGHT_BY = {
@@ -29,77 +29,6 @@ _UPRIGHT_BY = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-
-
-def decode_image(encoded: bytes, place: str) -> Pixels:
-    """One RGB or grey image, (height, width, channels), turned as its EXIF orientation says.
-
-    `place` (file, row) names it in messages. Raises DataError.
-    """
-    if is_lfs_pointer(encoded):
-        raise DataError(f"{place} is a Git LFS pointer, not the image", remedy="run `git lfs pull` in its repository")
-    try:
-        with opened_image(encoded) as image:
-            if image.mode not in MODES:
-                raise DataError(
-                    f"{place}: the image's mode is {image.mode}",
-                    remedy="convert the images to 8-bit RGB or to 8-bit grey (L)",
-                )
-            # Loaded first: a PNG may have its orientation behind its pixels.
-            image.load()
-            method = _UPRIGHT_BY.get(orientation(image))
-            upright = image if method is None else image.transpose(method)
-            pixels_HWC = np.asarray(upright).reshape(upright.height, upright.width, MODES[image.mode])
-    except _DAMAGE as error:
-        reason = "not an image" if isinstance(error, UnidentifiedImageError) else str(error)
-        raise DataError(
-            f"{place}: the image cannot be decoded: {reason}",
-            remedy=f"replace or remove it; accepted are {', '.join(FORMATS)}",
-        ) from None
-    return pixels_HWC
-
-
-def stack_images(placed_images: Iterable[tuple[str, Pixels]], total: int) -> Pixels:
-    """`total` images as (N, height, width, channels). Raises DataError for the first whose shape differs."""
-    images_NHWC: Pixels | None = None
-    first_place = ""
-    for index, (place, image_HWC) in enumerate(placed_images):
-        if images_NHWC is None:
-            images_NHWC, first_place = _room_for(total, image_HWC, place), place
-        elif image_HWC.shape != images_NHWC.shape[1:]:
-            raise DataError(
-                f"{place}: the image is {_size(image_HWC.shape)}, but {first_place} is {_size(images_NHWC.shape[1:])}",
-                remedy="bring all images, for training and testing, to one size and mode",
-            )
-        images_NHWC[index] = image_HWC
-    assert images_NHWC is not None, "callers refuse empty splits, whose files they can name"
-    return images_NHWC
-
-
-def _room_for(total: int, image_HWC: Pixels, place: str) -> Pixels:
-    try:
-        return np.empty((total, *image_HWC.shape), np.uint8)
-    except MemoryError:
-        raise DataError(
-            f"{place}: the image is {_size(image_HWC.shape)}, and {total:,} like it take "
-            f"{size_text(total * image_HWC.nbytes)}, which this machine has not",
-            remedy="make the images smaller, or take fewer",
-        ) from None
-
-
-def require_same_shape(train_images_NHWC: Pixels, test_images_NHWC: Pixels, test_place: str) -> None:
-    """Raises DataError where test images differ in size or channels from the training images."""
-    train, test = train_images_NHWC.shape[1:], test_images_NHWC.shape[1:]
-    if train != test:
-        raise DataError(
-            f"{test_place}: the test images are {_size(test)}, the training images {_size(train)}",
-            remedy="bring all images, for training and testing, to one size and mode",
-        )
-
-
-def _size(shape_HWC: tuple[int, ...]) -> str:
-    height, width, channels = shape_HWC
-    return f"{height}x{width} {'RGB' if channels == 3 else 'grey'}"
 
 
 def decode_folder(root: Path) -> DecodedImages:
@@ -129,3 +58,74 @@ def _images(files: tuple[LabelledFile, ...]) -> Iterator[tuple[str, Pixels]]:
 
 def _labels(files: tuple[LabelledFile, ...]) -> Labels:
     return np.array([label for _, label in files], dtype=np.int64)
+
+
+def decode_image(encoded: bytes, place: str) -> Pixels:
+    """One RGB or grey image, (height, width, channels), turned as its EXIF orientation says.
+
+    `place` (file, row) names it in messages. Raises DataError.
+    """
+    if is_lfs_pointer(encoded):
+        raise DataError(f"{place} is a Git LFS pointer, not the image", remedy="run `git lfs pull` in its repository")
+    try:
+        with opened_image(encoded) as image:
+            if image.mode not in MODES:
+                raise DataError(
+                    f"{place}: the image's mode is {image.mode}",
+                    remedy="convert the images to 8-bit RGB or to 8-bit grey (L)",
+                )
+            # Loaded first: a PNG may store its orientation after its pixels.
+            image.load()
+            method = _UPRIGHT_BY.get(orientation(image))
+            upright = image if method is None else image.transpose(method)
+            pixels_HWC = np.asarray(upright).reshape(upright.height, upright.width, MODES[image.mode])
+    except _DAMAGE as error:
+        reason = "not an image" if isinstance(error, UnidentifiedImageError) else str(error)
+        raise DataError(
+            f"{place}: the image cannot be decoded: {reason}",
+            remedy=f"replace or remove it; accepted are {', '.join(FORMATS)}",
+        ) from None
+    return pixels_HWC
+
+
+def stack_images(placed_images: Iterable[tuple[str, Pixels]], total: int) -> Pixels:
+    """`total` images as (N, height, width, channels). Raises DataError for the first whose shape differs."""
+    images_NHWC: Pixels | None = None
+    first_place = ""
+    for index, (place, image_HWC) in enumerate(placed_images):
+        if images_NHWC is None:
+            images_NHWC, first_place = _allocated(total, image_HWC, place), place
+        elif image_HWC.shape != images_NHWC.shape[1:]:
+            raise DataError(
+                f"{place}: the image is {_size(image_HWC.shape)}, but {first_place} is {_size(images_NHWC.shape[1:])}",
+                remedy="bring all images, for training and testing, to one size and mode",
+            )
+        images_NHWC[index] = image_HWC
+    assert images_NHWC is not None, "callers refuse empty splits, whose files they can name"
+    return images_NHWC
+
+
+def _allocated(total: int, image_HWC: Pixels, place: str) -> Pixels:
+    try:
+        return np.empty((total, *image_HWC.shape), np.uint8)
+    except MemoryError:
+        raise DataError(
+            f"{place}: the image is {_size(image_HWC.shape)}, and {total:,} like it take "
+            f"{size_text(total * image_HWC.nbytes)}, which this machine has not",
+            remedy="make the images smaller, or take fewer",
+        ) from None
+
+
+def require_same_shape(train_images_NHWC: Pixels, test_images_NHWC: Pixels, test_place: str) -> None:
+    """Raises DataError where test images differ in size or channels from the training images."""
+    train, test = train_images_NHWC.shape[1:], test_images_NHWC.shape[1:]
+    if train != test:
+        raise DataError(
+            f"{test_place}: the test images are {_size(test)}, the training images {_size(train)}",
+            remedy="bring all images, for training and testing, to one size and mode",
+        )
+
+
+def _size(shape_HWC: tuple[int, ...]) -> str:
+    height, width, channels = shape_HWC
+    return f"{height}x{width} {'RGB' if channels == 3 else 'grey'}"

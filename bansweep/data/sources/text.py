@@ -1,4 +1,4 @@
-"""Texts: where the Penn Treebank's files are, and from three files to tokens and a vocabulary."""
+"""Texts: reads three files as tokens and a vocabulary, and finds or downloads the Penn Treebank."""
 
 from __future__ import annotations
 
@@ -31,12 +31,90 @@ SERVED_SHA256 = (
     "dd65dff31e70846b2a6030a87482edcd5d199130cdcfa1f3dccbb033728deee0",
 )
 
+_SHOWN = 5
+
+_log = logging.getLogger(__name__)
+
+
+def tokenise(files: SplitFiles) -> DecodedText:
+    """Each line's words and then `<eos>`, as numbers.
+
+    The vocabulary is that of the whole training file: the most frequent word has number 0, equally frequent ones are
+    in alphabetical order (of code points), and `<eos>` has its place among them. Other words of the validation and
+    test files are read as `<unk>` where the training file has `<unk>`. Raises DataError where it has not, or a file
+    cannot be read or is not text.
+    """
+    train_N, vocabulary = _training_text(files.train)
+    numbers = {word: number for number, word in enumerate(vocabulary)}
+    return DecodedText(
+        train_N=train_N,
+        validation_N=_held_out_text(files.validation, numbers, files.train),
+        test_N=_held_out_text(files.test, numbers, files.train),
+        vocabulary=vocabulary,
+        source=", ".join(map(str, files)),
+    )
+
+
+def _training_text(path: Path) -> tuple[Tokens, tuple[str, ...]]:
+    # Words are numbered as they occur, so that the file is read once without storing its words; then renumbered.
+    seen: dict[str, int] = {}
+    tokens = array("i")
+    for words in sentences(path):
+        tokens.extend(seen.setdefault(word, len(seen)) for word in words)
+        tokens.append(seen.setdefault(END_OF_SENTENCE, len(seen)))
+    by_occurrence_N = np.array(tokens, dtype=np.int32)
+    counts = np.bincount(by_occurrence_N).tolist()
+    vocabulary = tuple(sorted(seen, key=lambda word: (-counts[seen[word]], word)))
+    number_of = np.empty(len(seen), dtype=np.int32)
+    number_of[[seen[word] for word in vocabulary]] = np.arange(len(seen), dtype=np.int32)
+    return number_of[by_occurrence_N], vocabulary
+
+
+def _held_out_text(path: Path, numbers: Mapping[str, int], training_file: Path) -> Tokens:
+    end_of_sentence, unknown = numbers[END_OF_SENTENCE], numbers.get(UNKNOWN)
+    missing: Counter[str] = Counter()
+    first_lines: dict[str, int] = {}
+    tokens = array("i")
+    for line, words in enumerate(sentences(path), start=1):
+        for word in words:
+            number = numbers.get(word)
+            if number is None:
+                missing[word] += 1
+                first_lines.setdefault(word, line)
+                number = -1 if unknown is None else unknown
+            tokens.append(number)
+        tokens.append(end_of_sentence)
+    if missing:
+        _report_unknown_words(
+            path, training_file, missing, first_lines, share=missing.total() / len(tokens), refuse=unknown is None
+        )
+    return np.array(tokens, dtype=np.int32)
+
+
+def _report_unknown_words(
+    path: Path,
+    training_file: Path,
+    missing: Counter[str],
+    first_lines: Mapping[str, int],
+    *,
+    share: float,
+    refuse: bool,
+) -> None:
+    shown = [f"{word!r} (line {line:,})" for word, line in list(first_lines.items())[:_SHOWN]]
+    listed = ", ".join([*shown, "..."] if len(missing) > _SHOWN else shown)
+    found = f"{path} has words that {training_file} has not, {len(missing):,} of them: {listed}"
+    if refuse:
+        raise DataError(
+            found, remedy=f"write {UNKNOWN} for rare words in the training file: it then stands for unknown ones, too"
+        )
+    _log.warning("%s; read as %s, which makes %.3g%% of its tokens", found, UNKNOWN, 100 * share)
+
 
 def ptb_files(spec: PennTreebank, cache: Path, address: str = ADDRESS) -> SplitFiles:
     """The files below `spec.root`; without one, below $BANSWEEP_DATA or the downloads in `cache`, or from `address`.
 
-    A root that was named is read, never written to, and nothing is downloaded in its place. Raises DataError where
-    the set is nowhere, saying where it was looked for, and where a file is not the published one.
+    A given root is only read, and nothing is downloaded in its place. Raises DataError, with the places that were
+    searched, where the set is not found, and where a file is not the published one.
     """
     downloads = downloads_folder(cache)
     if spec.root is not None:
@@ -69,7 +147,7 @@ def require_ptb_at_root(spec: PennTreebank) -> None:
 
 
 def download_ptb(folder: Path, address: str = ADDRESS) -> SplitFiles:
-    """Fetch the files from `address` into `folder`; each appears there whole or not at all.
+    """Fetch the files from `address` into `folder`, each atomically.
 
     Raises OSError or HTTPException where the network or the disk fails, and DataError where something else was served.
     """
@@ -95,80 +173,3 @@ def _verify(files: SplitFiles) -> None:
                 f"{file} is not that of {PENN_TREEBANK.title}: its words differ",
                 remedy="fetch the published files again; a text of your own goes under data.kind: text",
             )
-
-
-logger = logging.getLogger(__name__)
-
-_SHOWN = 5
-
-
-def tokenise(files: SplitFiles) -> DecodedText:
-    """Each line's words and then `<eos>`, as numbers.
-
-    The vocabulary is that of the whole training file: the most frequent word has number 0, equally frequent ones are
-    in alphabetical order (of code points), and `<eos>` has its place among them. Other words of the validation and
-    test files are read as `<unk>` where the training file has `<unk>`. Raises DataError where it has not, or a file
-    cannot be read or is not text.
-    """
-    train_N, vocabulary = _training_text(files.train)
-    numbers = {word: number for number, word in enumerate(vocabulary)}
-    return DecodedText(
-        train_N=train_N,
-        validation_N=_held_out_text(files.validation, numbers, files.train),
-        test_N=_held_out_text(files.test, numbers, files.train),
-        vocabulary=vocabulary,
-        source=", ".join(map(str, files)),
-    )
-
-
-def _training_text(path: Path) -> tuple[Tokens, tuple[str, ...]]:
-    # Words are numbered as they come, so that the file is read once and its words are not kept; then renumbered.
-    seen: dict[str, int] = {}
-    tokens = array("i")
-    for words in sentences(path):
-        tokens.extend(seen.setdefault(word, len(seen)) for word in words)
-        tokens.append(seen.setdefault(END_OF_SENTENCE, len(seen)))
-    first_come_N = np.array(tokens, dtype=np.int32)
-    counts = np.bincount(first_come_N).tolist()
-    vocabulary = tuple(sorted(seen, key=lambda word: (-counts[seen[word]], word)))
-    number_of = np.empty(len(seen), dtype=np.int32)
-    number_of[[seen[word] for word in vocabulary]] = np.arange(len(seen), dtype=np.int32)
-    return number_of[first_come_N], vocabulary
-
-
-def _held_out_text(path: Path, numbers: Mapping[str, int], training_file: Path) -> Tokens:
-    end_of_sentence, unknown = numbers[END_OF_SENTENCE], numbers.get(UNKNOWN)
-    missing: Counter[str] = Counter()
-    first_lines: dict[str, int] = {}
-    tokens = array("i")
-    for line, words in enumerate(sentences(path), start=1):
-        for word in words:
-            number = numbers.get(word)
-            if number is None:
-                missing[word] += 1
-                first_lines.setdefault(word, line)
-                number = -1 if unknown is None else unknown
-            tokens.append(number)
-        tokens.append(end_of_sentence)
-    if missing:
-        _report(path, training_file, missing, first_lines, share=missing.total() / len(tokens), refuse=unknown is None)
-    return np.array(tokens, dtype=np.int32)
-
-
-def _report(
-    path: Path,
-    training_file: Path,
-    missing: Counter[str],
-    first_lines: Mapping[str, int],
-    *,
-    share: float,
-    refuse: bool,
-) -> None:
-    shown = [f"{word!r} (line {line:,})" for word, line in list(first_lines.items())[:_SHOWN]]
-    listed = ", ".join([*shown, "..."] if len(missing) > _SHOWN else shown)
-    found = f"{path} has words that {training_file} has not, {len(missing):,} of them: {listed}"
-    if refuse:
-        raise DataError(
-            found, remedy=f"write {UNKNOWN} for rare words in the training file: it then stands for unknown ones, too"
-        )
-    logger.warning("%s; read as %s, which makes %.3g%% of its tokens", found, UNKNOWN, 100 * share)

@@ -1,4 +1,4 @@
-"""Images that a function of the user's own returns."""
+"""Images that user code returns."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 
 
 def decode_user_images(spec: UserImages) -> DecodedImages:
-    """What the function returns, looked at closely. Raises DataError where it fails, or returns something else."""
+    """The images that the function returns, validated. Raises DataError where it fails, or returns something else."""
     try:
         returned = user_function(without_negative_zeros(spec))()
     except TrainingError as error:

@@ -10,12 +10,8 @@ from scheduling.simulation import PREDICTIONS, trained
 
 from bansweep.cluster.attempts import ControllerLostError, WorkersLostError, attempt, train_in_groups
 from bansweep.cluster.job import GenerationJob
-from bansweep.config.data import Digits
-from bansweep.config.recipes import RECIPES
 from bansweep.config.resources import RetryPolicy
-from bansweep.data.fingerprint import data_identity
 from bansweep.errors import ClusterError, DivergedError, TrainingError
-from bansweep.graph.generation import Generation
 from bansweep.graph.results import EpochReport
 from bansweep.scheduling.messages import Ended, Outcome
 from bansweep.store.progress import Progress
@@ -24,23 +20,6 @@ from bansweep.store.store import Store
 
 class Killed(BaseException):
     """What ends a process, as far as the process itself can tell."""
-
-
-@pytest.fixture
-def job(tmp_path: Path) -> GenerationJob:
-    data = Digits(limit=96, test_limit=20)
-    generation = Generation.model_validate(
-        {
-            "network": "wrn-10-1",
-            "loss": "labels",
-            "recipe": RECIPES["wide-resnet"],
-            "data": data_identity(data),
-            "precision": "fp32",
-            "seed": 1,
-            "generation_index": 0,
-        }
-    )
-    return GenerationJob(generation=generation, label="one", data=data, store=str(tmp_path / "store"))
 
 
 def with_retries(job: GenerationJob, **retries: float) -> GenerationJob:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -13,29 +12,7 @@ import pytest
 from bansweep.cluster import trial
 from bansweep.cluster.allocation import Allocation
 from bansweep.cluster.job import GenerationJob
-from bansweep.config.data import Digits
-from bansweep.config.recipes import RECIPES
-from bansweep.data.fingerprint import data_identity
-from bansweep.graph.generation import Generation
 from bansweep.scheduling.messages import Ended, Message, Outcome, Placed, Started, messages_in
-
-
-@pytest.fixture
-def job(tmp_path: Path) -> GenerationJob:
-    data = Digits(limit=96, test_limit=20)
-    generation = Generation.model_validate(
-        {
-            "network": "wrn-10-1",
-            "loss": "labels",
-            "recipe": RECIPES["wide-resnet"],
-            "data": data_identity(data),
-            "precision": "fp32",
-            "seed": 1,
-            "generation_index": 0,
-            "teacher": None,
-        }
-    )
-    return GenerationJob(generation=generation, label="one", data=data, store=str(tmp_path / "store"))
 
 
 class Tune:

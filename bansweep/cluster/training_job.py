@@ -234,9 +234,7 @@ def _teacher(
         )
 
     loss = job.generation.loss
-    # A teacher without a table is cheap to make, and would drop the table of another.
-    has_table = loss.teacher != "none" and not loss.stage_outputs
-    return _LAST_TEACHER.get(key, make) if has_table else make()
+    return _LAST_TEACHER.get(key, make, for_logits=loss.teacher != "none" and not loss.stage_outputs)
 
 
 def drop_last_teacher() -> None:

@@ -148,9 +148,14 @@ class LastTeacher:
         self._key: Hashable = None
         self._teacher: Teacher | None = None
 
-    def get(self, key: Hashable, make: Callable[[], Teacher]) -> Teacher:
-        """The teacher of `key`, which covers all that its logits depend on except augmentation and precision."""
+    def get(self, key: Hashable, make: Callable[[], Teacher], *, for_logits: bool = True) -> Teacher:
+        """The teacher of `key`, which covers all that its logits depend on except augmentation and precision.
+
+        One that no loss asks `for_logits` has no table, and replaces none.
+        """
         if self._teacher is None or self._key != key:
+            if not for_logits:
+                return make()
             self._teacher = None
             self._teacher = make()
             self._key = key

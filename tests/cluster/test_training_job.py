@@ -146,6 +146,13 @@ def test_another_teacher_takes_the_place_of_the_last(teachers: tuple[Path, str, 
     assert Store(store).weights(other) != Store(store).weights(teacher)
 
 
+def test_a_teacher_without_a_table_drops_no_other(teachers: tuple[Path, str, str], store: Path) -> None:
+    _, teacher, other = teachers
+    table = table_of(make_job(store, loss="kd", teacher=teacher))
+    assert teacher_of(make_job(store, loss="kd+activations", teacher=other)) is not None
+    assert table_of(make_job(store, loss="kd", teacher=teacher)) is table
+
+
 def test_who_compares_stages_or_learns_from_labels_has_none(teachers: tuple[Path, str, str], store: Path) -> None:
     _, teacher, _ = teachers
     drop_last_teacher()

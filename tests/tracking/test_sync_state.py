@@ -61,8 +61,8 @@ def test_what_is_no_file_is_no_marker(kind: Callable[[Path], None], tmp_path: Pa
     script = """if True:
         import sys
         from pathlib import Path
-        from bansweep.tracking.sync_state import Marker, read_marker
-        assert read_marker(Path(sys.argv[1]), "http://a") == Marker(uri="http://a")
+        from bansweep.tracking.sync_state import SyncState, read_sync_state
+        assert read_sync_state(Path(sys.argv[1]), "http://a") == SyncState(uri="http://a")
     """
     done = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, timeout=PROCESS_S)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""Stores in directories: files are written under a temporary name, then renamed, so that crashes leave no part of one."""
+"""Stores in directories: files are written under a temporary name, then renamed, so that crashes leave none partial."""
 
 from __future__ import annotations
 

@@ -3,14 +3,14 @@
 ::
 
     BansweepError                 cause, and what to do about it
-    ├── RequestError              what was asked for is wrong (exit status 2)
+    ├── RequestError              the request is wrong (exit status 2)
     │   ├── SweepFileError        a sweep file's problems, all of them, by line and key
     │   ├── DataError             a data set is missing, damaged or unsuitable
     │   └── ResourcesError        a generation needs more than the cluster will ever have
     ├── StoreError                the store cannot be read or written
     │   └── DamagedError          a stored file does not match its digest
     ├── TrainingError             a generation could not be trained
-    │   ├── DivergedError         its loss stopped being a number
+    │   ├── DivergedError         its loss became NaN or infinite
     │   └── OutOfMemoryError      a step does not fit into memory
     └── ClusterError              Ray could not be reached, or gave up
         └── NoSuchJobError        the cluster knows no job of this id
@@ -19,6 +19,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+KeyPath = tuple[str | int, ...]
+"""A place in a sweep file: keys and list positions from the top."""
+
+Finding = tuple[KeyPath, str]
+"""A place in a sweep file, and what is wrong there."""
 
 
 class BansweepError(Exception):
@@ -48,14 +54,7 @@ def _rebuild(error_type: type[BansweepError], state: dict[str, object]) -> Bansw
 
 
 class RequestError(BansweepError):
-    """What was asked for is wrong; nothing was started."""
-
-
-KeyPath = tuple[str | int, ...]
-"""Where in a sweep file: keys and positions from the top."""
-
-Finding = tuple[KeyPath, str]
-"""A place in a sweep file, and what is wrong there."""
+    """The request is wrong; nothing was started."""
 
 
 @dataclass(frozen=True)
@@ -101,21 +100,21 @@ class TrainingError(BansweepError):
 
 
 class DivergedError(TrainingError):
-    """The loss stopped being a finite number; `epoch` and `step` count from 1. `code` is where it is of the user's own,
-    as the sweep file has it."""
+    """The loss stopped being a finite number; `epoch` and `step` count from 1. `code` names the user code of the
+    loss, if it is one, as the sweep file does."""
 
     def __init__(self, epoch: int, step: int, loss: float, code: str | None = None) -> None:
-        own = f"look in {code} for what is not finite, such as the logarithm of 0; or " if code else ""
+        hint = f"look in {code} for what is not finite, such as the logarithm of 0; or " if code else ""
         super().__init__(
             f"the loss became {loss} in epoch {epoch}, step {step}",
-            remedy=f"{own}lower recipe.learning_rate; --set recipe.learning_rate=... tries another",
+            remedy=f"{hint}lower recipe.learning_rate; --set recipe.learning_rate=... tries another",
         )
         self.epoch = epoch
         self.step = step
 
 
 class OutOfMemoryError(TrainingError):
-    """A step, or what is kept for it, does not fit into the memory of a device or machine."""
+    """A step, or data cached for it, does not fit into the memory of a device or machine."""
 
 
 class ClusterError(BansweepError):
@@ -123,4 +122,4 @@ class ClusterError(BansweepError):
 
 
 class NoSuchJobError(ClusterError):
-    """The cluster knows no job of this id: it never did, or its head was lost since."""
+    """The cluster knows no job of this id: it never had one, or its head was restarted."""

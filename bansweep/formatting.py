@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from decimal import Decimal
 
-_MOST_FIGURES = 6  # people write no more; searches draw numbers of seventeen
+_MOST_FIGURES = 6  # longer numbers, of up to 17 figures, were drawn by searches
 _FIGURES_OF_LONG_NUMBERS = 4
 
 
@@ -47,7 +47,7 @@ def size_text(size: float) -> str:
 def setting_text(value: object) -> str:
     """A setting as in a sweep file: `0.1`, `0.0001`, `300`, `true`, `[1, 2]`.
 
-    Numbers of more than six figures, which searches draw, are rounded to four.
+    Numbers with more than six figures, which searches draw, are rounded to four.
     """
     return value if isinstance(value, str) else _json_text(value)
 
@@ -68,7 +68,7 @@ def figure_text(name: str, value: float) -> str:
 
 def figure_difference_text(name: str, value: float) -> str:
     """The difference of two figures of a metric, always with a sign, without a unit: `-0.73`, `+0.00`."""
-    # The rounding comes first, and adding zero drops its sign: `-0.00` reads as a gain.
+    # Round first, then add zero, which drops the sign of -0.0: `-0.00` would read as a gain.
     rounded = float(f"{value:{_form(name)}}") + 0.0
     return f"{rounded:+{_form(name)}}"
 
@@ -92,7 +92,7 @@ def _form(name: str) -> str:
 
 
 def _amount(amount: float) -> str:
-    """Two figures, or all before the point; `0` below a thousandth."""
+    """Two figures, or all before the decimal point; `0` below 0.0005."""
     if amount < 0.0005:
         return "0"
     return f"{amount:,.0f}" if 9.95 <= amount < math.inf else f"{amount:.2g}"

@@ -19,6 +19,7 @@ from s3_server import KEYS, make_bucket, s3_server
 
 from bansweep.config.data import Digits
 from bansweep.data.prepare import prepare
+from bansweep.store.store import Store
 
 # How long an example takes says nothing on a busy machine.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -82,6 +83,11 @@ def start(environment: dict[str, str]) -> Iterator[Command]:
         if process.poll() is None:
             process.kill()
             process.communicate()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
 
 
 @pytest.fixture

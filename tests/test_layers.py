@@ -17,11 +17,12 @@ PACKAGE = Path(__file__).parent.parent / "bansweep"
 ALLOWED = {
     "errors": set(),
     "formatting": set(),
+    "former_modules": set(),
     "import_path": set(),
     "regular_file": set(),
     "config": {"errors", "regular_file"},
     "graph": {"errors", "config"},
-    "user_code": {"errors", "import_path", "config"},
+    "user_code": {"errors", "former_modules", "import_path", "config"},
     "losses": {"errors", "config", "user_code"},
     "networks": {"errors", "config", "user_code"},
     "data": {"errors", "regular_file", "config", "graph", "user_code"},

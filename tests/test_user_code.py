@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import pickle
 from typing import Any
 
 import pytest
 
-from bansweep.config.data import Cifar
 from bansweep.config.user_code import UserCode, UserObject
-from bansweep.data.datasets import load_images
 from bansweep.errors import TrainingError
-from bansweep.user_code import _FORMER_MODULES, user_function
+from bansweep.user_code import user_function
 
 CODE = """\
 import pickle
@@ -46,18 +43,6 @@ def own(name: str, text: str = CODE, **arguments: Any) -> UserObject:
 def test_it_is_called_with_its_arguments() -> None:
     assert user_function(own("divide", by=4))(10) == 2.5
     assert user_function(own("Counter", start=7))().start == 7
-
-
-def test_stored_code_imports_modules_under_their_former_names() -> None:
-    text = "from bansweep.spec.data import Cifar\nfrom bansweep.data.images import load_images\ndef both():\n"
-    assert user_function(own("both", text + "    return Cifar, load_images\n"))() == (Cifar, load_images)
-
-
-@pytest.mark.parametrize(("former", "module"), sorted(_FORMER_MODULES.items()))
-def test_a_former_name_names_a_module_and_is_not_in_use(former: str, module: str) -> None:
-    assert importlib.util.find_spec(module) is not None
-    package, _, _ = former.rpartition(".")
-    assert not importlib.util.find_spec(package) or importlib.util.find_spec(former) is None
 
 
 def test_a_text_is_run_once_and_another_text_is_another_module() -> None:

@@ -11,7 +11,7 @@ from bansweep.cli.generation_diff import difference_document, difference_table, 
 from bansweep.cli.tables import PlainTable
 from bansweep.compare.differences import Difference, differences
 from bansweep.compare.generations import CellPair, PlanComparison, compare_plans
-from bansweep.compare.results import CellResults, ResultsComparison, compare_results
+from bansweep.compare.sweep_results import CellResults, ResultsComparison, compare_results
 from bansweep.config.reading import read_sweep
 from bansweep.config.sweep import SweepSpec
 from bansweep.config.user_code import with_digests

@@ -1,11 +1,11 @@
 """What each generation takes of the cluster, and how many fit on its nodes at a time.
 
-A cluster with an autoscaler begins with a head and adds nodes when work waits for them. Ray does not say which; whoever
-sets such a cluster up does, in BANSWEEP_CLUSTER_NODES, as the manifests in deploy/ do.
+A cluster with an autoscaler begins with a head and adds nodes when work waits for them. Ray does not say which; the
+environment variable BANSWEEP_CLUSTER_NODES does, as in the manifests in deploy/.
 
 A Ray Train controller that dies, alone or with the trial that started it, leaves its workers' placement group behind,
-and with it their CPUs: Ray's own cleaner works through the dashboard and finds no cluster where there are several.
-So workers tell which group they are in, and the driver removes it before the next attempt.
+and with it their CPUs: Ray's cleaner works through the dashboard, and finds no cluster if there are several. So workers
+report their group, and the driver removes it before the next attempt.
 """
 
 from __future__ import annotations
@@ -23,27 +23,133 @@ from bansweep.formatting import setting_text
 
 NODES_VARIABLE = "BANSWEEP_CLUSTER_NODES"
 
-Node = dict[str, float]
-
 _GROUP = re.compile(r"(\d{1,5})\*([A-Za-z_]\w*:\d+(?:\.\d+)?(?:,[A-Za-z_]\w*:\d+(?:\.\d+)?)*)")
 _KINDS = ("CPU", "GPU")
 
+_GROWING = "; of one that adds nodes by itself, BANSWEEP_CLUSTER_NODES says which (docs/clusters.md)"
+
+_LOOK_INTERVAL_S = 5.0
+
+Node = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """`workers` 0: in the trial's process; N: a Ray Train group. CPUs and GPUs are per worker (or that process).
+
+    `at_most`: how many generations run at a time, if the sweep limits it.
+    """
+
+    workers: int
+    cpus: int
+    gpus: float
+    compiled: bool
+    at_most: int | None = None
+
+    @property
+    def processes(self) -> int:
+        return max(1, self.workers)
+
+    @property
+    def devices(self) -> float:
+        """What a budget counts: GPUs, as fractions if they are shared; on CPUs processes."""
+        return self.processes * (self.gpus or 1.0)
+
+    @property
+    def per_process(self) -> dict[str, float]:
+        return {"CPU": self.cpus, "GPU": self.gpus} if self.gpus else {"CPU": self.cpus}
+
+
+def allocate(wanted: Resources, nodes: Sequence[Mapping[str, float]]) -> Allocation:
+    """The allocation for a cluster of nodes with these resources (`cluster_nodes`).
+
+    A process has its CPUs and GPUs on one node, and a fraction of a GPU on one GPU. Raises ResourcesError if not even
+    one generation fits.
+    """
+    cpus, gpus = (sum(node.get(kind, 0.0) for node in nodes) for kind in ("CPU", "GPU"))
+    workers = wanted.workers if wanted.workers is not None else (1 if gpus else 0)
+    gpus_each = wanted.gpus_per_worker if wanted.gpus_per_worker is not None else (1.0 if gpus else 0.0)
+    processes = max(1, workers)
+    if processes * wanted.cpus_per_worker > cpus:
+        raise ResourcesError(
+            f"a generation needs {processes * wanted.cpus_per_worker} CPUs, the cluster has {setting_text(cpus)}",
+            remedy=f"lower resources.workers or resources.cpus_per_worker, or run on a larger cluster{_GROWING}",
+        )
+    if processes * gpus_each > gpus:
+        raise ResourcesError(
+            f"a generation needs {setting_text(processes * gpus_each)} GPUs, the cluster has {setting_text(gpus)}",
+            remedy=f"lower resources.workers or resources.gpus_per_worker (0 trains on CPUs){_GROWING}",
+        )
+    slots = sum(_processes_on(node, wanted.cpus_per_worker, gpus_each) for node in nodes)
+    if slots < processes:
+        each = f"{wanted.cpus_per_worker} CPUs" + (f" and {setting_text(gpus_each)} GPUs" if gpus_each else "")
+        raise ResourcesError(
+            f"a generation needs {processes} times {each}, each on one node; {slots} fit on the cluster's {len(nodes)}",
+            remedy="lower resources.cpus_per_worker or resources.gpus_per_worker, or run on larger nodes",
+        )
+    return Allocation(
+        workers=workers,
+        cpus=wanted.cpus_per_worker,
+        gpus=gpus_each,
+        compiled=wanted.compile if wanted.compile is not None else gpus_each > 0 and not wanted.recompute,
+        at_most=wanted.concurrency,
+    )
+
+
+def concurrency(allocation: Allocation, nodes: Sequence[Mapping[str, float]]) -> int:
+    """How many generations these nodes hold at a time."""
+    slots = sum(_processes_on(node, allocation.cpus, allocation.gpus) for node in nodes) // allocation.processes
+    return slots if allocation.at_most is None else min(slots, allocation.at_most)
+
+
+def _processes_on(node: Mapping[str, float], cpus: int, gpus: float) -> int:
+    """How many processes a node holds."""
+    slots = int(node.get("CPU", 0.0) // cpus)
+    if not gpus:
+        return slots
+    there = int(node.get("GPU", 0.0))
+    return min(slots, there // int(gpus) if gpus >= 1 else there * int(1 / gpus + 1e-9))
+
+
+class Capacity:
+    """How many generations `nodes` hold, as of a few seconds ago. At least one, so that an autoscaler adds nodes."""
+
+    def __init__(
+        self,
+        allocation: Allocation,
+        nodes: Callable[[], Sequence[Mapping[str, float]]],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._allocation = allocation
+        self._nodes = nodes
+        self._clock = clock
+        self._looked_at = float("-inf")
+        self._concurrency = 1
+
+    def __call__(self) -> int:
+        now = self._clock()
+        if now - self._looked_at >= _LOOK_INTERVAL_S:
+            self._looked_at = now
+            self._concurrency = max(1, concurrency(self._allocation, self._nodes()))
+        return self._concurrency
+
 
 def cluster_nodes(announced: Iterable[Mapping[str, float]] = ()) -> list[Node]:
-    """The CPUs and GPUs of each node of the cluster that Ray is connected to, with those `announced` that it lacks."""
+    """The CPUs and GPUs of each node of the cluster that Ray is connected to, and of `announced` ones that it lacks."""
     import ray
 
     return with_announced((node["Resources"] for node in ray.nodes() if node["Alive"]), announced)
 
 
 def with_announced(there: Iterable[Mapping[str, float]], announced: Iterable[Mapping[str, float]]) -> list[Node]:
-    """Of each size of node as many as are there, or as were announced where that is more."""
+    """Of each size of node as many as are there, or as were announced if that is more."""
     sizes = Counter(map(_size, there)) | Counter(map(_size, announced))
     return [dict(zip(_KINDS, size, strict=True)) for size in sizes.elements()]
 
 
 def nodes_of_environment() -> list[Node]:
-    """What BANSWEEP_CLUSTER_NODES announces. Raises ResourcesError where it cannot be read."""
+    """The nodes that BANSWEEP_CLUSTER_NODES announces. Raises ResourcesError if it is invalid."""
     return announced_nodes(os.environ.get(NODES_VARIABLE, ""))
 
 
@@ -68,7 +174,7 @@ def _size(node: Mapping[str, float]) -> tuple[float, ...]:
 
 
 def current_placement_group() -> str:
-    """The placement group of this process, in hexadecimal; empty where it has none."""
+    """The placement group of this process, in hexadecimal; empty if it has none."""
     from ray.util import get_current_placement_group
 
     group = get_current_placement_group()
@@ -76,117 +182,9 @@ def current_placement_group() -> str:
 
 
 def remove_placement_group(group: str) -> None:
-    """Give back what a placement group holds; nothing where it is gone already."""
+    """Free the resources of a placement group. Does nothing if it has been removed."""
     from ray import PlacementGroupID
     from ray.util.placement_group import PlacementGroup
     from ray.util.placement_group import remove_placement_group as remove
 
     remove(PlacementGroup(PlacementGroupID.from_hex(group)))
-
-
-_GROWING = "; of one that adds nodes by itself, BANSWEEP_CLUSTER_NODES says which (docs/clusters.md)"
-
-
-@dataclass(frozen=True)
-class Allocation:
-    """`workers` 0: in the trial's own process; N: a Ray Train group. CPUs and GPUs are per worker (or that process).
-
-    `at_most` generations at a time, where there is a limit besides the cluster's.
-    """
-
-    workers: int
-    cpus: int
-    gpus: float
-    compiled: bool
-    at_most: int | None = None
-
-    @property
-    def processes(self) -> int:
-        return max(1, self.workers)
-
-    @property
-    def devices(self) -> float:
-        """What a budget counts: GPUs, in fractions where they are shared; on CPUs processes."""
-        return self.processes * (self.gpus or 1.0)
-
-    @property
-    def per_process(self) -> dict[str, float]:
-        return {"CPU": self.cpus, "GPU": self.gpus} if self.gpus else {"CPU": self.cpus}
-
-
-def allocate(wanted: Resources, nodes: Sequence[Mapping[str, float]]) -> Allocation:
-    """The allocation for a cluster of nodes with these resources, see `nodes.cluster_nodes`.
-
-    A process has its CPUs and GPUs on one node, and a fraction of a GPU on one GPU. Raises ResourcesError when not even
-    one generation would ever fit.
-    """
-    cpus, gpus = (sum(node.get(kind, 0.0) for node in nodes) for kind in ("CPU", "GPU"))
-    workers = wanted.workers if wanted.workers is not None else (1 if gpus else 0)
-    gpus_each = wanted.gpus_per_worker if wanted.gpus_per_worker is not None else (1.0 if gpus else 0.0)
-    processes = max(1, workers)
-    if processes * wanted.cpus_per_worker > cpus:
-        raise ResourcesError(
-            f"a generation needs {processes * wanted.cpus_per_worker} CPUs, the cluster has {setting_text(cpus)}",
-            remedy=f"lower resources.workers or resources.cpus_per_worker, or run on a larger cluster{_GROWING}",
-        )
-    if processes * gpus_each > gpus:
-        raise ResourcesError(
-            f"a generation needs {setting_text(processes * gpus_each)} GPUs, the cluster has {setting_text(gpus)}",
-            remedy=f"lower resources.workers or resources.gpus_per_worker (0 trains on CPUs){_GROWING}",
-        )
-    room = sum(_room(node, wanted.cpus_per_worker, gpus_each) for node in nodes)
-    if room < processes:
-        each = f"{wanted.cpus_per_worker} CPUs" + (f" and {setting_text(gpus_each)} GPUs" if gpus_each else "")
-        raise ResourcesError(
-            f"a generation needs {processes} times {each}, each on one node; {room} fit on the cluster's {len(nodes)}",
-            remedy="lower resources.cpus_per_worker or resources.gpus_per_worker, or run on larger nodes",
-        )
-    return Allocation(
-        workers=workers,
-        cpus=wanted.cpus_per_worker,
-        gpus=gpus_each,
-        compiled=wanted.compile if wanted.compile is not None else gpus_each > 0 and not wanted.recompute,
-        at_most=wanted.concurrency,
-    )
-
-
-def concurrency(allocation: Allocation, nodes: Sequence[Mapping[str, float]]) -> int:
-    """How many generations these nodes hold at a time."""
-    fitting = sum(_room(node, allocation.cpus, allocation.gpus) for node in nodes) // allocation.processes
-    return fitting if allocation.at_most is None else min(fitting, allocation.at_most)
-
-
-def _room(node: Mapping[str, float], cpus: int, gpus: float) -> int:
-    """How many processes a node holds."""
-    room = int(node.get("CPU", 0.0) // cpus)
-    if not gpus:
-        return room
-    there = int(node.get("GPU", 0.0))
-    return min(room, there // int(gpus) if gpus >= 1 else there * int(1 / gpus + 1e-9))
-
-
-_LOOK_INTERVAL_S = 5.0
-
-
-class Capacity:
-    """What `nodes` hold now, as of a few seconds ago: never less than one, so that something asks for a node."""
-
-    def __init__(
-        self,
-        allocation: Allocation,
-        nodes: Callable[[], Sequence[Mapping[str, float]]],
-        *,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._allocation = allocation
-        self._nodes = nodes
-        self._clock = clock
-        self._looked_at = float("-inf")
-        self._concurrency = 1
-
-    def __call__(self) -> int:
-        now = self._clock()
-        if now - self._looked_at >= _LOOK_INTERVAL_S:
-            self._looked_at = now
-            self._concurrency = max(1, concurrency(self._allocation, self._nodes()))
-        return self._concurrency

@@ -1,4 +1,4 @@
-"""The attempts of a trial and of its worker groups: when to begin, and when to begin again. Knows no Ray."""
+"""The attempts of a trial and of its worker groups: when to begin, and when to retry. Knows no Ray."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class GroupLostError(Exception):
 
 
 class WorkersLostError(GroupLostError):
-    """Its workers failed or died once more than they may be restarted."""
+    """Its workers failed or died more often than they may be restarted."""
 
 
 class ControllerLostError(GroupLostError):
@@ -32,7 +32,7 @@ def attempt(
 ) -> Ended:
     """Claim a job's generation, train it unless another process has, and return how that ended.
 
-    `trial` is the same in all attempts of a trial. Side effects: the claim and its note of attempts, in the store, and
+    `trial` is the same in all attempts of a trial. Side effects: the claim and the count of attempts, in the store, and
     those of `train`. Errors become an outcome: Tune would retry an exception as if the process had died.
     """
     store, generation_id = Store(job.store), job.generation.id
@@ -72,11 +72,11 @@ def train_in_groups(
     on_start: Callable[[], None],
     controller_restarts: int,
 ) -> None:
-    """Train with one worker group after another until one of them comes to its end.
+    """Train with one worker group after another until one finishes.
 
     `train_group` runs one and raises GroupLostError if it is lost: another follows if it saved an epoch, or if its
     controller was lost and `controller_restarts` are left. Else its cause is raised, as is any other error of
-    `train_group`, at once. `epochs_done` are those in the store. `on_start` is called before each group: the driver
+    `train_group`, at once. `epochs_done` counts those in the store. `on_start` is called before each group: the driver
     then frees what a lost one has left.
     """
     restarts_left = controller_restarts

@@ -1,4 +1,4 @@
-"""One generation as work to be done: light enough for a driver that never imports torch."""
+"""The job of training one generation, as the driver sends it to a trial. Needs no torch."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from bansweep.graph.generation import Generation
 
 
 class GenerationJob(SpecModel):
-    """All that a process anywhere in the cluster needs to train one generation, or one candidate of it.
+    """Everything that a process anywhere in the cluster needs to train one generation, or one candidate of it.
 
-    It is published in the store at `store`; its teacher is in the one at `teachers`, where that is another. A candidate
-    is of no use any more once the generation that it `decides` is published there. Without `may_compile` it trains
-    uncompiled even if it began compiled.
+    It is published in the store at `store`; its teacher is in the one at `teachers`, if that is another. A candidate
+    is superseded once the generation that it `decides` is published there. Without `may_compile` it trains uncompiled
+    even if it began compiled.
     """
 
     generation: Generation

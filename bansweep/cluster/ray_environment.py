@@ -15,10 +15,10 @@ from bansweep.import_path import installed_entries, remove_first
 if TYPE_CHECKING:
     from ray.job_config import JobConfig
 
-# Set whatever a site or a launcher has set: bansweep relies on each of them. None unsets.
+# Override the values of a site or a launcher: bansweep relies on each of them. None unsets.
 _VARIABLES: dict[str, str | None] = {
-    # A cluster that is started here listens on 127.0.0.1 instead of the routable address, and 127.0.0.1 in an address
-    # that is given means just that.
+    # A cluster that is started here listens on 127.0.0.1 instead of the routable address, and 127.0.0.1 in a given
+    # address is not replaced.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     # `uv run` would make Ray upload the working directory, and build an environment for each worker.
@@ -49,7 +49,7 @@ _VARIABLES: dict[str, str | None] = {
     "TUNE_MAX_PENDING_TRIALS_PG": "100000",
 }
 
-# For a cluster that is started here, with nothing in common with another one that the environment describes.
+# For a cluster that is started here, independent of another one that the environment describes.
 _VARIABLES_OF_NEW_CLUSTER: dict[str, str | None] = {
     "RAY_REDIS_ADDRESS": None,
     "RAY_GCS_SERVER_PORT": None,
@@ -62,19 +62,19 @@ _PATIENCE = {
     "RAY_worker_register_timeout_seconds": "300",
 }
 
-# Ray reads these once, when it is imported, which a caller's process may have done before.
+# Ray reads these once, when it is imported; the calling process may have imported it before.
 _READ_AT_IMPORT = {
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "RAY_ENABLE_UV_RUN_RUNTIME_ENV",
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "ENABLE_RAY_CLUSTER",
 }
 
-# A cluster of our own gets a token of its own, unless one of these names another, or RAY_AUTH_MODE is "disabled".
+# A cluster that is started here gets a new token, unless one of these sets it, or RAY_AUTH_MODE is "disabled".
 _TOKEN_VARIABLES = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 
 
 @contextmanager
 def ray_environment(*, starts_cluster: bool) -> Iterator[None]:
-    """Set Ray's variables in this process, and put the former values back on leaving.
+    """Set Ray's variables in this process, and restore the former values on leaving.
 
     With `starts_cluster`, the cluster that is started gets a token that no file holds: Ray would write one to
     ~/.ray/auth_token, which every user of the machine can read.
@@ -111,7 +111,7 @@ def _set(values: dict[str, str | None]) -> None:
 
 
 def _constants() -> dict[str, bool]:
-    """What Ray has read of the environment; nothing where it is not imported yet."""
+    """What Ray has read from the environment; empty if it is not imported yet."""
     module = sys.modules.get("ray._private.ray_constants")
     return {} if module is None else {name: getattr(module, name) for name in _READ_AT_IMPORT.values()}
 
@@ -123,12 +123,20 @@ def _set_constants(values: dict[str, bool]) -> None:
             setattr(module, name, value)
 
 
+def _read_token_again() -> None:
+    """Let Ray read RAY_AUTH_MODE and the token again: it has cached them."""
+    from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]  # a native module
+
+    Config.initialize("")
+    AuthenticationTokenLoader.instance().reset_cache()
+
+
 @contextmanager
 def credentials_kept_from_trials() -> Iterator[None]:
-    """Stop Ray Tune, meanwhile, from copying AWS_* variables of this process into each trial's runtime environment.
+    """Keep Ray Tune from copying AWS_* variables of this process into each trial's runtime environment.
 
     Ray logs runtime environments in a file that every user of the machine can read, and puts them on command lines.
-    Nodes have credentials of their own: a cluster started here inherits them from this process.
+    Nodes have their own credentials: a cluster started here inherits them from this process.
     """
     from ray.tune.execution import class_cache
 
@@ -142,7 +150,7 @@ def credentials_kept_from_trials() -> Iterator[None]:
 
 
 class _NoFolders(list[str]):
-    """Folders that Ray adds to the `sys.path` of workers: none, whatever it extends this list by."""
+    """The folders that Ray adds to the `sys.path` of workers: ignores those that Ray extends it by."""
 
     def extend(self, _folders: object) -> None:
         pass
@@ -159,17 +167,9 @@ def without_driver_directories() -> JobConfig:
 
 @cache
 def leave_driver_directories() -> None:
-    """Take off this worker's `sys.path`, once, the driver's folders: a caller's own connection to Ray hands them on."""
+    """Remove the driver's folders from this worker's `sys.path`, once: a caller's connection to Ray passes them on."""
     from ray._private.worker import global_worker
 
     core_worker: Any = getattr(global_worker, "core_worker", None)
-    if core_worker is not None:  # else this is no worker of Ray's
+    if core_worker is not None:  # otherwise this is no worker of Ray's
         remove_first(core_worker.get_job_config().py_driver_sys_path)
-
-
-def _read_token_again() -> None:
-    """Let Ray read RAY_AUTH_MODE and the token again: it has cached them."""
-    from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]  # a native module
-
-    Config.initialize("")
-    AuthenticationTokenLoader.instance().reset_cache()

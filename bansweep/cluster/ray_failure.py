@@ -1,4 +1,4 @@
-"""Errors for failures of Ray itself, in two lines: the cause, and what helps against this one."""
+"""Errors for failures of Ray itself, in two lines: the cause, and its remedy."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from bansweep.errors import ClusterError
 
 _LONGEST_REASON = 300
 
-# Ray's words. Where it words a cause otherwise, the general remedy is given.
-# As a RuntimeError of Tune's this one reaches the driver where an actor was between two calls.
+# Parts of Ray's messages. A message without any of them gets the general remedy.
+# If an actor was between two calls, this one reaches the driver as a RuntimeError of Tune's.
 _OUT_OF_MEMORY = "node running low on memory"
 _TIMED_OUT = ("timed out during startup", "Failed to start GCS", "Timed out waiting for file")
 _SOCKET_PATH = "AF_UNIX path length"
@@ -27,7 +27,7 @@ class StartTimeoutError(ClusterError):
 
 
 def start_failure(error: BaseException, *, were_alive: bool = True) -> ClusterError:
-    """The error for a cluster that does not start on this machine. `were_alive`: none of its processes had ended."""
+    """The error if a cluster does not start on this machine. `were_alive`: none of its processes had ended."""
     reason = _in_one_line(error)
     if any(words in reason for words in _TIMED_OUT):
         if not were_alive:
@@ -59,7 +59,7 @@ def start_failure(error: BaseException, *, were_alive: bool = True) -> ClusterEr
 
 
 def connection_failure(address: str, error: BaseException) -> ClusterError:
-    """The error for the cluster at `address`, which cannot be reached, or does not let this process in."""
+    """The error if the cluster at `address` cannot be reached, or refuses this process."""
     reason = _in_one_line(error)
     if _is_authentication(error, reason):
         return ClusterError(
@@ -87,7 +87,7 @@ def ran_out_of_memory(error: BaseException) -> bool:
 
 
 def ray_failure(error: BaseException) -> ClusterError:
-    """What to raise for an error of Ray's or Tune's own."""
+    """The error to raise for one of Ray or Tune itself."""
     if ran_out_of_memory(error):
         return ClusterError(
             "Ray ended a generation's process: its node's memory ran out",

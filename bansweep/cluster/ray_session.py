@@ -1,4 +1,4 @@
-"""A connection to Ray: a cluster by its address, the one that this process uses already, or one started here."""
+"""A connection to Ray: a cluster by its address, the one that this process already uses, or one started here."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from bansweep.errors import ClusterError
 from bansweep.formatting import duration_text
 
 Owner = Literal["command", "cluster", "caller"]
-"""Whose a connection is: this command's, with a cluster of its own that ends with it; this command's, to a cluster that
-keeps running; or the caller's, who opened it earlier and keeps using it."""
+"""Who owns a connection: this command, with a cluster that ends with it; this command, to a cluster that keeps running;
+or the caller, which opened it earlier and keeps using it."""
 
 _LOCAL = "local"
-_KNOCK_S = 5.0
+_CONNECT_S = 5.0
 _ANSWER_S = 30.0
 _STARTS = 2
 
 
 @contextmanager
 def ray_session(address: str | None = None) -> Iterator[Owner]:
-    """Connect to the cluster at `address` (or `RAY_ADDRESS`), or start one here; gives whose the connection is.
+    """Connect to the cluster at `address` (or `RAY_ADDRESS`), or start one here; gives the connection's owner.
 
-    Where this process is connected to Ray already, that connection is used, and left open. Otherwise the connection,
-    and a cluster started here, end on leaving, also after a failure.
-    Side effects: environment variables of this process, meanwhile. Raises ClusterError.
+    If this process is already connected to Ray, that connection is used, and left open. Otherwise the connection, and a
+    cluster started here, end on leaving, also after a failure.
+    Side effects: environment variables of this process, until leaving. Raises ClusterError.
     """
     if address == _LOCAL:
         address = None
@@ -69,13 +69,13 @@ def ray_session(address: str | None = None) -> Iterator[Owner]:
 
 
 def _is_connected() -> bool:
-    """Whether this process uses Ray already. A process that has not imported it does not."""
+    """Whether this process is already connected to Ray. One that has not imported Ray is not."""
     ray = sys.modules.get("ray")
     return ray is not None and bool(ray.is_initialized())
 
 
 def _check_connection(address: str | None) -> None:
-    """Raises ClusterError where this process is connected to another cluster than that at `address`, or by a client."""
+    """Raises ClusterError if this process is connected to another cluster than that at `address`, or by a client."""
     import ray
 
     if ray.util.client.ray.is_connected():
@@ -100,7 +100,7 @@ def _check_connection(address: str | None) -> None:
 
 
 def _cluster_at(address: str) -> str | None:
-    """The id of the cluster at an address, which may be another name of the same; None where none answers."""
+    """The id of the cluster at an address, of which a cluster may have several; None if none answers."""
     try:
         _check_address(address)
         return _check_answer(address)
@@ -109,7 +109,7 @@ def _cluster_at(address: str) -> str | None:
 
 
 def _connect(address: str | None) -> None:
-    """Let Ray connect, or start. A node that does not start in time is given a second chance. Raises ClusterError."""
+    """Let Ray connect, or start. A start that times out is retried once. Raises ClusterError."""
     import ray
 
     logging.getLogger("ray").setLevel(logging.ERROR)
@@ -144,7 +144,7 @@ def _connect(address: str | None) -> None:
 def _sigterm_kept() -> Iterator[None]:
     """Keep the handler of SIGTERM: Ray's would end the process before it can report anything.
 
-    Ray replaces it in the main thread only, and Python allows that in no other.
+    Ray replaces it in the main thread only; Python allows it in no other.
     """
     handler = signal.getsignal(signal.SIGTERM)
     try:
@@ -169,13 +169,13 @@ def _end_half_started(error: BaseException) -> bool:
     processes = [info.process for node in nodes.values() for infos in node.all_processes.values() for info in infos]
     were_alive = all(process.poll() is None for process in processes)
     for node in nodes.values():
-        with suppress(Exception):  # what it did not come to start
+        with suppress(Exception):  # of processes that were not started
             node.kill_all_processes(check_alive=False, allow_graceful=False)
     return were_alive
 
 
 def _check_address(address: str) -> None:
-    """Refuse an address that no sweep can use, and one where nothing listens: Ray would try for a quarter of an hour.
+    """Refuse an address that no sweep can use, or where nothing listens: Ray would try for a quarter of an hour.
 
     Raises ClusterError.
     """
@@ -186,11 +186,11 @@ def _check_address(address: str) -> None:
             remedy="use bansweep submit with the address of the cluster's dashboard, http://HOST:8265, or run it "
             "on one of its nodes with --address auto",
         )
-    _knock(address)
+    _check_listens(address)
 
 
 def _check_found() -> None:
-    """Knock at the cluster that Ray finds on this machine: it may have died. Raises ClusterError."""
+    """Connect to the cluster that Ray finds on this machine: it may have died. Raises ClusterError."""
     from ray._private import services
 
     try:
@@ -198,22 +198,22 @@ def _check_found() -> None:
     except (ConnectionError, OSError, ValueError, RuntimeError) as error:
         raise connection_failure("auto", error) from None
     if found:
-        _knock(found)
+        _check_listens(found)
 
 
-def _knock(address: str) -> None:
-    """Raises ClusterError where nothing listens at HOST:PORT."""
+def _check_listens(address: str) -> None:
+    """Raises ClusterError if nothing listens at HOST:PORT."""
     match = re.fullmatch(r"\[?([^/\]]+?)\]?:(\d{1,5})", address)
     if match is None:
         return  # "auto" and the like
     try:
-        socket.create_connection((match[1], int(match[2])), timeout=_KNOCK_S).close()
+        socket.create_connection((match[1], int(match[2])), timeout=_CONNECT_S).close()
     except (OSError, OverflowError) as error:
         raise connection_failure(address, error) from None
 
 
 def _check_answer(address: str) -> str:
-    """Ask the cluster's head for its id. Unlike `ray.init`, it says that a token is missing. Raises ClusterError."""
+    """Ask the cluster's head for its id. Unlike `ray.init`, this reports a missing token. Raises ClusterError."""
     from ray._raylet import GcsClient  # type: ignore[attr-defined]  # a native module
 
     answers: list[str | Exception] = []
@@ -224,7 +224,7 @@ def _check_answer(address: str) -> str:
         except Exception as error:
             answers.append(error)
 
-    # Ray's native code waits long for an answer, and hears no Ctrl-C meanwhile.
+    # Ray's native code waits long for an answer, and ignores Ctrl-C meanwhile.
     asking = threading.Thread(target=ask, name="bansweep-ask-ray", daemon=True)
     asking.start()
     asking.join(_ANSWER_S)

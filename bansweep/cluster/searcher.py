@@ -1,7 +1,4 @@
-"""A sweep as Ray Tune sees it: a searcher that suggests what may be trained next.
-
-Runs in the driver, in Tune's loop.
-"""
+"""A sweep as a Ray Tune searcher, which suggests what may be trained next. Runs in the driver, in Tune's loop."""
 
 from __future__ import annotations
 
@@ -27,14 +24,14 @@ from bansweep.scheduling.messages import (
 )
 from bansweep.scheduling.schedule import Task
 
-# Where nothing can start, so long passes, or something happens, before the conductor is asked again.
+# If nothing can start, the conductor is asked again after this duration, or after an event.
 _PAUSE_S = 1.0
 
 
 class SweepSearcher(Searcher):
     """Hands the conductor's tasks to trials, and the messages of trials to the conductor.
 
-    `capacity` says how many trials may run at a time. A trial that ends without an `Ended` has lost its process.
+    `capacity` returns how many trials may run at a time. A trial that ends without an `Ended` has lost its process.
     """
 
     def __init__(
@@ -64,9 +61,9 @@ class SweepSearcher(Searcher):
         if task is not None:
             self._task_of[trial_id] = task
             return self._configuration(task)
-        # Each question costs looks at the store, and Tune has ten a second.
+        # Each question reads the store, and Tune asks ten times a second.
         self._idle_until = self._clock() + _PAUSE_S
-        # Tune asks again after None, for ever: it must not hear it when nothing runs that could change the answer.
+        # After None, Tune asks again, forever: not the answer if nothing runs that could change it.
         return Searcher.FINISHED if self._conductor.done else None
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
@@ -92,22 +89,22 @@ class SweepSearcher(Searcher):
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         self._idle_until = float("-inf")
         if result is not None and not error:
-            # A trial's very last report arrives here alone.
+            # A trial's last report arrives only here.
             self.on_trial_result(trial_id, result)
         task = self._task_of.pop(trial_id, None)
         if task is None:
-            return  # Tune calls twice where something went wrong in between
+            return  # Tune calls twice after an error in between
         if error:
             self._displaced(trial_id, task)
         self._conductor.handle(task, self._ended_of.pop(trial_id, Ended(Outcome.FAILED, LOST)))
 
     def on_trial_lost(self, trial_id: str) -> None:
-        """A trial's process is gone; Tune will start another, once there is room."""
+        """A trial's process is gone; Tune will start another once the cluster has a free slot."""
         if (task := self._task_of.get(trial_id)) is not None:
             self._displaced(trial_id, task)
 
     def on_step(self) -> None:
-        """To be called in every turn of Tune's loop, also while all trials are busy."""
+        """To be called in every iteration of Tune's loop, also while all trials are busy."""
         self._conductor.tick()
 
     def _displaced(self, trial_id: str, task: Task) -> None:
@@ -128,9 +125,9 @@ class SweepSearcher(Searcher):
 
 
 class TuneLoop(Callback):
-    """Passes the events on to the searcher that Tune reports to callbacks only.
+    """Passes on to the searcher the events that Tune reports to callbacks only.
 
-    `check` is called in every turn of Tune's loop, and ends the loop by raising an exception.
+    `check` is called in every iteration of Tune's loop, and ends the loop by raising an exception.
     """
 
     def __init__(self, searcher: SweepSearcher, check: Callable[[], None]) -> None:

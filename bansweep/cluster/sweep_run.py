@@ -49,7 +49,7 @@ def run_sweep(
     if Meter(limit, ledger).exhausted or len(store.finished(plan.generations)) == len(plan.generations):
         return
     with ray_session(address) as owner, ray_watch(owner) as watch:
-        # A cluster that begins and ends with this command never grows, whatever the environment says of another.
+        # A cluster that this command starts never grows; the environment may describe another one.
         announced = [] if owner == "command" else nodes_of_environment()
 
         def conduct(check: Callable[[], None]) -> None:
@@ -140,7 +140,7 @@ def _tune(
         with credentials_kept_from_trials():
             tuner.fit()
     except (tune.TuneError, RayError) as error:
-        # What a generation does wrong never comes this far: this is Ray itself.
+        # A generation's own errors are reported as outcomes: this is an error of Ray.
         raise ray_failure(error) from error
     except RuntimeError as error:
         if not ran_out_of_memory(error):
@@ -149,7 +149,7 @@ def _tune(
 
 
 def job_of(task: Task, sweep: SweepSpec, plan: Plan, store: Store, allocation: Allocation) -> GenerationJob:
-    """A task of the plan as a trial gets it."""
+    """The job of a trial that trains a task of the plan."""
     candidate = task.candidate
     label = plan.label(task.generation_id)
     return GenerationJob(
@@ -174,5 +174,5 @@ def _trial_resources(allocation: Allocation) -> Any:
 
     if allocation.workers == 0:
         return tune.PlacementGroupFactory([allocation.per_process])
-    # A trial that only waits for its workers must not hold a CPU that they need; it may not hold nothing, either.
+    # A trial that only waits for its workers must not hold a CPU that they need; Tune requires that it holds something.
     return tune.PlacementGroupFactory([{"node:__internal_head__": 0.001}])

@@ -9,11 +9,11 @@ from pydantic import JsonValue
 
 from bansweep.config.hyperparameters import AnyDistribution, Choice, Grid, Int, LogUniform, Uniform
 from bansweep.graph.candidates import (
-    DRAWS_A_CANDIDATE,
+    MAX_DRAWS,
+    Observation,
     Sampler,
     Setting,
     SettingsInAdvance,
-    Told,
     settings_in_advance,
 )
 from bansweep.graph.generation import Generation, derived_seed
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 _VALUE = "value"
-# Before so many results are known candidates are drawn at random; Optuna's own default is 10.
+# Candidates are drawn at random until this many results are known; 10 is Optuna's default.
 _MOST_RANDOM = 10
 
 
@@ -35,9 +35,9 @@ def sampler_of(searched: Generation) -> Sampler:
 
 
 class TpeSampler:
-    """Draws each candidate knowing the results of those before it, but for the last `parallel` - 1.
+    """Draws each candidate from the results of those before it, except the last `parallel` - 1.
 
-    How many candidates are in training at a time therefore changes nothing that is drawn.
+    So the number of candidates that train at a time does not change what is drawn.
     """
 
     def __init__(self, searched: Generation) -> None:
@@ -65,14 +65,14 @@ class TpeSampler:
     def waits_for(self, number: int) -> int:
         return 0 if number < self._random else max(0, number - self._parallel + 1)
 
-    def tell(self, told: Told) -> None:
-        result = None if told.value is None else {_VALUE: told.value}
+    def tell(self, observation: Observation) -> None:
+        result = None if observation.value is None else {_VALUE: observation.value}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self._optuna.on_trial_complete(_name(told.number), result, error=result is None)
+            self._optuna.on_trial_complete(_name(observation.number), result, error=result is None)
 
     def draw(self, number: int) -> Setting | None:
-        for attempt in range(DRAWS_A_CANDIDATE):
+        for attempt in range(MAX_DRAWS):
             name = _name(number) if attempt == 0 else f"{_name(number)} again {attempt}"
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")

@@ -34,152 +34,9 @@ from bansweep.training.teacher import LanguageTeacher, LastTeacher, Teacher, fro
 from bansweep.training.workers import Workers
 
 _BYTES_OF_A_GB = 1e9
+
 _LAST_TEACHER = LastTeacher()
-"""For all its students that this process trains one after another."""
-
-
-@dataclass(frozen=True)
-class PreparedRun:
-    """A run that may begin or resume, and what a record says of its data and its teacher.
-
-    `classes` counts the words of a text's vocabulary, which has no `input_shape`.
-    """
-
-    run: GenerationRun
-    input_shape: tuple[int, int, int] | None
-    classes: int
-    teacher_digest: str | None
-
-
-def prepare_run(
-    job: GenerationJob,
-    *,
-    device: torch.device,
-    workers: Workers,
-    on_compile_failure: Callable[[CompileFailure], None] = lambda _: None,
-) -> PreparedRun:
-    """Load what the job's generation needs, the teacher from its store. Raises DataError or StoreError.
-
-    `on_compile_failure` is called when its network cannot be compiled and is trained uncompiled instead.
-    """
-    store = Store(job.teachers or job.store)
-    teacher = _teacher_record(job, store)
-    digest = None if teacher is None else teacher.digests["weights.safetensors"]
-    if is_text(job.data):
-        text = _text(job.data, job.generation.data.fingerprint)
-        run: GenerationRun = _language_run(job, text, teacher, store, device, workers)
-        return PreparedRun(run, None, len(text.vocabulary), digest)
-    images = _images(job.data, job.generation.data.fingerprint)
-    image_run = _image_run(job, images, teacher, store, device, workers, on_compile_failure)
-    return PreparedRun(image_run, images.input_shape, len(images.classes), digest)
-
-
-def drop_last_table() -> None:
-    """Free the last student's teacher and its table, which this process has kept for the next one."""
-    _LAST_TEACHER.clear()
-
-
-def _image_run(
-    job: GenerationJob,
-    data: ImageData,
-    teacher: GenerationRecord | None,
-    store: Store,
-    device: torch.device,
-    workers: Workers,
-    on_compile_failure: Callable[[CompileFailure], None],
-) -> ImageRun:
-    if teacher is not None:
-        check_user_code(teacher, planned_id=job.generation.teacher)
-    return ImageRun(
-        job.generation,
-        data,
-        teacher=None if teacher is None else _teacher(job, data, teacher, store, device),
-        device=device,
-        workers=workers,
-        compiled=job.compiled,
-        recompute=job.recompute,
-        diagnostics=job.diagnostics,
-        on_compile_failure=on_compile_failure,
-    )
-
-
-def _teacher(
-    job: GenerationJob, data: ImageData, record: GenerationRecord, store: Store, device: torch.device
-) -> Teacher:
-    """The teacher, from this process's last student where that had the same one."""
-    network = record.trained.network
-    assert not is_language_model(network)
-    key = (
-        (record.digests["weights.safetensors"], network, job.generation.data),
-        # On these depends how its logits are rounded, ...
-        (device, torch.get_num_threads()),
-        # ... and on these what is kept of them.
-        (job.teacher_memory_gb, job.teacher_disk_gb),
-    )
-
-    def make() -> Teacher:
-        return Teacher(
-            network,
-            store.weights(record.id),
-            input_shape=data.input_shape,
-            classes=len(data.classes),
-            device=device,
-            memory_bytes=job.teacher_memory_gb * _BYTES_OF_A_GB,
-            disk_bytes=job.teacher_disk_gb * _BYTES_OF_A_GB,
-        )
-
-    return _LAST_TEACHER.get(key, make)
-
-
-def _language_run(
-    job: GenerationJob,
-    data: TextData,
-    teacher: GenerationRecord | None,
-    store: Store,
-    device: torch.device,
-    workers: Workers,
-) -> LanguageRun:
-    language_teacher = None
-    if teacher is not None:
-        assert is_language_model(teacher.trained.network)
-        weights = store.weights(teacher.id)
-        language_teacher = LanguageTeacher(
-            frozen_language_model(teacher.trained.network, weights, vocabulary=data.vocabulary, device=device),
-            memory_bytes=job.teacher_memory_gb * _BYTES_OF_A_GB,
-            disk_bytes=job.teacher_disk_gb * _BYTES_OF_A_GB,
-        )
-    return LanguageRun(
-        job.generation,
-        data,
-        teacher=language_teacher,
-        device=device,
-        workers=workers,
-        diagnostics=job.diagnostics,
-    )
-
-
-@lru_cache(maxsize=1)
-def _images(data: ImageDataSpec, fingerprint: str) -> ImageData:
-    """The images, mapped once for all generations that this process trains one after another."""
-    return load_images(data, prepare(data, known_as=fingerprint))
-
-
-@lru_cache(maxsize=1)
-def _text(data: TextSpec, fingerprint: str) -> TextData:
-    return load_text(data, prepare(data, known_as=fingerprint))
-
-
-def _teacher_record(job: GenerationJob, store: Store) -> GenerationRecord | None:
-    teacher_id = job.generation.teacher
-    if teacher_id is None:
-        return None
-    record = store.record(teacher_id)
-    if record is None:
-        raise StoreError(
-            f"the teacher {teacher_id} is not in the store {store.location}",
-            remedy="it was removed while the sweep ran; run the sweep again to train it anew",
-        )
-    return record
+"""Cached for the students that this process trains one after another."""
 
 
 def train_and_publish(
@@ -190,21 +47,21 @@ def train_and_publish(
     on_epoch: Callable[[EpochReport], None],
     on_uncompiled: Callable[[CompileFailure | None, int], None] = lambda _failure, _epochs: None,
 ) -> bool:
-    """Train a generation from wherever its progress stands, and publish it; False where it was asked to stop before.
+    """Train a generation from its last saved epoch, and publish it; False if it was asked to stop before.
 
     A generation that began compiled resumes compiled, one that began uncompiled resumes uncompiled, whether or not the
-    job is `compiled`. If it cannot or must not be compiled any more, it trains uncompiled.
+    job is `compiled`. If it can or may no longer be compiled, it trains uncompiled.
 
     Side effects, all in the store: progress after each epoch, then the finished generation, by worker 0 alone.
-    `on_epoch` is called on every worker, after the epoch's progress is safe; `on_uncompiled`, on every worker, when it
-    trains uncompiled against expectation, with the failure (None: the job excludes compiling) and the number of
-    epochs that ran compiled before.
+    `on_epoch` is called on every worker, after the epoch's progress is saved; `on_uncompiled`, on every worker, if it
+    trains uncompiled although it was to be compiled, with the failure (None: the job excludes compiling) and the number
+    of epochs that ran compiled before.
     Raises TrainingError, DataError or StoreError.
     """
     store = Store(job.store)
     generation = job.generation
     started_at = time.time()
-    # Workers of a former attempt may still be writing: all have to resume from what worker 0 saw.
+    # Workers of a former attempt may still be writing: all must resume from what worker 0 reads.
     progress = workers.from_first(store.load_progress(generation.id) if workers.rank == 0 else None)
     compiled_epochs = 0 if progress is None else progress.compiled_epochs
 
@@ -272,12 +129,12 @@ def _is_to_be_compiled(job: GenerationJob, progress: Progress | None) -> bool:
         return False  # nothing is left to train
     if progress is None or progress.compiled_epochs is None:
         return job.compiled
-    # One that could not be compiled any more after some epochs continues as it is.
+    # If some epochs ran uncompiled, it continues uncompiled.
     return progress.compiled_epochs == progress.epochs_done
 
 
 def _is_asked_to_stop(store: Store, generation_id: str, workers: Workers) -> bool:
-    # Workers have to agree, and may look at different moments: the first one looks.
+    # Workers must agree, but would look at different times: only the first one looks.
     return workers.rank == 0 and store.is_asked_to_stop(generation_id)
 
 
@@ -289,3 +146,150 @@ def _predictions(answers: ClassProbabilities | TokenLogProbabilities) -> Predict
 
 def _device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.machine()} CPU"
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """A run that can begin or resume, with the facts about its data and its teacher for the record.
+
+    For text, `classes` is the size of the vocabulary, and `input_shape` is None.
+    """
+
+    run: GenerationRun
+    input_shape: tuple[int, int, int] | None
+    classes: int
+    teacher_digest: str | None
+
+
+def prepare_run(
+    job: GenerationJob,
+    *,
+    device: torch.device,
+    workers: Workers,
+    on_compile_failure: Callable[[CompileFailure], None] = lambda _: None,
+) -> PreparedRun:
+    """Load the data of the job's generation, and its teacher from the store. Raises DataError or StoreError.
+
+    `on_compile_failure` is called if its network cannot be compiled and is trained uncompiled instead.
+    """
+    store = Store(job.teachers or job.store)
+    teacher = _teacher_record(job, store)
+    digest = None if teacher is None else teacher.digests["weights.safetensors"]
+    if is_text(job.data):
+        text = _text(job.data, job.generation.data.fingerprint)
+        run: GenerationRun = _language_run(job, text, teacher, store, device, workers)
+        return PreparedRun(run, None, len(text.vocabulary), digest)
+    images = _images(job.data, job.generation.data.fingerprint)
+    image_run = _image_run(job, images, teacher, store, device, workers, on_compile_failure)
+    return PreparedRun(image_run, images.input_shape, len(images.classes), digest)
+
+
+def _image_run(
+    job: GenerationJob,
+    data: ImageData,
+    teacher: GenerationRecord | None,
+    store: Store,
+    device: torch.device,
+    workers: Workers,
+    on_compile_failure: Callable[[CompileFailure], None],
+) -> ImageRun:
+    if teacher is not None:
+        check_user_code(teacher, planned_id=job.generation.teacher)
+    return ImageRun(
+        job.generation,
+        data,
+        teacher=None if teacher is None else _teacher(job, data, teacher, store, device),
+        device=device,
+        workers=workers,
+        compiled=job.compiled,
+        recompute=job.recompute,
+        diagnostics=job.diagnostics,
+        on_compile_failure=on_compile_failure,
+    )
+
+
+def _teacher(
+    job: GenerationJob, data: ImageData, record: GenerationRecord, store: Store, device: torch.device
+) -> Teacher:
+    """The teacher; that of this process's last student, if it is the same."""
+    network = record.trained.network
+    assert not is_language_model(network)
+    key = (
+        (record.digests["weights.safetensors"], network, job.generation.data),
+        # These decide how its logits are rounded, ...
+        (device, torch.get_num_threads()),
+        # ... and these which of them are cached.
+        (job.teacher_memory_gb, job.teacher_disk_gb),
+    )
+
+    def make() -> Teacher:
+        return Teacher(
+            network,
+            store.weights(record.id),
+            input_shape=data.input_shape,
+            classes=len(data.classes),
+            device=device,
+            memory_bytes=job.teacher_memory_gb * _BYTES_OF_A_GB,
+            disk_bytes=job.teacher_disk_gb * _BYTES_OF_A_GB,
+        )
+
+    loss = job.generation.loss
+    # A teacher without a table is cheap to make, and would drop the table of another.
+    has_table = loss.teacher != "none" and not loss.stage_outputs
+    return _LAST_TEACHER.get(key, make) if has_table else make()
+
+
+def drop_last_teacher() -> None:
+    """Free the last student's teacher and its table, which this process has cached for the next one."""
+    _LAST_TEACHER.clear()
+
+
+def _language_run(
+    job: GenerationJob,
+    data: TextData,
+    teacher: GenerationRecord | None,
+    store: Store,
+    device: torch.device,
+    workers: Workers,
+) -> LanguageRun:
+    language_teacher = None
+    if teacher is not None:
+        assert is_language_model(teacher.trained.network)
+        weights = store.weights(teacher.id)
+        language_teacher = LanguageTeacher(
+            frozen_language_model(teacher.trained.network, weights, vocabulary=data.vocabulary, device=device),
+            memory_bytes=job.teacher_memory_gb * _BYTES_OF_A_GB,
+            disk_bytes=job.teacher_disk_gb * _BYTES_OF_A_GB,
+        )
+    return LanguageRun(
+        job.generation,
+        data,
+        teacher=language_teacher,
+        device=device,
+        workers=workers,
+        diagnostics=job.diagnostics,
+    )
+
+
+@lru_cache(maxsize=1)
+def _images(data: ImageDataSpec, fingerprint: str) -> ImageData:
+    """The images, mapped into memory once for all generations that this process trains one after another."""
+    return load_images(data, prepare(data, known_as=fingerprint))
+
+
+@lru_cache(maxsize=1)
+def _text(data: TextSpec, fingerprint: str) -> TextData:
+    return load_text(data, prepare(data, known_as=fingerprint))
+
+
+def _teacher_record(job: GenerationJob, store: Store) -> GenerationRecord | None:
+    teacher_id = job.generation.teacher
+    if teacher_id is None:
+        return None
+    record = store.record(teacher_id)
+    if record is None:
+        raise StoreError(
+            f"the teacher {teacher_id} is not in the store {store.location}",
+            remedy="it was removed while the sweep ran; run the sweep again to train it anew",
+        )
+    return record

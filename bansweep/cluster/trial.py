@@ -19,11 +19,11 @@ from bansweep.store.store import Store
 _WITHOUT_TRAINING = (Outcome.REUSED, Outcome.CLAIMED)
 
 _cuda_failed = Event()
-"""This process cannot use its GPU any more."""
+"""This process can no longer use its GPU."""
 
 
 def generation_trial(config: dict[str, Any]) -> None:
-    """Train the generation of `config`, or use another process's result; reports each step, last how it `Ended`."""
+    """Train the generation of `config`, or use another process's result. Reports messages, `Ended` last."""
     if _cuda_failed.is_set():
         os._exit(1)  # Tune starts this trial again, in a new process
     leave_driver_directories()
@@ -44,14 +44,14 @@ def generation_trial(config: dict[str, Any]) -> None:
     if allocation.workers == 0 and ended.outcome not in _WITHOUT_TRAINING:
         # Only now: an exception holds its training's tensors until it has been handled.
         try:
-            _leave_room(on_gpu=allocation.gpus > 0)
+            _free_memory(on_gpu=allocation.gpus > 0)
         except RuntimeError:  # after an illegal access on the GPU every call of CUDA fails until the process ends
             _cuda_failed.set()
     tune.report(as_result(ended))
 
 
 def _train_here(job: GenerationJob, allocation: Allocation) -> None:
-    # The driver imports this module, too, and has no use for torch.
+    # The driver imports this module, too, and needs no torch.
     import torch
 
     from bansweep.cluster.training_job import train_and_publish
@@ -69,17 +69,17 @@ def _train_here(job: GenerationJob, allocation: Allocation) -> None:
     )
 
 
-def _leave_room(*, on_gpu: bool) -> None:
-    """Free memory that this process keeps after a training, for the next one and for other processes.
+def _free_memory(*, on_gpu: bool) -> None:
+    """Free memory that this process still holds after a training, for the next one and for other processes.
 
-    On a CPU the teacher's table stays: the next student often has the same teacher. A GPU is given back to Ray, or is
-    shared with other processes.
+    On a CPU the teacher stays cached: the next student often has the same one. A GPU is returned to Ray, or is shared
+    with other processes.
     """
-    from bansweep.cluster.training_job import drop_last_table
+    from bansweep.cluster.training_job import drop_last_teacher
     from bansweep.training.device import release_device_memory
     from bansweep.training.memory import give_back_freed_memory
 
     if on_gpu:
-        drop_last_table()
+        drop_last_teacher()
         release_device_memory()
     give_back_freed_memory()

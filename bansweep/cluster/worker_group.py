@@ -29,7 +29,7 @@ _HEALTH_CHECK_INTERVAL_S = "0.2"
 def train_in_worker_group(job: GenerationJob, allocation: Allocation, *, on_start: Callable[[], None]) -> None:
     """Train a generation with `allocation.workers` workers and wait for it. Raises BansweepError.
 
-    Groups that are lost are followed by others, by the job's `retries`; `on_start` is called before each is started.
+    Lost groups are replaced according to the job's `retries`; `on_start` is called before each group starts.
     """
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", _HEALTH_CHECK_INTERVAL_S)
     store = Store(job.store)
@@ -42,7 +42,7 @@ def train_in_worker_group(job: GenerationJob, allocation: Allocation, *, on_star
 
 
 def _train_group(job: GenerationJob, allocation: Allocation) -> None:
-    """Run one group. Raises GroupLostError, or the error that another group would meet, too."""
+    """Run one group. Raises GroupLostError, or an error that another group would meet, too."""
     import ray.train
 
     try:
@@ -69,7 +69,7 @@ def _fit(job: GenerationJob, allocation: Allocation) -> DivergedError | None:
                 num_workers=allocation.workers, use_gpu=on_gpu, resources_per_worker=allocation.per_process
             ),
             run_config=ray.train.RunConfig(
-                # A name that is run again would silently return the former run's result.
+                # A repeated name would silently return the former run's result.
                 name=f"{job.generation.id}-{uuid.uuid4().hex[:8]}",
                 storage_path=scratch,
                 failure_config=ray.train.FailureConfig(max_failures=job.retries.worker_restarts),
@@ -81,8 +81,8 @@ def _fit(job: GenerationJob, allocation: Allocation) -> DivergedError | None:
 
 
 def _process_group(*, gpus: float) -> Any:
-    """How the workers form a process group. On GPUs each worker first checks its own: NCCL would only say that there is
-    none, and not why."""
+    """How the workers form a process group. On GPUs each worker first checks its own: NCCL would report only that there
+    is none, and not why."""
     from ray.train.torch import TorchConfig
 
     class CheckedBackend(TorchConfig().backend_cls):  # type: ignore[misc]  # the class is a property
@@ -101,7 +101,7 @@ def _process_group(*, gpus: float) -> Any:
 
 
 def _gpu_problem(gpus: float) -> BansweepError | None:
-    """Why this worker cannot use its GPU. Ray lets all workers of a node see all of the group's GPUs there."""
+    """Why this worker cannot use its GPU. Ray shows every worker all of the group's GPUs on its node."""
     leave_driver_directories()
     from ray.train.torch import get_device
 
@@ -115,7 +115,7 @@ def _gpu_problem(gpus: float) -> BansweepError | None:
 
 
 def _reports_to_tune() -> Any:
-    """The callback that tells Tune what worker 0 reports, and that a worker is lost, and with it the group's place."""
+    """The callback that reports to Tune what worker 0 reports, and that a lost worker has displaced the group."""
     from ray.tune.integration.ray_train import TuneReportCallback
 
     class ReportsToTune(TuneReportCallback):
@@ -160,9 +160,9 @@ def _worker(config: dict[str, Any]) -> DivergedError | None:
 
 
 def group_error(error: Exception, worker_restarts: int) -> GroupLostError | BansweepError:
-    """What an error with which Ray Train ends a group means.
+    """The meaning of an error with which Ray Train ends a group.
 
-    GroupLostError if another group may get further; else the error of bansweep's own that a worker or the group's start
+    GroupLostError if another group may get further; otherwise the BansweepError that a worker or the start of the group
     has raised.
     """
     from ray.train import WorkerGroupError

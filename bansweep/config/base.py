@@ -10,23 +10,23 @@ from typing import Any, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The clause that points from a misspelt `name` to what is known.
-
-    One name is suggested only where it is really similar and more so than any other, else all are listed: `table9` is
-    no misspelt `table6`.
-    """
-    names = sorted(set(known))
-    close = difflib.get_close_matches(name, names, n=2, cutoff=0.7)
-    tie = len(close) == 2 and _similarity(name, close[0]) == _similarity(name, close[1])
-    if close and not tie:
-        return f"did you mean {close[0]!r}?"
-    return f"known: {', '.join(names)}" if names else "none are known"
-
-
-def _similarity(name: str, known: str) -> float:
-    return difflib.SequenceMatcher(None, known, name).ratio()
+_EXPECTED = {
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "string_type": "text",
+    "path_type": "a path",
+    "string_pattern_mismatch": "letters, digits and . + * _ - , beginning with a letter or digit",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "dict_type": "a mapping",
+    "mapping_type": "a mapping",
+}
+_T = TypeVar("_T")
 
 
 class SpecModel(BaseModel):
@@ -54,30 +54,12 @@ class SpecModel(BaseModel):
 
 
 def _counts_wrong_items_as_none(line: dict[str, Any]) -> bool:
-    """Whether a list is called too short only because its items, which have problems of their own, were not counted."""
+    """Whether a list is called too short only because its invalid items, which are also reported, did not count."""
     return line["type"] == "too_short" and bool(line["input"])
 
 
-_EXPECTED = {
-    "int_type": "a whole number",
-    "int_parsing": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "float_parsing": "a number",
-    "bool_type": "true or false",
-    "bool_parsing": "true or false",
-    "string_type": "text",
-    "path_type": "a path",
-    "string_pattern_mismatch": "letters, digits and . + * _ - , beginning with a letter or digit",
-    "model_type": "a mapping",
-    "model_attributes_type": "a mapping",
-    "dict_type": "a mapping",
-    "mapping_type": "a mapping",
-}
-
-
 def _message(line: dict[str, Any], known_keys: list[str]) -> str:
-    """Pydantic's error in the words of someone who wrote a YAML file."""
+    """Pydantic's error, worded for the author of a YAML file."""
     context = line.get("ctx", {})
     value = line["input"]
     match line["type"]:
@@ -114,7 +96,21 @@ def _short(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-_T = TypeVar("_T")
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The hint for an unknown `name`: the known name that it resembles, otherwise all known names.
+
+    One name is suggested only if it is really similar, and more so than any other: `table9` is no misspelt `table6`.
+    """
+    names = sorted(set(known))
+    close = difflib.get_close_matches(name, names, n=2, cutoff=0.7)
+    tie = len(close) == 2 and _similarity(name, close[0]) == _similarity(name, close[1])
+    if close and not tie:
+        return f"did you mean {close[0]!r}?"
+    return f"known: {', '.join(names)}" if names else "none are known"
+
+
+def _similarity(name: str, known: str) -> float:
+    return difflib.SequenceMatcher(None, known, name).ratio()
 
 
 def without_negative_zeros(value: _T) -> _T:
@@ -142,3 +138,8 @@ def _changed(value: Any) -> Any:
             return type(value)(old if new is None else new for old, new in zip(value, parts, strict=True))
         case _:
             return None
+
+
+def kind_from_name(value: Any) -> Any:
+    """A name, which is `{kind: NAME}`, or in full."""
+    return {"kind": value} if isinstance(value, str) else value

@@ -12,10 +12,12 @@ from bansweep.config.losses import LossSpec
 from bansweep.config.networks import NetworkSpec
 from bansweep.errors import Finding, KeyPath
 
+_SHARED_KEYS = ("loss", "network", "seed")  # of a chain, and of each of its columns
+
 
 class Stop(SpecModel):
-    """A chain ends after `patience` generations in a row that are not better by more than `min_delta`, in the unit of
-    the metric by which is selected, than the best one before them."""
+    """A chain ends after `patience` generations in a row that do not improve on the best one before them by more than
+    `min_delta`, in the unit of the selection metric."""
 
     patience: int = Field(default=1, ge=1, description="generations in a row that are not better before the chain ends")
     min_delta: float = Field(
@@ -26,9 +28,9 @@ class Stop(SpecModel):
 
 
 class Chain(SpecModel):
-    """Columns `NAME-1` to `NAME-LENGTH`, of which `teacher` teaches the first one and each the next.
+    """Columns `NAME-1` to `NAME-LENGTH`. `teacher` teaches the first one, and each column teaches the next.
 
-    `ensemble`: a column `NAME-ens` with the mean of all of them that were trained.
+    `ensemble`: a column `NAME-ens` with the mean of all columns that were trained.
     """
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+_-]*$", max_length=60)] = Field(
@@ -68,10 +70,42 @@ class Chain(SpecModel):
         return f"{self.name}-ens" if self.ensemble and self.length > 1 else None
 
 
-def chain_problems(sweep: dict[str, Any]) -> Iterator[Finding]:
-    """Yield (key path, message) where a chain's columns have names that are taken, or rows in which nobody teaches.
+def with_chains(sweep: dict[str, Any]) -> dict[str, Any]:
+    """A sweep file's plain values with the columns that its chains stand for.
 
-    What is wrong with a chain in itself is said by validation.
+    A chain that begins with `teacher` adds a column of this name that learns from labels, if the file has none.
+    An invalid chain adds nothing else: validation reports its problems.
+    """
+    chains = [(chain, written) for _, chain, written in _valid_chains(sweep)]
+    given = sweep.get("generations")
+    if not _written_chains(sweep) or not (given is None or isinstance(given, dict)):
+        return sweep
+    columns: dict[str, Any] = dict(given or {})
+    begins_with_teacher = any(chain.teacher == "teacher" for chain, _ in chains) or not (columns or chains)
+    if "teacher" not in columns and begins_with_teacher:
+        columns = {"teacher": {"loss": "labels"}, **columns}
+    ensembles = sweep.get("ensembles")
+    ensembles = dict(ensembles) if isinstance(ensembles, dict) else ensembles
+    for chain, plain in chains:
+        shared = {key: plain[key] for key in _SHARED_KEYS if key in plain}
+        skipped = _skipped_by(given, chain.teacher)  # reported for the chain, not for its columns
+        if skipped:
+            shared["skip"] = skipped
+        teacher = chain.teacher
+        for name in chain.columns:
+            columns.setdefault(name, {**shared, "teacher": teacher})
+            teacher = name
+        if chain.ensemble_column is not None and not skipped and (ensembles is None or isinstance(ensembles, dict)):
+            ensembles = {**(ensembles or {})}
+            ensembles.setdefault(chain.ensemble_column, list(chain.columns))
+    changed = {**sweep, "generations": columns}
+    return changed if ensembles is None else {**changed, "ensembles": ensembles}
+
+
+def chain_problems(sweep: dict[str, Any]) -> Iterator[Finding]:
+    """Yield (key path, message) where the names of a chain's columns are taken, or its teacher skips a row.
+
+    Validation reports the problems of each chain in itself.
     """
     taken: dict[str, str] = {}
     for key in ("generations", "ensembles"):
@@ -94,10 +128,28 @@ def chain_problems(sweep: dict[str, Any]) -> Iterator[Finding]:
             )
 
 
-def _skipped_by(columns: Any, name: str) -> list[Any]:
-    column = columns.get(name) if isinstance(columns, dict) else None
-    skipped = column.get("skip") if isinstance(column, dict) else None
-    return skipped if isinstance(skipped, list) else []
+def chains_are_valid(sweep: dict[str, Any]) -> bool:
+    """Whether every chain is valid. Only then are all columns known, and references to unknown ones can be reported."""
+    return len(list(_valid_chains(sweep))) == len(_written_chains(sweep))
+
+
+def attributed_to_chains(found: Sequence[Finding], sweep: dict[str, Any]) -> list[Finding]:
+    """The findings, each once. Those about columns of a chain become findings about the chain, which the file has."""
+    chains = [(path, chain) for path, chain, _ in _valid_chains(sweep)]
+    chain_of = {name: path for path, chain in chains for name in chain.columns}
+    ensembles = {chain.ensemble_column: path for path, chain in chains}
+    columns = sweep.get("generations")
+    attributed: list[Finding] = []
+    for path, message in found:
+        match path:
+            case ("generations", str(name), *rest) if name in chain_of and name not in (columns or {}):
+                path = (*chain_of[name], *rest)
+            case ("ensembles", str(name), *_) if name in ensembles and name not in (sweep.get("ensembles") or {}):
+                path = ensembles[name]
+            case ("chain", 0, *rest) if not isinstance(sweep.get("chain"), list):
+                path = ("chain", *rest)
+        attributed.append((path, message))
+    return list(dict.fromkeys(attributed))
 
 
 def _written_chains(sweep: dict[str, Any]) -> list[tuple[KeyPath, Any]]:
@@ -115,60 +167,7 @@ def _valid_chains(sweep: dict[str, Any]) -> Iterator[tuple[KeyPath, Chain, dict[
             continue
 
 
-def chains_are_valid(sweep: dict[str, Any]) -> bool:
-    """Whether all columns that chains stand for are known, so that it can be said who refers to none."""
-    return len(list(_valid_chains(sweep))) == len(_written_chains(sweep))
-
-
-def attributed_to_chains(found: Sequence[Finding], sweep: dict[str, Any]) -> list[Finding]:
-    """Findings about columns that chains stand for as findings about these chains, as the file has them; each once."""
-    chains = [(path, chain) for path, chain, _ in _valid_chains(sweep)]
-    chain_of = {name: path for path, chain in chains for name in chain.columns}
-    ensembles = {chain.ensemble_column: path for path, chain in chains}
-    columns = sweep.get("generations")
-    told: list[Finding] = []
-    for path, message in found:
-        match path:
-            case ("generations", str(name), *rest) if name in chain_of and name not in (columns or {}):
-                path = (*chain_of[name], *rest)
-            case ("ensembles", str(name), *_) if name in ensembles and name not in (sweep.get("ensembles") or {}):
-                path = ensembles[name]
-            case ("chain", 0, *rest) if not isinstance(sweep.get("chain"), list):
-                path = ("chain", *rest)
-        told.append((path, message))
-    return list(dict.fromkeys(told))
-
-
-_OF_A_COLUMN = ("loss", "network", "seed")
-
-
-def with_chains(sweep: dict[str, Any]) -> dict[str, Any]:
-    """A sweep file's plain values with the columns that its chains stand for.
-
-    A chain that begins with `teacher` brings a column that learns from labels where the file has none of this name.
-    Chains that are wrong in themselves bring that at most: validation says what is wrong with them.
-    """
-    chains = [(chain, written) for _, chain, written in _valid_chains(sweep)]
-    given = sweep.get("generations")
-    if not _written_chains(sweep) or not (given is None or isinstance(given, dict)):
-        return sweep
-    columns: dict[str, Any] = dict(given or {})
-    begins_with_teacher = any(chain.teacher == "teacher" for chain, _ in chains) or not (columns or chains)
-    if "teacher" not in columns and begins_with_teacher:
-        columns = {"teacher": {"loss": "labels"}, **columns}
-    ensembles = sweep.get("ensembles")
-    ensembles = dict(ensembles) if isinstance(ensembles, dict) else ensembles
-    for chain, plain in chains:
-        shared = {key: plain[key] for key in _OF_A_COLUMN if key in plain}
-        skipped = _skipped_by(given, chain.teacher)  # which is told of the chain, and not of its columns
-        if skipped:
-            shared["skip"] = skipped
-        teacher = chain.teacher
-        for name in chain.columns:
-            columns.setdefault(name, {**shared, "teacher": teacher})
-            teacher = name
-        if chain.ensemble_column is not None and not skipped and (ensembles is None or isinstance(ensembles, dict)):
-            ensembles = {**(ensembles or {})}
-            ensembles.setdefault(chain.ensemble_column, list(chain.columns))
-    changed = {**sweep, "generations": columns}
-    return changed if ensembles is None else {**changed, "ensembles": ensembles}
+def _skipped_by(columns: Any, name: str) -> list[Any]:
+    column = columns.get(name) if isinstance(columns, dict) else None
+    skipped = column.get("skip") if isinstance(column, dict) else None
+    return skipped if isinstance(skipped, list) else []

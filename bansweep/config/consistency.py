@@ -1,6 +1,7 @@
 """Checks across the parts of a sweep file: references, kinds (images or text), and matching layers.
 
-Works on the file's plain values, so that these problems are found together with those of single keys.
+`reference_problems` works on the file's plain values, so that its problems are reported together with those of single
+keys. The other checks need a valid sweep.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from bansweep.config.recipes import AnyRecipe, LanguageRecipe
 from bansweep.config.sweep import Column, Row, SweepSpec, named_row
 from bansweep.errors import Finding, KeyPath
 
+PAPER_TABLES = ("table1", "table2", "table3", "table4", "table5", "table6")
 
-def kind_problems(sweep: SweepSpec) -> Iterator[tuple[KeyPath, str]]:
-    """Yield (key path, message) for every network, recipe and loss that the sweep's data cannot be learnt with."""
+
+def kind_problems(sweep: SweepSpec) -> Iterator[Finding]:
+    """Yield (key path, message) for every network, recipe and loss that does not suit the sweep's data."""
     text = is_text(sweep.data)
     kind = sweep.data.kind
     networks = "lstm or cnn-lstm" if text else "wrn-28-10 or densenet-90-60"
@@ -52,10 +55,10 @@ def _recipe_message(kind: str, text: bool) -> str:
     return f"this recipe is not for {kind}; one that is: {recipes}, or {{base: ..., ...}} with changes"
 
 
-def matching_problems(sweep: SweepSpec) -> Iterator[tuple[KeyPath, str]]:
-    """Yield (key path, message) for every student that cannot take its teacher's layers, or answer stage by stage.
+def matching_problems(sweep: SweepSpec) -> Iterator[Finding]:
+    """Yield (key path, message) for every student that cannot take its teacher's layers, or match its stages.
 
-    The sweep's references have to hold: every teacher is a column.
+    The sweep's references must be valid: every teacher is a column.
     """
     for name, column in sweep.generations.items():
         if column.teacher is None:
@@ -65,9 +68,9 @@ def matching_problems(sweep: SweepSpec) -> Iterator[tuple[KeyPath, str]]:
                 continue
             student, teacher = column.network_in(row), sweep.generations[column.teacher].network_in(row)
             if is_language_model(student) or is_language_model(teacher):
-                continue  # which share and compare nothing
+                continue  # `kind_problems` covers them: they share and compare nothing
             if isinstance(student, UserNetwork) or isinstance(teacher, UserNetwork):
-                yield from _of_own(name, column)
+                yield from _user_network_problems(name, column)
                 continue
             if column.shared_layers != "none" and _outer_channels(student) != _outer_channels(teacher):
                 yield (
@@ -83,8 +86,8 @@ def matching_problems(sweep: SweepSpec) -> Iterator[tuple[KeyPath, str]]:
                 )
 
 
-def _of_own(name: str, column: Column) -> Iterator[tuple[KeyPath, str]]:
-    """Of what a network of the user's own is made, nothing is known here."""
+def _user_network_problems(name: str, column: Column) -> Iterator[Finding]:
+    """The layers of a user's network are not known before it is built."""
     if column.shared_layers != "none":
         yield ("generations", name, "shared_layers"), "networks of your own (kind: python) share no layers; remove it"
     if column.loss.stage_outputs:
@@ -116,11 +119,8 @@ def _remedy(teacher: StagedNetworkSpec) -> str:
     return f"what fits is {teacher.name} itself"
 
 
-PAPER_TABLES = ("table1", "table2", "table3", "table4", "table5", "table6")
-
-
 def reference_problems(sweep: Mapping[str, Any]) -> Iterator[Finding]:
-    """Yield (key path, message) for every reference that does not hold. Parts of a wrong type are passed over."""
+    """Yield (key path, message) for every invalid reference. Parts of a wrong type are skipped."""
     rows = list(_row_names(sweep.get("networks")))
     columns = {name: _mapping(column) for name, column in _mapping(sweep.get("generations")).items()}
     ensembles = _mapping(sweep.get("ensembles"))
@@ -143,49 +143,12 @@ def reference_problems(sweep: Mapping[str, Any]) -> Iterator[Finding]:
         yield ("paper",), f"unknown table {paper!r}; known: {', '.join(PAPER_TABLES)}"
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _names(value: Any) -> list[str]:
-    return [name for name in value if isinstance(name, str)] if isinstance(value, list | tuple) else []
-
-
-def _row_names(networks: Any) -> Iterator[tuple[KeyPath, str]]:
-    for index, network in enumerate(networks if isinstance(networks, list) else []):
-        row = _row(network)
-        # The problem of a wrong network is reported elsewhere; a name that it has still counts.
-        written = network.get("name") if isinstance(network, dict) else network
-        name = row.name if row is not None else written
-        if isinstance(name, str):
-            yield ("networks", index), name
-
-
-def _row(network: Any) -> Row | None:
-    try:
-        return Row.model_validate(named_row(network))
-    except ValueError:  # pydantic's ValidationError is one
-        return None
-
-
-def _all_valid(networks: Any) -> bool:
-    """Whether every row's name is known; the one that is not may be the very row that others mean."""
-    return isinstance(networks, list) and all(_row(network) is not None for network in networks)
-
-
 def _repeated(rows: list[tuple[KeyPath, str]]) -> Iterator[Finding]:
     seen: set[str] = set()
     for path, name in rows:
         if name in seen:
             yield path, f"the row {name!r} is there already; give one of them another 'name'"
         seen.add(name)
-
-
-def _loss(column: Mapping[str, Any]) -> type[Loss] | None:
-    """The configuration of the column's loss; None if its kind is missing or unknown."""
-    loss = column.get("loss")
-    kind = loss.get("kind") if isinstance(loss, dict) else loss
-    return LOSSES.get(kind) if isinstance(kind, str) else None
 
 
 def _teachers(columns: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
@@ -203,6 +166,13 @@ def _teachers(columns: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
             yield ("generations", name), "'teacher' is missing: name the column that teaches this one"
         elif isinstance(teacher, str) and teacher not in columns:
             yield ("generations", name, "teacher"), f"unknown column {teacher!r}; {nearest(teacher, columns)}"
+
+
+def _loss(column: Mapping[str, Any]) -> type[Loss] | None:
+    """The configuration of the column's loss; None if its kind is missing or unknown."""
+    loss = column.get("loss")
+    kind = loss.get("kind") if isinstance(loss, dict) else loss
+    return LOSSES.get(kind) if isinstance(kind, str) else None
 
 
 def _cycles(columns: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
@@ -228,19 +198,6 @@ def _skips(columns: Mapping[str, Mapping[str, Any]], rows: list[str]) -> Iterato
             )
 
 
-def _unknown_rows(
-    columns: Mapping[str, Mapping[str, Any]], ensembles: Mapping[str, Any], rows: list[str]
-) -> Iterator[Finding]:
-    for name, column in columns.items():
-        for index, row in enumerate(_names(column.get("skip"))):
-            if row not in rows:
-                yield ("generations", name, "skip", index), f"unknown row {row!r}; {nearest(row, rows)}"
-    for name, ensemble in ensembles.items():
-        for row in _mapping(ensemble):
-            if row != "members" and row not in rows:
-                yield ("ensembles", name, row), f"{row!r} is neither 'members' nor a row; {nearest(row, rows)}"
-
-
 def _ensembles(
     ensembles: Mapping[str, Any], columns: Mapping[str, Mapping[str, Any]], rows: list[str]
 ) -> Iterator[Finding]:
@@ -248,10 +205,10 @@ def _ensembles(
         if name in columns:
             yield ("ensembles", name), "a generation has this name already; columns need different names"
         whole = ensemble if isinstance(ensemble, dict) else {"members": ensemble}
-        own_rows = {row for row in whole if row != "members"}
+        rows_with_members = {row for row in whole if row != "members"}
         for key, members in whole.items():
             base: KeyPath = ("ensembles", name, key) if isinstance(ensemble, dict) else ("ensembles", name)
-            rows_here = [row for row in rows if row not in own_rows] if key == "members" else [key]
+            rows_here = [row for row in rows if row not in rows_with_members] if key == "members" else [key]
             names = _names(members)
             for index, member in enumerate(names):
                 if member in names[:index]:
@@ -266,3 +223,46 @@ def _ensembles(
                         (*base, index),
                         f"{member!r} is skipped in {row!r}; give that row members of its own: {row}: [...]",
                     )
+
+
+def _unknown_rows(
+    columns: Mapping[str, Mapping[str, Any]], ensembles: Mapping[str, Any], rows: list[str]
+) -> Iterator[Finding]:
+    for name, column in columns.items():
+        for index, row in enumerate(_names(column.get("skip"))):
+            if row not in rows:
+                yield ("generations", name, "skip", index), f"unknown row {row!r}; {nearest(row, rows)}"
+    for name, ensemble in ensembles.items():
+        for row in _mapping(ensemble):
+            if row != "members" and row not in rows:
+                yield ("ensembles", name, row), f"{row!r} is neither 'members' nor a row; {nearest(row, rows)}"
+
+
+def _row_names(networks: Any) -> Iterator[tuple[KeyPath, str]]:
+    for index, network in enumerate(networks if isinstance(networks, list) else []):
+        row = _row(network)
+        # Validation reports an invalid network; its name counts all the same.
+        written = network.get("name") if isinstance(network, dict) else network
+        name = row.name if row is not None else written
+        if isinstance(name, str):
+            yield ("networks", index), name
+
+
+def _row(network: Any) -> Row | None:
+    try:
+        return Row.model_validate(named_row(network))
+    except ValueError:  # pydantic's ValidationError is one
+        return None
+
+
+def _all_valid(networks: Any) -> bool:
+    """Whether every row is valid, and its name known. An invalid one may be the row that a reference means."""
+    return isinstance(networks, list) and all(_row(network) is not None for network in networks)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _names(value: Any) -> list[str]:
+    return [name for name in value if isinstance(name, str)] if isinstance(value, list | tuple) else []

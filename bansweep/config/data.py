@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 from typing_extensions import TypeIs
 
-from bansweep.config.base import SpecModel
+from bansweep.config.base import SpecModel, kind_from_name
 from bansweep.config.user_code import KIND, UserObject, call_problem
 
 
 class _Tokens(SpecModel):
     """How much of a text is used, in tokens: words, and the `<eos>` after each line.
 
-    A window needs a token and the one after it, so two are the fewest. Texts bring a validation split of their own.
+    A window needs a token and the one after it, so two are the minimum. Every text has its own validation split.
     """
 
     limit: int | None = Field(default=None, ge=2, description="training tokens used, the first ones; all by default")
@@ -53,7 +53,7 @@ TextSpec = PennTreebank | WikiText2 | TextFiles
 
 
 class _Subsets(SpecModel):
-    """Which part of an image set is used, in number of images; the sets are kept in a fixed, shuffled order."""
+    """Which part of an image set is used, in number of images; the sets have a fixed, shuffled order."""
 
     validation: int = Field(default=0, ge=0, description="images taken off the end of the training set")
     limit: int | None = Field(default=None, ge=1, description="training images used, the first ones; all by default")
@@ -93,11 +93,10 @@ class ImageFolder(_Subsets):
 
 
 class UserImages(UserObject, _Subsets):
-    """A function of your own that returns arrays: `train_images` (N, height, width, channels) or (N, height, width) of
-    bytes, `train_labels` (N,), `test_images`, `test_labels`, and, if you like, the names of the `classes`.
+    """A user function that returns arrays: `train_images` (N, height, width, channels) or (N, height, width) of
+    bytes, `train_labels` (N,), `test_images`, `test_labels`, and optionally the names of the `classes`.
 
-    It has to return the same each time. What it reads elsewhere is no part of a generation's id: let an argument say
-    which version that is.
+    It must return the same each time. What it reads is not part of a generation's id: give its version as an argument.
     """
 
     kind: Literal["python"] = KIND
@@ -109,21 +108,16 @@ class UserImages(UserObject, _Subsets):
         return self
 
 
-def _from_shorthand(value: Any) -> Any:
-    """A name, which is `{kind: NAME}`, or in full."""
-    return {"kind": value} if isinstance(value, str) else value
-
-
 ImageDataSpec = Digits | Cifar | ParquetImages | ImageFolder | UserImages
 
 DataSpec = Annotated[
     Annotated[ImageDataSpec | TextSpec, Field(discriminator="kind")],
-    BeforeValidator(_from_shorthand),
+    BeforeValidator(kind_from_name),
 ]
 
 
 def is_text(spec: DataSpec) -> TypeIs[TextSpec]:
-    """Whether language models learn from this data; what is no text is an ImageDataSpec."""
+    """Whether language models learn from this data; otherwise it is an ImageDataSpec."""
     return isinstance(spec, TextSpec)
 
 

@@ -15,18 +15,18 @@ from bansweep.config.network_names import INTEGER, NUMBER, number_text
 _LARGEST = 4096
 
 # The paper calls one network 112-33, 116-33 and 106-33. Its printed 6.3 M parameters are those of DenseNet-BC-106-33
-# without the third transition (6.27 M), so that is what `densenet-112-33` builds; with 112 layers and 33 channels
-# taken at their word, a name says `-transition` or `-standard`.
-_PAPERS_SMALLEST = {"depth": 112, "growth": 33}
-_WHAT_IT_IS = {"depth": 106, "growth": 33, "final_transition": False}
+# without the third transition (6.27 M), so that is what `densenet-112-33` builds. A network
+# that really has 112 layers is named with `-transition` or `-standard`.
+_PAPER_NAME = {"depth": 112, "growth": 33}
+_PAPER_NETWORK = {"depth": 106, "growth": 33, "final_transition": False}
 
 
 class DenseNet(SpecModel):
     """DenseNet-BC (Huang et al., 2017): three dense blocks of floor((depth - 4) / 6) bottleneck units.
 
     `final_transition` adds a third 1x1 transition after the last block, which the counts of
-    "Born-Again Neural Networks" imply and the original architecture lacks. `stem` is what the first convolution gives,
-    in channels; None (which twice the growth is turned into: one network, one identity) stands for twice the growth.
+    "Born-Again Neural Networks" imply and the original architecture lacks. `stem` is the number of
+    channels after the first convolution; None stands for twice the growth, and replaces it: one network, one identity.
     """
 
     name_pattern: ClassVar[str] = (
@@ -79,7 +79,7 @@ class DenseNet(SpecModel):
 
     @property
     def name(self) -> str:
-        transition = "-transition" if {"depth": self.depth, "growth": self.growth} == _PAPERS_SMALLEST else ""
+        transition = "-transition" if {"depth": self.depth, "growth": self.growth} == _PAPER_NAME else ""
         details = [
             "" if self.stem is None else f"-stem{self.stem}",
             f"-compression{number_text(self.compression)}" if self.compression != 0.5 else "",
@@ -109,8 +109,8 @@ class DenseNet(SpecModel):
         size: dict[str, Any] = {"depth": int(depth), "growth": int(growth)}
         if transition:
             size["final_transition"] = transition == "-transition"
-        elif size == _PAPERS_SMALLEST:
-            size = _WHAT_IT_IS
+        elif size == _PAPER_NAME:
+            size = _PAPER_NETWORK
         details = {"stem": stem, "compression": compression, "dropout": dropout}
         return cls.model_validate(size | {field: float(text) for field, text in details.items() if text is not None})
 
@@ -122,7 +122,7 @@ class DenseNet(SpecModel):
         12.9 / 12.6 M. Raises ValueError where units or growth would not be whole.
         """
         if factor == 1:
-            return self  # with the depth as it was written: the formula below gives the least of six that are equal
+            return self  # keeps the depth as written: the formula below gives the least of six equivalent ones
         product = self.units * self.growth
         fitting = {
             Fraction(units, self.units): units

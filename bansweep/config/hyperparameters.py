@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BeforeValidator, Field, JsonValue, ValidationError, model_validator
@@ -15,6 +15,18 @@ from bansweep.config.losses import LossSpec
 from bansweep.config.networks import NetworkSpec
 from bansweep.config.recipes import AnyRecipe
 from bansweep.formatting import setting_text
+
+PARTS = ("recipe", "loss", "network")
+"""What hyperparameters belong to: the first part of their keys."""
+
+_RANGES = ("uniform", "loguniform", "int")
+_LISTS = ("grid", "choice")
+
+# How many whole numbers of a range are tried, from the lowest on: if some are invalid, some of these are.
+_TRIED = 64
+# A fraction of a range at which a whole number lies only where nearly all fractions give one.
+_INSIDE = 0.3819660112501051
+_LONGEST = 80
 
 Values = Annotated[tuple[JsonValue, ...], Field(min_length=1, max_length=10_000)]
 
@@ -77,10 +89,6 @@ class Int(SpecModel):
         return self
 
 
-_RANGES = ("uniform", "loguniform", "int")
-_LISTS = ("grid", "choice")
-
-
 def _from_shorthand(value: Any) -> Any:
     """`[1, 2]`, `{choice: [1, 2]}`, `{uniform: [0, 1]}`, or a distribution in full."""
     if isinstance(value, list | tuple):
@@ -120,21 +128,15 @@ def drawn(distribution: AnyDistribution, chance: random.Random) -> JsonValue:
             return chance.randint(distribution.low, distribution.high)
         case LogUniform():
             value = math.exp(chance.uniform(math.log(distribution.low), math.log(distribution.high)))
-            return min(max(value, distribution.low), distribution.high)  # rounding can lead outside
+            return min(max(value, distribution.low), distribution.high)  # rounding can leave the range
         case Uniform():
             return chance.uniform(distribution.low, distribution.high)
 
 
-# How many whole numbers from the lowest on are tried; what cannot be each of them cannot be some of these.
-_TRIED = 64
-# A part of a range that leads to a whole number only where nearly all parts do.
-_INSIDE = 0.3819660112501051
-
-
 def typical_values(distribution: AnyDistribution) -> tuple[JsonValue, ...]:
-    """Values that stand for all, of a range its ends first.
+    """Values that represent all of them; of a range, its ends come first.
 
-    If a hyperparameter may have these, it may have any value of the distribution, by all that is known of them.
+    If these are valid for a hyperparameter, every value of the distribution should be.
     """
     match distribution:
         case Grid() | Choice():
@@ -147,18 +149,6 @@ def typical_values(distribution: AnyDistribution) -> tuple[JsonValue, ...]:
             return (low, high, math.exp(math.log(low) + _INSIDE * (math.log(high) - math.log(low))))
 
 
-def plain_text(value: object) -> str:
-    """A value as it would stand in a sweep file, cut where it is long."""
-    text = json.dumps(value, default=str)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
-
-
-_LONGEST = 80
-
-
-PARTS = ("recipe", "loss", "network")
-
-
 class Hyperparameters(NamedTuple):
     """What a search may vary."""
 
@@ -168,9 +158,9 @@ class Hyperparameters(NamedTuple):
 
 
 class HyperparameterError(ValueError):
-    """A key that is not there, or a value that it may not have.
+    """An unknown key, or an invalid value.
 
-    `place` is the key that is wrong, or the part (`recipe`) whose values do not go together.
+    `place` is the key that is wrong, or the part (`recipe`) whose values contradict each other.
     """
 
     def __init__(self, place: str, message: str) -> None:
@@ -188,13 +178,13 @@ def part_of(key: str) -> str:
 
 
 def with_values(given: Hyperparameters, values: Mapping[str, JsonValue]) -> Hyperparameters:
-    """The same with other values. Raises HyperparameterError, which says what is wrong with which key."""
-    changed = {part: with_values_in(getattr(given, part), part, values) for part in _parts_of(values)}
+    """The same with other values. Raises HyperparameterError, which names the key and its problem."""
+    changed = {part: with_values_in(getattr(given, part), part, values) for part in dict.fromkeys(map(part_of, values))}
     return given._replace(**changed)
 
 
 def with_values_in(model: SpecModel, part: str, values: Mapping[str, JsonValue]) -> Any:
-    """A part of the hyperparameters with other values, of which only its own count. Raises HyperparameterError."""
+    """A part of the hyperparameters with those of the values that belong to it. Raises HyperparameterError."""
     contents: dict[str, Any] = model.model_dump()
     for key, value in values.items():
         if part_of(key) == part:
@@ -205,10 +195,6 @@ def with_values_in(model: SpecModel, part: str, values: Mapping[str, JsonValue])
         line = error.errors(include_url=False)[0]
         place = ".".join(map(str, (part, *line["loc"])))
         raise HyperparameterError(place, line["msg"].removeprefix("Value error, ")) from None
-
-
-def _parts_of(keys: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(map(part_of, keys)))
 
 
 def _set(contents: dict[str, Any], key: str, value: JsonValue) -> None:
@@ -226,3 +212,9 @@ def _set(contents: dict[str, Any], key: str, value: JsonValue) -> None:
         if depth == len(path) - 1:
             target[step] = value
         target = target[step]
+
+
+def plain_text(value: object) -> str:
+    """A value as in a sweep file, cut if it is long."""
+    text = json.dumps(value, default=str)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."

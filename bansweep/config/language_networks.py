@@ -12,6 +12,8 @@ from bansweep.config.network_names import INTEGER, NUMBER, number_text
 
 _LARGEST = 65_536
 
+Widths = Annotated[tuple[Annotated[int, Field(ge=1, le=64)], ...], Field(min_length=1)]
+
 
 class Lstm(SpecModel):
     """LSTM over words (Zaremba et al., 2014); the paper ties the input embedding and the output matrix.
@@ -56,9 +58,6 @@ class Lstm(SpecModel):
         fields = {"units": units, "layers": layers, "dropout": dropout, "initial_range": initial_range}
         given = {field: float(text) for field, text in fields.items() if text is not None}
         return cls.model_validate({**given, "tied": untied is None})
-
-
-Widths = Annotated[tuple[Annotated[int, Field(ge=1, le=64)], ...], Field(min_length=1)]
 
 
 class CnnLstm(SpecModel):

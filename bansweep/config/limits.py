@@ -1,6 +1,6 @@
 """How large a sweep may be: sizes that no plan is made for are refused before anything is counted or compared.
 
-Works on the file's plain values, before its chains are written out. Parts of a wrong type are passed over.
+Works on the file's plain values, before its chains are expanded. Parts of a wrong type are skipped.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bansweep.errors import KeyPath
+from bansweep.errors import Finding, KeyPath
 
 MAX_NETWORKS = 500
 MAX_COLUMNS = 20_000
@@ -16,11 +16,11 @@ MAX_SEEDS = 10_000
 MAX_CELLS = 100_000
 # Each value of a search is tried in every network, loss and recipe that it may meet.
 MAX_VALUES_TRIED = 200_000
+_LONGEST_CHAIN = 1000  # `Chain.length`
 
 
-def size_problems(sweep: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
-    """Yield (key path, message) for every part of a sweep file that is larger than any sweep, and for all of them
-    together."""
+def size_problems(sweep: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield (key path, message) for every part of a sweep file that is too large, and for their product."""
     rows, seeds = _length(sweep.get("networks")), _length(sweep.get("seeds"))
     written = _mapping(sweep.get("generations"))
     networks = rows + sum("network" in _mapping(column) for column in written.values())
@@ -30,7 +30,7 @@ def size_problems(sweep: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
         (("seeds",), seeds, MAX_SEEDS, "seeds"),
         (("generations",), columns, MAX_COLUMNS, "columns, with those of chains and ensembles"),
     ]
-    found: list[tuple[KeyPath, str]] = [
+    found: list[Finding] = [
         (path, f"{size:,} {what}; a sweep has {most:,} at most") for path, size, most, what in sizes if size > most
     ]
     yield from found
@@ -52,7 +52,7 @@ def size_problems(sweep: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
             )
 
 
-def _long_lists_of_names(sweep: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+def _long_lists_of_names(sweep: Mapping[str, Any]) -> Iterator[Finding]:
     for name, column in _mapping(sweep.get("generations")).items():
         skipped = _length(_mapping(column).get("skip"))
         if skipped > MAX_NETWORKS:
@@ -67,11 +67,8 @@ def _columns_of_chains(chain: Any) -> int:
     if chain is None:
         return 0
     lengths = [_mapping(one).get("length") for one in (chain if isinstance(chain, list) else [chain])]
-    # What is no length is said where chains are validated.
+    # Validation reports invalid lengths.
     return sum(min(max(length, 1), _LONGEST_CHAIN) if isinstance(length, int) else 1 for length in lengths)
-
-
-_LONGEST_CHAIN = 1000  # `Chain.length`
 
 
 def _searches(sweep: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:

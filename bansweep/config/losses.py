@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Final, Literal, Self, get_args
+from typing import Annotated, ClassVar, Final, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from bansweep.config.base import SpecModel
+from bansweep.config.base import SpecModel, kind_from_name
 from bansweep.config.user_code import KIND, UserObject, call_problem
 from bansweep.formatting import setting_text
 
@@ -32,7 +32,7 @@ class Loss(SpecModel):
 
     @property
     def permutation_keys(self) -> Permutation | None:
-        """How the random keys are drawn that the loss asks for: for every step, or once for each sample."""
+        """When the loss draws its random keys: in every step, or once for each sample; None if it needs none."""
         return None
 
     @property
@@ -44,7 +44,7 @@ class Loss(SpecModel):
 class LabelsLoss(Loss):
     """Cross-entropy with the labels (Eq. 1): the only loss that needs no teacher.
 
-    `smoothing` is the part of the label's probability that is dealt out to all classes alike.
+    `smoothing` is the part of the label's probability that is spread evenly over all classes.
     """
 
     teacher: ClassVar = "none"
@@ -132,7 +132,7 @@ class CwtmLoss(Loss):
 class DkppLoss(Loss):
     """KD against a teacher whose non-argmax probabilities are permuted within each sample (Eq. 11).
 
-    `permutation`: `fresh` draws one for every step, `fixed` keeps one for each sample. The paper does not say which.
+    `permutation`: `fresh` draws one in every step, `fixed` one for each sample. The paper does not say which.
     """
 
     teacher: ClassVar = "required"
@@ -181,9 +181,9 @@ class ActivationsLoss(Loss):
 
 
 class UserLoss(UserObject, Loss):
-    """A function of your own: given logits (B, C) of student and teacher, and labels (B,), it returns losses (B,).
+    """A user function: given logits (B, C) of student and teacher, and labels (B,), it returns losses (B,).
 
-    The loss is their mean over the batch. `teacher` may be left out of its column: it is None then.
+    The loss is their mean over the batch. Without a `teacher` in its column, the teacher's logits are None.
     """
 
     teacher: ClassVar[Literal["optional"]] = "optional"
@@ -206,17 +206,12 @@ def _at_temperature(temperature: float) -> str:
     return "" if temperature == 1 else f" at temperature {setting_text(temperature)}"
 
 
-def _from_shorthand(value: Any) -> Any:
-    """A name, which is `{kind: NAME}`, or in full."""
-    return {"kind": value} if isinstance(value, str) else value
-
-
 _AnyLoss = LabelsLoss | KdLoss | KdLabelsLoss | CwtmLoss | DkppLoss | ActivationsLoss | UserLoss
-LossSpec = Annotated[Annotated[_AnyLoss, Field(discriminator="kind")], BeforeValidator(_from_shorthand)]
+LossSpec = Annotated[Annotated[_AnyLoss, Field(discriminator="kind")], BeforeValidator(kind_from_name)]
 LOSSES: Final[Mapping[str, type[Loss]]] = {loss.model_fields["kind"].default: loss for loss in get_args(_AnyLoss)}
 """All losses by their kinds."""
 
 
 def loss_name(loss: LossSpec) -> str:
-    """What people call it: its kind, or the name of a function of their own."""
+    """The loss's name in output: its kind, or that of the user's function."""
     return loss.code.name if isinstance(loss, UserLoss) else loss.kind

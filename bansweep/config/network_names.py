@@ -1,4 +1,4 @@
-"""How numbers stand in networks' names, such as `wrn-28-10-dropout0.3`: exactly, so that a name tells the network."""
+"""Numbers in networks' names, such as `wrn-28-10-dropout0.3`: exact, so that a name identifies the network."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ def number_text(value: float) -> str:
 
 
 def depth_problem(architecture: str, depth: int, step: int, offset: int) -> str:
-    """What to say of a depth that is not `step` * n + `offset`, with the right ones below and above it."""
+    """The message for a depth that is not `step` * n + `offset`, with the right ones below and above it."""
     below = depth - (depth - offset) % step
     return f"a {architecture}'s depth is {step}n + {offset}: {depth} is not, {below} and {below + step} are"

@@ -1,8 +1,8 @@
 """Networks in a sweep file: a name (`wrn-28-10`), all parameters, or user code.
 
-Every architecture has `kind` and `name`, and reads its own names with `from_name`. Those for images also tell
-`stem_channels` (what their first convolution gives), `stage_channels` (after each of their three stages; a classifier
-takes the last) and `downsampling` (by which factor an image's resolution is reduced after each stage).
+Every architecture has `kind` and `name`, and reads its names with `from_name`. Those for images also have
+`stem_channels` (after the first convolution), `stage_channels` (after each of three stages; a classifier takes the
+last) and `downsampling` (the factor by which an image's resolution is reduced after each stage).
 """
 
 from __future__ import annotations
@@ -19,26 +19,6 @@ from bansweep.config.language_networks import CnnLstm, Lstm
 from bansweep.config.residual_networks import PreResNet, ResidualStudent, WideResNet
 from bansweep.config.user_code import KIND, UserObject, call_problem
 from bansweep.errors import DataError
-
-
-class UserNetwork(UserObject):
-    """A function or class of your own: given (channels, height, width) and the number of classes, a `torch.nn.Module`.
-
-    The module takes images (B, channels, height, width) and gives logits (B, classes).
-    """
-
-    kind: Literal["python"] = KIND
-
-    @property
-    def name(self) -> str:
-        return self.code.name
-
-    @model_validator(mode="after")
-    def _can_be_called(self) -> Self:
-        if problem := call_problem(self, ("input_shape", "classes")):
-            raise ValueError(problem)
-        return self
-
 
 __all__ = [
     "NAME_PATTERNS",
@@ -59,7 +39,6 @@ __all__ = [
 ]
 
 StagedNetworkSpec = WideResNet | DenseNet | PreResNet | ResidualStudent
-ImageNetworkSpec = StagedNetworkSpec | UserNetwork
 LanguageNetworkSpec = Lstm | CnnLstm
 
 _Architecture = StagedNetworkSpec | LanguageNetworkSpec
@@ -67,7 +46,7 @@ _ARCHITECTURES: tuple[type[_Architecture], ...] = (WideResNet, DenseNet, PreResN
 
 NAME_PATTERNS: tuple[str, ...] = tuple(architecture.name_pattern for architecture in _ARCHITECTURES)
 
-# What a misspelt name is compared with: these, and their words before the numbers of the misspelt one.
+# A misspelt name is compared with these, and with their words before its own numbers.
 _EXAMPLES = (
     "wrn-28-10",
     "wrn-28-10-dropout0.3",
@@ -83,6 +62,47 @@ _EXAMPLES = (
     "cnn-lstm",
 )
 _LONGEST_COMPARED = 80
+
+# Two halvings leave 2x2 pixels; below that, 3x3 convolutions would see padding on every side.
+SMALLEST_SIDE = 8
+
+
+class UserNetwork(UserObject):
+    """A user function or class: given (channels, height, width) and the number of classes, a `torch.nn.Module`.
+
+    The module takes images (B, channels, height, width) and gives logits (B, classes).
+    """
+
+    kind: Literal["python"] = KIND
+
+    @property
+    def name(self) -> str:
+        return self.code.name
+
+    @model_validator(mode="after")
+    def _can_be_called(self) -> Self:
+        if problem := call_problem(self, ("input_shape", "classes")):
+            raise ValueError(problem)
+        return self
+
+
+ImageNetworkSpec = StagedNetworkSpec | UserNetwork
+
+
+def _from_shorthand(value: Any) -> Any:
+    """A name such as `wrn-28-10`, which says the kind and its keys, or in full."""
+    return network_from_name(value) if isinstance(value, str) else value
+
+
+NetworkSpec = Annotated[
+    Annotated[_Architecture | UserNetwork, Field(discriminator="kind")],
+    BeforeValidator(_from_shorthand),
+]
+
+
+def is_language_model(network: NetworkSpec) -> TypeIs[LanguageNetworkSpec]:
+    """Whether a network reads text; otherwise it is an ImageNetworkSpec."""
+    return isinstance(network, LanguageNetworkSpec)
 
 
 def network_from_name(name: str) -> _Architecture:
@@ -105,7 +125,7 @@ def _parsed(name: str) -> _Architecture | None:
             if network := architecture.from_name(name):
                 return network
     except ValidationError as error:
-        # The name stands where the fields would: say which part of it is meant.
+        # The file has a name where the fields would be: name the field that is wrong.
         problems = (
             ": ".join([*map(str, line["loc"]), line["msg"].removeprefix("Value error, ")]) for line in error.errors()
         )
@@ -114,12 +134,12 @@ def _parsed(name: str) -> _Architecture | None:
 
 
 def _suggestion(name: str) -> str:
-    """`did you mean ...? `, where some right name is near."""
+    """`did you mean ...? `, if a valid name is similar."""
     if len(name) > _LONGEST_COMPARED:
         return ""
     _, numbers = _words_and_numbers(name)
     spelled = {_words_and_numbers(example)[0] + numbers for example in _EXAMPLES}
-    clause = nearest(name.lower(), (candidate for candidate in spelled.union(_EXAMPLES) if _is_right(candidate)))
+    clause = nearest(name.lower(), (candidate for candidate in spelled.union(_EXAMPLES) if _is_valid(candidate)))
     return f"{clause} " if clause.startswith("did you mean") else ""
 
 
@@ -129,31 +149,11 @@ def _words_and_numbers(name: str) -> tuple[str, str]:
     return name[: start.start()], name[start.start() :]
 
 
-def _is_right(name: str) -> bool:
+def _is_valid(name: str) -> bool:
     try:
         return _parsed(name) is not None
     except ValueError:
         return False
-
-
-def _from_shorthand(value: Any) -> Any:
-    """A name such as `wrn-28-10`, which says the kind and its keys, or in full."""
-    return network_from_name(value) if isinstance(value, str) else value
-
-
-NetworkSpec = Annotated[
-    Annotated[_Architecture | UserNetwork, Field(discriminator="kind")],
-    BeforeValidator(_from_shorthand),
-]
-
-
-def is_language_model(network: NetworkSpec) -> TypeIs[LanguageNetworkSpec]:
-    """Whether a network reads text; what does not is an ImageNetworkSpec."""
-    return isinstance(network, LanguageNetworkSpec)
-
-
-# Two halvings leave 2x2 pixels; below that, 3x3 convolutions would see padding on every side.
-SMALLEST_SIDE = 8
 
 
 def check_image_size(network: StagedNetworkSpec, height: int, width: int) -> None:

@@ -10,11 +10,13 @@ from typing import Literal
 from bansweep.config.networks import NetworkSpec, network_from_name
 
 # Which parameters a printed size is of. Table 5's students share their first and last layer, frozen, with the teacher:
-# both are left out. ResNet-1001 has its printed size without batch normalisation; with it, it is 1.3 % larger.
+# the size has neither. ResNet-1001 has its printed size without batch normalisation; with it, it is 1.3 % larger.
 Counted = Literal["all", "without first and last layer", "without batch normalisation"]
 
-# How our count stands to the printed one: "close" is within 1 % or half a unit of its last digit.
+# How our count compares with the printed one: "close" is within 1 % or half a unit of its last digit.
 Agreement = Literal["close", "cut off", "differs"]
+
+_BOTTLENECK = "the paper does not describe its blocks; ours have a quarter of their width inside"
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,6 @@ def _residual_student(name: str, printed: str, agreement: Agreement = "close", r
         remark=remark,
     )
 
-
-_BOTTLENECK = "the paper does not describe its blocks; ours have a quarter of their width inside"
 
 # In the order of the paper's tables; 2 and 3 print no sizes. What we count where it "differs", in millions: table 4's
 # teacher 16.24, compr*0.5, 0.75 and 1.5 4.10, 9.17 and 36.41; bottleneck students 5.69 (14-0.5) and 20.40 (14-1).

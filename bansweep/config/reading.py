@@ -1,4 +1,4 @@
-"""From a sweep file and `--set` options to a valid SweepSpec, or to all that is wrong with them at once."""
+"""From a sweep file and `--set` options to a valid SweepSpec, or to all their problems together."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ from bansweep.errors import Finding, KeyPath, Problem, SweepFileError
 # A part that may be written as a bare name is that name under this key when `--set` reaches into it.
 _SHORTHAND_KEY = {"data": "kind", "recipe": "base", "loss": "kind", "pruner": "kind"}
 
+# Each unknown name is compared with all known ones, and a file can have far more of them than anyone reads.
+_MOST_FINDINGS = 100
+
 
 def read_sweep(path: Path, overrides: Sequence[str] = ()) -> SweepSpec:
     """Read and validate a sweep file, with `key=value` overrides. Raises SweepFileError with every problem."""
@@ -29,7 +32,7 @@ def read_sweep(path: Path, overrides: Sequence[str] = ()) -> SweepSpec:
 
 
 def parse_sweep(text: str, overrides: Sequence[str] = (), *, file: str = "<text>") -> SweepSpec:
-    """As `read_sweep`, from text; code of the user's own is looked for in the current folder."""
+    """As `read_sweep`, from text. User code is read relative to the current folder."""
     return _validated(parse_document(text, file), overrides, Path())
 
 
@@ -41,7 +44,7 @@ def _validated(document: Document, overrides: Sequence[str], folder: Path) -> Sw
         raise SweepFileError((Problem(document.file, 1, "", "a sweep file is a mapping: name, data, recipe, ..."),))
     problems: list[Problem] = []
     sweep, found = _checked(value, folder)
-    # What is wrong, by what made it so: an override, or (None) the file itself.
+    # Each problem's origin: an override, or (None) the file itself.
     origins: dict[Finding, str | None] = dict.fromkeys(map(_without_hint, found))
     for text in overrides:
         changed = deepcopy(value)
@@ -51,8 +54,8 @@ def _validated(document: Document, overrides: Sequence[str], folder: Path) -> Sw
             continue
         value = changed
         sweep, found = _checked(value, folder)
-        standing = {key for key in origins if key[0][: len(target)] != target}
-        origins = {key: origins[key] if key in standing else text for key in map(_without_hint, found)}
+        untouched = {key for key in origins if key[0][: len(target)] != target}
+        origins = {key: origins[key] if key in untouched else text for key in map(_without_hint, found)}
     for path, message in found:
         origin = origins[_without_hint((path, message))]
         file, line = (f"--set {origin}", 0) if origin is not None else (document.file, document.line_of(path))
@@ -63,7 +66,7 @@ def _validated(document: Document, overrides: Sequence[str], folder: Path) -> Sw
 
 
 def _checked(written: dict[str, Any], folder: Path) -> tuple[SweepSpec | None, list[Finding]]:
-    # What is too large is not looked into: comparing its names with each other could take hours.
+    # A file that is too large is not checked further: comparing its names could take hours.
     if found := list(size_problems(written)):
         return None, found
     value, found = with_code(written, folder)
@@ -76,26 +79,22 @@ def _checked(written: dict[str, Any], folder: Path) -> tuple[SweepSpec | None, l
     sweep = None
     try:
         sweep = SweepSpec.model_validate(whole)
-        # Only what is valid in itself can be compared.
+        # Only valid parts can be compared.
         found = found or list(kind_problems(sweep)) or [*matching_problems(sweep), *search_problems(sweep)]
     except ValidationError as error:
         found += [(_path_in(whole, line["loc"]), line["msg"]) for line in error.errors(include_url=False)]
     return sweep, attributed_to_chains(found, value)
 
 
-# Of each wrong name it is said which one is the nearest, and a file can have more of them than anyone reads about.
-_MOST_FINDINGS = 100
-
-
 def _without_hint(finding: Finding) -> Finding:
-    """What is wrong, without the remedy that follows: an override can change which names are known."""
+    """The finding without its remedy: an override can change which names that lists."""
     path, message = finding
     return path, message.partition(";")[0]
 
 
 def _path_in(value: Any, location: Sequence[str | int]) -> KeyPath:
-    """Pydantic's location without the steps that the file does not have: a union's branch, an inner model, a key that
-    is missing (which the message names)."""
+    """Pydantic's location without the steps that the file does not have: a union's branch, an inner model, a missing
+    key (which the message names)."""
     path: list[str | int] = []
     for part in location:
         if isinstance(value, Mapping) and part in value:
@@ -109,9 +108,9 @@ def _path_in(value: Any, location: Sequence[str | int]) -> KeyPath:
 
 
 def _override(value: dict[str, Any], text: str) -> KeyPath | Problem:
-    """Set one `key=value` in place and return the path that it set; a Problem where that cannot be done.
+    """Set one `key=value` in place and return the path that it set, or a Problem.
 
-    After a Problem `value` may be half changed.
+    After a Problem `value` may be partly changed.
     """
     key, equals, new = text.partition("=")
     if not equals or not key.strip():
@@ -143,7 +142,7 @@ def _override(value: dict[str, Any], text: str) -> KeyPath | Problem:
 
 
 def _reach_into(target: Any, step: str | int) -> Any:
-    """What stands at `step`, as something with parts where it is missing or may be written as a bare name."""
+    """The value at `step`. One that is missing or a bare name is first replaced by a mapping."""
     inner = target[step] if isinstance(step, int) else target.get(step)
     if isinstance(inner, str) and step in _SHORTHAND_KEY:
         inner = {_SHORTHAND_KEY[str(step)]: inner}

@@ -33,8 +33,8 @@ class Augmentation(SpecModel):
 class Recipe(SpecModel):
     """For images: stochastic gradient descent with momentum and a step schedule.
 
-    The learning rate is multiplied by `decay_factor` when each of the fractions `decay_at` of all epochs is over,
-    so that a shorter run keeps the schedule's shape.
+    The learning rate is multiplied by `decay_factor` after each fraction of all epochs in `decay_at`, so that a
+    shorter run has a schedule of the same shape.
     """
 
     epochs: int = Field(ge=1, le=100_000, description="passes through the training images")
@@ -63,7 +63,7 @@ class LanguageRecipe(SpecModel):
 
     The text is cut into `batch_size` streams that are read side by side, `window` tokens a step; the hidden state is
     carried from window to window. A step's loss is summed over the window and averaged over the streams, as in the
-    recipes' sources: learning rate and `clip_norm` are to be read with that. The learning rate is multiplied by
+    recipes' sources; `learning_rate` and `clip_norm` refer to that sum. The learning rate is multiplied by
     `decay_factor` after an epoch whose validation perplexity is not at least `decay_threshold` below that of the epoch
     before it; with a threshold of 0, after one in which it did not fall.
     """
@@ -123,7 +123,7 @@ def _from_base(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
     base = changes.pop("base")
     if not isinstance(base, str) or base not in RECIPES:
         raise ValueError(f"unknown recipe {base!r}; {nearest(str(base), RECIPES)}")
-    # Kept from the union, which would take a `window` for a sign of text and blame the base's own keys.
+    # Not for the union, which would take a `window` for a sign of text and reject the keys of the base.
     foreign = {key: changes.pop(key) for key in list(changes) if key not in RECIPES[base] and _bases_with(key)}
     problems = [_problem((key,), _foreign_key(key, base), given) for key, given in foreign.items()]
     try:
@@ -148,8 +148,8 @@ def _problem(location: tuple[int | str, ...], message: str, value: Any) -> InitE
     return InitErrorDetails(type=PydanticCustomError("spec", "{text}", {"text": message}), loc=location, input=value)
 
 
-def _sort_of(value: Any) -> str:
-    """Which of the two a recipe is: only text is read in windows."""
+def _modality(value: Any) -> str:
+    """Which of the two recipes a value is: only text is read in windows."""
     reads_text = "window" in value if isinstance(value, dict) else isinstance(value, LanguageRecipe)
     return "language" if reads_text else "images"
 
@@ -157,6 +157,6 @@ def _sort_of(value: Any) -> str:
 AnyRecipe = Recipe | LanguageRecipe
 
 RecipeSpec = Annotated[
-    Annotated[Annotated[Recipe, Tag("images")] | Annotated[LanguageRecipe, Tag("language")], Discriminator(_sort_of)],
+    Annotated[Annotated[Recipe, Tag("images")] | Annotated[LanguageRecipe, Tag("language")], Discriminator(_modality)],
     WrapValidator(_from_base),
 ]

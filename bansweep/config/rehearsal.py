@@ -10,7 +10,7 @@ from bansweep.config.recipes import AnyRecipe, LanguageRecipe
 from bansweep.config.search import Search
 from bansweep.config.sweep import SweepSpec
 
-# The most that a rehearsal takes: a sweep with less of something keeps it.
+# The most that a rehearsal takes; a sweep that has less is not extended.
 IMAGES = 16
 TEST_IMAGES = 8
 # Running batch statistics begin far from the truth. In a network of a thousand layers eight steps of small batches
@@ -33,9 +33,9 @@ def rehearsal_overrides(sweep: SweepSpec, changes: Sequence[str] = (), *, in_fp3
 
     `in_fp32` replaces bf16, for CPUs on which bf16 is many times slower.
 
-    `changes` are the user's own, with which `sweep` was read; the overrides follow them. A change of the very key that
-    a rehearsal sets, such as `recipe.epochs=3`, is meant for the rehearsal and comes once more; of a change of more
-    than that (`recipe=lstm`) a rehearsal is made as of any sweep. The name always tells a rehearsal.
+    `changes` are the user's overrides, with which `sweep` was read; those of the rehearsal follow them. A change of a
+    key that a rehearsal sets, such as `recipe.epochs=3`, is meant for the rehearsal and is repeated. After a larger
+    change (`recipe=lstm`) the sweep is rehearsed like any other. The name always marks a rehearsal.
     """
     overrides = (
         *_data(sweep.data),
@@ -46,7 +46,7 @@ def rehearsal_overrides(sweep: SweepSpec, changes: Sequence[str] = (), *, in_fp3
             if row.recipe is not None
             for override in _recipe(f"networks.{index}.recipe", row.recipe, sweep.data)
         ),
-        # On whatever machine is at hand. Compiling costs minutes a network, and pays after thousands of steps.
+        # For any machine. Compiling takes minutes a network, and pays off after thousands of steps.
         "resources.workers=null",
         "resources.gpus_per_worker=null",
         "resources.cpus_per_worker=1",
@@ -56,23 +56,23 @@ def rehearsal_overrides(sweep: SweepSpec, changes: Sequence[str] = (), *, in_fp3
     candidates = tuple(override for path, search in sweep.searches() for override in _candidates(path, search))
     keys = set(map(_key, (*overrides, *candidates)))
     meant_for_it = (change for change in changes if _key(change) in keys)
-    # After the changes: a search that a change makes is cut down like one of the file.
+    # After the changes: a search that a change adds is cut down like one of the file.
     cut = (override for path, search in sweep.searches() for override in _cut(path, search))
     return (*overrides, *candidates, *meant_for_it, *cut, f"name={sweep.name[: 80 - len(_SUFFIX)]}{_SUFFIX}")
 
 
 def _candidates(path: Sequence[str], search: Search) -> Iterator[str]:
-    """A grid has as many as it has: all of its points are rehearsed."""
+    """All points of a grid are rehearsed."""
     if search.sampling != "grid":
         yield f"{'.'.join(path)}.candidates={min(search.size, CANDIDATES)}"
 
 
 def _cut(path: Sequence[str], search: Search) -> Iterator[str]:
-    """A search without what would take the place of a rehearsal's own settings."""
+    """A search without the keys that a rehearsal sets."""
     key = ".".join(path)
     left = {name: one for name, one in search.parameters.items() if name not in _NOT_SEARCHED}
     if not left:
-        # A column with nothing there would have the sweep's search.
+        # Without `none`, a column has the sweep's search.
         yield f"{key}={'null' if key == 'search' else 'none'}"
     elif len(left) < len(search.parameters):
         yield f"{key}.parameters={json.dumps({name: one.model_dump(mode='json') for name, one in left.items()})}"
@@ -95,12 +95,12 @@ def _data(data: DataSpec) -> Iterator[str]:
 def _recipe(key: str, recipe: AnyRecipe, data: DataSpec) -> Iterator[str]:
     yield f"{key}.epochs=1"
     most = STREAMS if isinstance(recipe, LanguageRecipe) else BATCH_SIZE
-    # No more than there is to fill it with.
+    # At most the size of the training data.
     yield f"{key}.batch_size={_least(data.limit, min(recipe.batch_size, most))}"
     if isinstance(recipe, LanguageRecipe):
         yield f"{key}.window={min(recipe.window, WINDOW)}"
 
 
 def _least(limit: int | None, most: int) -> int:
-    """`most`, or the sweep's own `limit` where that is less."""
+    """`most`, or the sweep's `limit` if that is less."""
     return most if limit is None else min(limit, most)

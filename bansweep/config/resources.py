@@ -1,9 +1,9 @@
 """Where and how generations run. Of all this only `precision` is part of what a generation is, and so of its id.
 
-The rest changes the last bits of sums at most (`workers`, `cpus_per_worker`, `compile`), with one exception: in
-networks with dropout each worker draws masks for its share of the batch, so that another number of workers draws
-other masks. Compiled and uncompiled training differ in last bits; each gives equal bits every time. A generation that
-resumes is therefore compiled if it began so, unless `compile` is false.
+The rest changes at most the last bits of sums (`workers`, `cpus_per_worker`, `compile`), with one exception: in
+networks with dropout each worker draws masks for its share of the batch, so the masks depend on the number of workers.
+Compiled and uncompiled training differ in the last bits; each is reproducible. A generation that resumes is therefore
+compiled if it began so, unless `compile` is false.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ class RetryPolicy(SpecModel):
         default=3, ge=1, le=1000, description="starts of a trial that may save no epoch before the trial fails"
     )
     trial_restarts: int = Field(
-        default=100, ge=0, le=100_000, description="restarts of a trial whose process died, in all"
+        default=100,
+        ge=1,  # a process whose GPU has failed ends itself for the next trial to start anew
+        le=100_000,
+        description="restarts of a trial whose process died, in all",
     )
     worker_restarts: int = Field(default=2, ge=0, le=1000, description="restarts of a worker group that lost a worker")
     controller_restarts: int = Field(
@@ -61,8 +64,8 @@ class Resources(SpecModel):
     `workers`: 0 trains in the trial's own process, N in a group of N Ray Train workers that share the batch; by
     default 1 where the cluster has GPUs and 0 where it has none. `concurrency`: generations at a time; by default as
     many as fit. `teacher_memory_gb`, `teacher_disk_gb`: memory on each worker's device, and disk of its host while
-    it trains, for what a teacher says of the training data; what does not fit is computed anew. `recompute`: the
-    activations of each unit of an image network are computed again in the backward pass rather than kept, which takes
+    it trains, for a teacher's outputs on the training data; what does not fit is computed again. `recompute`: the
+    activations of each unit of an image network are computed again in the backward pass instead of stored, which takes
     less memory and about a third more arithmetic; such networks are not compiled.
     """
 

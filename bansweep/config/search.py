@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationInfo, field_validator
 
-from bansweep.config.base import SpecModel
+from bansweep.config.base import SpecModel, kind_from_name
 from bansweep.config.hyperparameters import AnyDistribution, Choice, Distribution, Grid
 
 Sampler = Literal["grid", "random", "tpe"]
@@ -32,8 +32,8 @@ class Asha(SpecModel):
 class Median(SpecModel):
     """The median stopping rule (Golovin et al., 2017).
 
-    From epoch `grace` on a candidate goes on while its best epoch is no worse than the median, over at least `startup`
-    candidates before it, of their means up to the same epoch.
+    From epoch `grace` on a candidate continues while its best epoch is no worse than the median, over at least
+    `startup` candidates before it, of their means up to the same epoch.
     """
 
     kind: Literal["median"] = "median"
@@ -42,22 +42,15 @@ class Median(SpecModel):
 
 
 AnyPruner = Asha | Median
-
-
-def _pruner_from_shorthand(value: Any) -> Any:
-    """A name, which is `{kind: NAME}`, or in full."""
-    return {"kind": value} if isinstance(value, str) else value
-
-
-Pruner = Annotated[Annotated[AnyPruner, Field(discriminator="kind")], BeforeValidator(_pruner_from_shorthand)]
+Pruner = Annotated[Annotated[AnyPruner, Field(discriminator="kind")], BeforeValidator(kind_from_name)]
 
 
 class Search(SpecModel):
     """`parameters` maps keys such as `recipe.learning_rate`, `loss.temperature`, `network.dropout` to distributions.
 
-    `sampler` is `grid` where all parameters are grids, else `random`, unless said otherwise. `tpe` draws each candidate
-    knowing the results of all before it but the last `parallel` - 1. `keep`: whose weights stay once the search is
-    over; it is no part of what is learnt.
+    `sampler` defaults to `grid` if all parameters are grids, otherwise to `random`. `tpe` draws each candidate from the
+    results of all before it except the last `parallel` - 1. `keep`: whose weights stay in the store after the search;
+    it is not part of what is learnt.
     """
 
     parameters: Mapping[str, Distribution] = Field(
@@ -97,7 +90,7 @@ class Search(SpecModel):
 
     @field_validator("sampler")
     @classmethod
-    def _has_its_distributions(cls, sampler: Sampler | None, info: ValidationInfo) -> Sampler | None:
+    def _fits_its_distributions(cls, sampler: Sampler | None, info: ValidationInfo) -> Sampler | None:
         parameters = info.data.get("parameters", {})
         if _sampling(sampler, parameters) == "grid":
             for key, distribution in parameters.items():
@@ -111,9 +104,9 @@ class Search(SpecModel):
 
     @field_validator("candidates")
     @classmethod
-    def _are_as_many_as_said(cls, candidates: int | None, info: ValidationInfo) -> int | None:
+    def _are_as_many_as_given(cls, candidates: int | None, info: ValidationInfo) -> int | None:
         if not {"parameters", "sampler"} <= info.data.keys():
-            return candidates  # what is wrong with these comes first
+            return candidates  # the problems of these are reported first
         parameters = info.data["parameters"]
         if _sampling(info.data["sampler"], parameters) != "grid":
             if candidates is None:
@@ -141,12 +134,12 @@ class Search(SpecModel):
 
     @property
     def sampling(self) -> Sampler:
-        """The sampler that is meant."""
+        """The sampler that applies: `sampler`, or its default."""
         return _sampling(self.sampler, self.parameters)
 
     @property
     def size(self) -> int:
-        """How many candidates are tried: all that there are, where lists have fewer combinations than asked for."""
+        """How many candidates are tried: `candidates`, or every combination of the lists if these are fewer."""
         points = _points(self.parameters)
         if self.candidates is None:
             return points
@@ -169,7 +162,7 @@ def _search_or_none(value: Any) -> str:
     return "none" if value == "none" else "a search"
 
 
-# Told apart beforehand: a wrong search is not a wrong `none`, too.
-OwnSearch = Annotated[
+# Discriminated, so that an invalid search is not reported as an invalid `none`, too.
+ColumnSearch = Annotated[
     Annotated[Search, Tag("a search")] | Annotated[Literal["none"], Tag("none")], Discriminator(_search_or_none)
 ]

@@ -14,12 +14,22 @@ from bansweep.config.losses import LossSpec
 from bansweep.config.networks import NetworkSpec
 from bansweep.config.recipes import AnyRecipe, RecipeSpec
 from bansweep.config.resources import Resources
-from bansweep.config.search import OwnSearch, Search
+from bansweep.config.search import ColumnSearch, Search
+
+SelectionMetric = Literal["validation_error", "validation_perplexity", "validation_loss"]
+
+# Section 4.1: "sharing the first and last layers between student and teacher"; table 5 has them frozen.
+SharedLayers = Literal["none", "frozen", "trained"]
+
+# Names become file names, tags and table headings: no separators, no control characters, no leading dot.
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+*_-]*$", max_length=80)]
+
+_ROW_KEYS = ("name", "network", "recipe")
 
 
 class Budget(SpecModel):
     """`gpu_hours`: the time that generations hold GPUs, fractions as such, over all attempts; on CPUs the time of their
-    processes. Once it is spent nothing new is started; what runs then may `finish`, or is to `stop` after its epoch.
+    processes. Once it is spent nothing new starts; running generations may `finish`, or must `stop` after their epoch.
     """
 
     gpu_hours: float = Field(
@@ -35,9 +45,6 @@ class Budget(SpecModel):
     )
 
 
-SelectionMetric = Literal["validation_error", "validation_perplexity", "validation_loss"]
-
-
 def _not_on_test_data(value: Any) -> Any:
     if isinstance(value, str) and value.startswith("test"):
         raise ValueError(
@@ -48,7 +55,7 @@ def _not_on_test_data(value: Any) -> Any:
 
 
 class Select(SpecModel):
-    """`metric`: lower is better; None is the error of images and the perplexity of texts, on the validation split.
+    """`metric`: lower is better; None is the error of images or the perplexity of texts, on the validation split.
 
     `epoch`: which epoch's weights a generation is, the `last` one's or the `best` one's by the metric.
     """
@@ -63,31 +70,23 @@ class Select(SpecModel):
 
 
 def metric_for(select: Select, *, text: bool) -> SelectionMetric:
-    """The metric that is meant."""
+    """The metric that applies: `select.metric`, or its default."""
     return select.metric or ("validation_perplexity" if text else "validation_error")
 
 
-# Names become file names, tags and table headings: no separators, no control characters, no leading dot.
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+*_-]*$", max_length=80)]
-
-
 class Row(SpecModel):
-    """A row of the table: a network, under the name that the file gives it, and a recipe of its own if it has one."""
+    """A row of the table: a network, under the name that the file gives it, and its recipe if it has its own."""
 
     name: Name = Field(description="the row's, in the table")
     network: NetworkSpec = Field(description="a name, or a network in full")
     recipe: RecipeSpec | None = Field(default=None, description="in place of the sweep's")
 
 
-# Section 4.1: "sharing the first and last layers between student and teacher"; table 5 has them frozen.
-SharedLayers = Literal["none", "frozen", "trained"]
-
-
 class Column(SpecModel):
     """A column of the table: how its generation learns, and the column that teaches it.
 
-    `shared_layers`: whether the student's first convolution and last (linear) layer are its teacher's, and then stay
-    so (`frozen`) or are where its own start (`trained`). `search` takes the place of the sweep's; `none` is none.
+    `shared_layers`: whether the student's first convolution and last (linear) layer are copied from its teacher, and
+    then stay so (`frozen`) or are trained further (`trained`). `search` replaces the sweep's; `none` is none.
     """
 
     loss: LossSpec = Field(description="by what it learns")
@@ -101,7 +100,7 @@ class Column(SpecModel):
         description="the student's first convolution and last layer are its teacher's, and stay so (`frozen`) or start "
         "there (`trained`)",
     )
-    search: OwnSearch | None = Field(default=None, description="in place of the sweep's; `none` is none")
+    search: ColumnSearch | None = Field(default=None, description="in place of the sweep's; `none` is none")
     skip: tuple[str, ...] = Field(default=(), description="rows in which this column is left out")
 
     def network_in(self, row: Row) -> NetworkSpec:
@@ -128,7 +127,8 @@ class Ensemble(SpecModel):
         return self.by_row.get(row, self.members)
 
 
-_ROW_KEYS = ("name", "network", "recipe")
+class _Unnamed(SpecModel):
+    network: NetworkSpec
 
 
 def named_row(value: Any) -> Any:
@@ -145,10 +145,6 @@ def named_row(value: Any) -> Any:
         named = _Unnamed.model_validate({"network": row["network"]})
         row = {**row, "name": named.network.name, "network": named.network}
     return row
-
-
-class _Unnamed(SpecModel):
-    network: NetworkSpec
 
 
 def _ensemble_from_shorthand(value: Any) -> Any:
@@ -170,7 +166,7 @@ def _one_or_several(value: Any) -> Any:
 
 
 class SweepSpec(SpecModel):
-    """Everything that a sweep file says. Cross-references between its parts are checked in `references`.
+    """Everything that a sweep file says. `consistency` checks the references between its parts.
 
     The columns that a `chain` stands for are among `generations` and `ensembles` (`with_chains`).
     """

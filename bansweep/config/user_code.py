@@ -1,9 +1,9 @@
-"""What a sweep file may say of code of the user's own: a Python file beside it, and a function or class in it.
+"""User code in a sweep file: a Python file beside it, and a function or class in it.
 
     loss: {kind: python, code: my_losses.py:penalised, arguments: {weight: 0.1}}
 
-Reading the sweep file puts the file's text into the spec. So it is part of what a generation is, travels to whatever
-process trains it, and stays in its record; nobody looks for the file again. Nothing of it is run here: it is parsed.
+Reading the sweep file puts the Python file's text into the spec. So it is part of what a generation is, travels to the
+process that trains it, and stays in its record; the file is not read again. Nothing of it is run here: it is parsed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class UserCode(SpecModel):
 
 
 class UserObject(SpecModel):
-    """The base of what is made by a function of the user's."""
+    """The base of networks, losses and data that a function or class in user code makes."""
 
     code: UserCode = Field(description="`FILE.py:NAME`, a function or class in a file beside the sweep file")
     arguments: Mapping[str, JsonValue] = Field(
@@ -51,13 +51,13 @@ class UserObject(SpecModel):
 
 
 def with_code(value: Any, folder: Path) -> tuple[Any, list[Finding]]:
-    """A sweep file's plain value with the texts of the files that it names, found from `folder`, and what is wrong.
+    """A sweep file's plain value with the texts of the files that it names, relative to `folder`, and findings.
 
     Side effects: reads those files.
     """
     whole = deepcopy(value)
     findings = []
-    for path, part in _own_objects(whole, ()):
+    for path, part in _user_objects(whole, ()):
         code = _read(part["code"], folder)
         if isinstance(code, str):
             findings.append(((*path, "code"), code))
@@ -66,20 +66,20 @@ def with_code(value: Any, folder: Path) -> tuple[Any, list[Finding]]:
     return whole, findings
 
 
-def _own_objects(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
-    """Every mapping of this kind that names its code."""
+def _user_objects(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
+    """Every mapping of the kind `python` that names its code."""
     if isinstance(value, dict):
         if value.get("kind") == KIND and isinstance(value.get("code"), str):
             yield path, value
         for key, part in value.items():
-            yield from _own_objects(part, (*path, key))
+            yield from _user_objects(part, (*path, key))
     elif isinstance(value, list):
         for index, part in enumerate(value):
-            yield from _own_objects(part, (*path, index))
+            yield from _user_objects(part, (*path, index))
 
 
 def _read(reference: str, folder: Path) -> dict[str, str] | str:
-    """The code that `FILE.py:NAME` means, or what is wrong with it."""
+    """The code that `FILE.py:NAME` refers to, or what is wrong with it."""
     match = _REFERENCE.fullmatch(reference)
     if match is None:
         return f"{reference!r} names no code; {_EXAMPLE}"
@@ -100,7 +100,7 @@ def _read(reference: str, folder: Path) -> dict[str, str] | str:
 
 
 def code_files(spec: SpecModel) -> dict[str, str]:
-    """The Python files that a sweep takes along, by their paths as the sweep file has them: their texts."""
+    """The texts of a sweep's Python files, by their paths as in the sweep file."""
     return {code["file"]: code["text"] for code in _codes(spec.model_dump(mode="json"))}
 
 
@@ -113,7 +113,7 @@ def _codes(value: Any) -> Iterator[dict[str, str]]:
 
 
 def with_digests(value: Any) -> Any:
-    """A dumped spec in which code is told by its name and digest alone: where its file lay, and its text, are not."""
+    """A dumped spec in which user code is replaced by its name and digest: without its text and its file's path."""
     if isinstance(value, dict):
         if value.keys() == UserCode.model_fields.keys():
             return f"{value['name']}, SHA-256 {sha256(value['text'].encode()).hexdigest()}"
@@ -121,12 +121,12 @@ def with_digests(value: Any) -> Any:
     return [with_digests(part) for part in value] if isinstance(value, list) else value
 
 
-def call_problem(own: UserObject, positional: tuple[str, ...]) -> str | None:
-    """What is wrong with calling the code with these positional arguments and its own; None where nothing can be seen.
+def call_problem(user_object: UserObject, positional: tuple[str, ...]) -> str | None:
+    """What is wrong with calling the code with these positional arguments and its `arguments`; None if nothing is.
 
-    Decorators, and classes that inherit how they are made, may take anything.
+    Decorated functions, and classes that inherit `__init__`, may take anything.
     """
-    code = own.code
+    code = user_object.code
     try:
         module = ast.parse(code.text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -147,12 +147,12 @@ def call_problem(own: UserObject, positional: tuple[str, ...]) -> str | None:
     function, skipped = (node, 0) if isinstance(node, ast.FunctionDef) else (_initialiser(node), 1)
     if function is None or node.decorator_list:
         return None
-    problem = _signature_problem(function.args, skipped, positional, own.arguments)
+    problem = _signature_problem(function.args, skipped, positional, user_object.arguments)
     return problem and f"{code.file}, line {function.lineno}: {code.name} {problem}"
 
 
 def _assigned(module: ast.Module) -> set[str]:
-    """Names that a module gets in other ways than by a definition of its own."""
+    """Names that a module assigns or imports instead of defining them."""
     names = set()
     for node in ast.walk(module):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):

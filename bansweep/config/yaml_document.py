@@ -24,17 +24,27 @@ MAX_DEPTH = 32
 MAX_TEXT = 1000
 MAX_PROBLEMS = 20
 
+# Control and format characters, halves of characters, line and paragraph separators.
+_CONTROL = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
+
+_RESOLVERS = {
+    "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    "bool": (r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    "int": (r"[-+]?[0-9][0-9_]*", list("-+0123456789")),
+    "float": (r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|nan)", list("-+.0123456789")),
+}
+
 
 @dataclass(frozen=True)
 class Document:
-    """A file's value (None where it is empty), and the line (from 1) on which each key or item stands."""
+    """A file's value (None if it is empty), and the line (from 1) of each key or item."""
 
     file: str
     value: Any
     lines: dict[KeyPath, int]
 
     def line_of(self, path: KeyPath) -> int:
-        """The line of `path`, or of its nearest part that the file does contain."""
+        """The line of `path`, or of its nearest part that the file contains."""
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 0)
@@ -86,30 +96,32 @@ def parse_value(text: str) -> Any:
 
 
 def refusal(file: str, problems: Sequence[Problem]) -> SweepFileError:
-    """The error that tells `problems`. Of a file that is no sweep file at all, the first ones say enough."""
+    """The error that reports `problems`: at most the first few, which are enough for a file that is no sweep file."""
     more = len(problems) - MAX_PROBLEMS
-    told = [*problems[:MAX_PROBLEMS], Problem(file, 0, "", f"... and {more} more")] if more > 0 else problems
-    return SweepFileError(tuple(told))
+    reported = [*problems[:MAX_PROBLEMS], Problem(file, 0, "", f"... and {more} more")] if more > 0 else problems
+    return SweepFileError(tuple(reported))
+
+
+def key_text(path: KeyPath) -> str:
+    """A path as people write it: `generations.ban.loss`, `networks[2].depth`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
 
 
 class _Loader(yaml.CSafeLoader):
     """PyYAML's loader with YAML 1.2's idea of numbers and words instead of 1.1's."""
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 (PyYAML's own form)
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 (PyYAML's form)
 
 
-_RESOLVERS = {
-    "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-    "bool": (r"true|True|TRUE|false|False|FALSE", list("tTfF")),
-    "int": (r"[-+]?[0-9][0-9_]*", list("-+0123456789")),
-    "float": (r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|nan)", list("-+.0123456789")),
-}
 for _name, (_pattern, _first) in _RESOLVERS.items():
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", re.compile(f"^(?:{_pattern})$"), _first)
 
 
 def _refused(text: str, file: str) -> Iterator[Problem]:
-    """What must be seen before nodes are built: PyYAML recurses, and aliases can multiply without end."""
+    """Problems to find before nodes are built: PyYAML recurses, and aliases can multiply without end."""
     depth = 0
     documents = 0
     for event in yaml.parse(text, Loader=_Loader):
@@ -192,20 +204,8 @@ class _Reader:
 
 
 def _unfit(text: str) -> str:
-    """Why a text is none that a sweep file holds; names, paths and messages are made of them."""
+    """Why a sweep file may not hold this text, of which names, paths and messages are made; empty if it may."""
     if len(text) > MAX_TEXT:
         return f"of {len(text):,} characters; {MAX_TEXT:,} are the most"
     wrong = next((one for one in text if unicodedata.category(one) in _CONTROL), None)
     return "" if wrong is None else f"with the control character U+{ord(wrong):04X}; remove it"
-
-
-# Control and format characters, halves of characters, line and paragraph separators.
-_CONTROL = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
-
-
-def key_text(path: KeyPath) -> str:
-    """A path as people write it: `generations.ban.loss`, `networks[2].depth`."""
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text

@@ -16,6 +16,9 @@ from bansweep.config.hyperparameters import Choice, Grid, Hyperparameters, drawn
 from bansweep.config.sweep import Select, SelectionMetric
 from bansweep.graph.generation import Generation, derived_seed
 
+MAX_DRAWS = 100
+"""After this many draws of settings that were tried before, there are assumed to be no others."""
+
 Setting = Mapping[str, JsonValue]
 """Hyperparameters by their keys, such as `recipe.learning_rate`."""
 
@@ -23,15 +26,12 @@ CandidateOutcome = Literal["finished", "pruned", "failed"]
 """What became of a candidate in its search."""
 
 CandidateEnding = CandidateOutcome | Literal["stopped"]
-"""How one training of a candidate ended; a `stopped` one resumes another time."""
-
-DRAWS_A_CANDIDATE = 100
-"""So often chance may come to settings that were tried before, until there are taken to be no others."""
+"""How one training of a candidate ended; a `stopped` one resumes later."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """`number` counts from 0 within the search; `generation` is what would be trained: it has no search any more."""
+    """`number` counts from 0 within the search; `generation` is what would be trained: it has no search."""
 
     number: int
     setting: Setting
@@ -43,33 +43,33 @@ class Candidate:
 
 
 def candidate_of(searched: Generation, number: int, setting: Setting) -> Candidate:
-    """The candidate of a searched generation with these hyperparameters. It has the generation's seed: all begin alike.
+    """The candidate of a searched generation with these hyperparameters and the generation's seed: all begin alike.
 
-    Its id has what decides its training, and of `select` therefore nothing but what chooses its epoch. Raises
-    ValueError where the values are not what a sweep file may say.
+    Its id depends on what decides its training, and so on `select` only if that chooses its epoch. Raises ValueError
+    for values that a sweep file may not have.
     """
-    return _candidate(searched, number, without_negative_zeros(setting), _deciding(searched.select))
+    return _candidate(searched, number, without_negative_zeros(setting), _effective_select(searched.select))
 
 
 def former_candidates(searched: Generation, number: int, setting: Setting) -> Iterator[Candidate]:
     """The same candidate under ids that earlier versions gave it, most likely first.
 
-    These had the metric of selection also where it decides nothing, and -0.0 beside 0.0. Raises ValueError as
-    `candidate_of`.
+    These included the selection metric even if it decides nothing, and distinguished -0.0 from 0.0. Raises ValueError
+    as `candidate_of`.
     """
-    normalised, deciding = without_negative_zeros(setting), _deciding(searched.select)
+    normalised, effective = without_negative_zeros(setting), _effective_select(searched.select)
     selects = [searched.select]
-    if deciding != searched.select:
+    if effective != searched.select:
         metrics: tuple[SelectionMetric, ...] = get_args(SelectionMetric)
         selects += [other for metric in metrics if (other := Select(metric=metric)) != searched.select]
     for values in (setting,) if normalised is setting else (normalised, setting):
         for select in selects:
-            if values is not normalised or select != deciding:
+            if values is not normalised or select != effective:
                 yield _candidate(searched, number, values, select)
 
 
-def _deciding(select: Select) -> Select:
-    """What of `select` has a part in a candidate's own training."""
+def _effective_select(select: Select) -> Select:
+    """The part of `select` that acts on a candidate's training."""
     return select if select.epoch == "best" else Select()
 
 
@@ -82,20 +82,20 @@ def _candidate(searched: Generation, number: int, setting: Setting, select: Sele
 
 
 def variants(generation: Generation) -> Iterator[Generation]:
-    """What may be trained for a generation: itself, or where it is searched typical candidates, one key at a time."""
+    """What may be trained for a generation: itself, or for a searched one typical candidates, one key at a time."""
     if generation.search is None:
         yield generation
         return
     for key, distribution in generation.search.parameters.items():
         for value in typical_values(distribution):
-            # What goes only together with other values is no matter here.
+            # A value that is valid only with certain others is skipped.
             with suppress(ValueError):
                 yield candidate_of(generation, 0, {key: value}).generation
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a sampler is told of a candidate: its `value` by the metric of selection, lower is better; None: failed."""
+class Observation:
+    """A candidate's result for a sampler: its `value` by the selection metric, lower is better; None: it failed."""
 
     number: int
     setting: Setting
@@ -105,17 +105,17 @@ class Told:
 class Sampler(Protocol):
     """Draws a search's settings one after another. The same calls give the same settings.
 
-    Before the setting with a number is drawn, all that `waits_for` says have been told, in the order of their numbers.
+    Before a setting is drawn, `tell` has been called for the candidates that `waits_for` asks for, in their order.
     """
 
     def waits_for(self, number: int) -> int:
-        """How many candidates, the first ones, must have been told before the one with this number is drawn."""
+        """How many candidates, from the first, must be observed before the one with this number is drawn."""
         ...
 
-    def tell(self, told: Told) -> None: ...
+    def tell(self, observation: Observation) -> None: ...
 
     def draw(self, number: int) -> Setting | None:
-        """The setting of the next candidate; None where there is no other."""
+        """The setting of the next candidate; None if there is no other."""
         ...
 
 
@@ -128,17 +128,17 @@ class SettingsInAdvance:
     def waits_for(self, number: int) -> int:  # noqa: ARG002
         return 0
 
-    def tell(self, told: Told) -> None:
-        """Nothing is learnt."""
+    def tell(self, observation: Observation) -> None:
+        """Does nothing: the settings are fixed."""
 
     def draw(self, number: int) -> Setting | None:
         return self._settings[number] if number < len(self._settings) else None
 
 
 def settings_in_advance(searched: Generation) -> list[Setting]:
-    """The settings of a grid, or as many different random ones as the search has candidates, if there are as many.
+    """The settings of a grid, or different random ones: as many as the search has candidates, if there are as many.
 
-    Random ones follow from the generation's seed: in each generation and replica others are tried, and the same ones in
+    Random ones follow from the generation's seed: they differ between generations and replicas, and are the same in
     every row.
     """
     search = searched.search
@@ -148,7 +148,7 @@ def settings_in_advance(searched: Generation) -> list[Setting]:
         return [dict(zip(search.parameters, point, strict=True)) for point in product(*lists)]
     chance = random.Random(derived_seed(searched.seed, "search"))
     settings: list[Setting] = []
-    for _ in range(DRAWS_A_CANDIDATE * search.size):
+    for _ in range(MAX_DRAWS * search.size):
         if len(settings) == search.size:
             break
         setting = {key: drawn(one, chance) for key, one in search.parameters.items()}

@@ -1,4 +1,4 @@
-"""Where chains end: generations improve on each other for a while, and then no more (table 2 of the paper)."""
+"""Where chains end: generations improve on each other for a while, and then stop improving (table 2 of the paper)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ChainEnd:
 
 def ends_after(values: Sequence[float], stop: Stop) -> int | None:
     """After how many generations a chain ends, given the values (lower is better) of its teacher and of those that are
-    finished, in order; None where it goes on."""
+    finished, in order; None while it continues."""
     best, waited = comparable(values[0]), 0
     for number, value in enumerate(values[1:], start=1):
         better = exceeds(best - stop.min_delta, comparable(value)) if stop.min_delta else comparable(value) < best
@@ -55,7 +55,7 @@ def chain_ends(plan: Plan, metrics: Mapping[str, Mapping[str, float]]) -> tuple[
 
 
 def chain_end(chain: PlannedChain, metrics: Mapping[str, Mapping[str, float]]) -> ChainEnd | None:
-    """The end of a chain by the metrics of finished generations; None where it goes on, or has its whole length."""
+    """The end of a chain by the metrics of finished generations; None while it continues, or at its full length."""
     if chain.stop is None:
         return None
     values = []
@@ -71,32 +71,34 @@ def chain_end(chain: PlannedChain, metrics: Mapping[str, Mapping[str, float]]) -
 
 
 def without_ended(plan: Plan, ends: Sequence[ChainEnd]) -> Plan:
-    """The plan without what ended chains would have had further on, but for generations that something else needs.
+    """The plan without the generations after the ends of chains, except those that something else needs.
 
-    A chain's ensemble is then one of the generations that it has.
+    A chain's ensemble then has only the generations before its end.
     """
-    gone = {(end.chain.row, end.chain.replica_seed, name) for end in ends for name in end.chain.columns[end.length :]}
-    if not gone:
+    dropped = {
+        (end.chain.row, end.chain.replica_seed, name) for end in ends for name in end.chain.columns[end.length :]
+    }
+    if not dropped:
         return plan
-    own = {(end.chain.row, end.chain.replica_seed, end.chain.ensemble): end for end in ends}
-    cells = tuple(cell for cell in plan.cells if (cell.row, cell.replica_seed, cell.column) not in gone)
+    end_of = {(end.chain.row, end.chain.replica_seed, end.chain.ensemble): end for end in ends}
+    cells = tuple(cell for cell in plan.cells if (cell.row, cell.replica_seed, cell.column) not in dropped)
     ensembles = []
     for ensemble in plan.ensembles:
-        end = own.get((ensemble.row, ensemble.replica_seed, ensemble.column))
+        end = end_of.get((ensemble.row, ensemble.replica_seed, ensemble.column))
         if end is not None:
-            kept = end.chain.members[: end.length]
-            ensemble = dataclasses.replace(ensemble, members=tuple(one for one in ensemble.members if one in kept))
+            trained = end.chain.members[: end.length]
+            ensemble = dataclasses.replace(ensemble, members=tuple(one for one in ensemble.members if one in trained))
         ensembles.append(ensemble)
     return plan.part(cells, ensembles)
 
 
 def not_needed(plan: Plan, ends: Sequence[ChainEnd]) -> dict[str, str]:
-    """The generations that ended chains leave out, each with the last one that counts."""
-    kept = without_ended(plan, ends).generations
+    """The generations that are dropped after the ends of chains, each with the last one that counts."""
+    needed = without_ended(plan, ends).generations
     causes = {member: end.last for end in ends for member in end.chain.members[end.length :]}
-    left_out: dict[str, str] = {}
+    dropped: dict[str, str] = {}
     for generation_id, generation in plan.generations.items():
-        if generation_id not in kept:
-            # Whoever was to learn from one that is left out is left out as well, for the same cause.
-            left_out[generation_id] = causes.get(generation_id) or left_out[str(generation.teacher)]
-    return left_out
+        if generation_id not in needed:
+            # The students of a dropped generation are dropped as well, for the same cause.
+            dropped[generation_id] = causes.get(generation_id) or dropped[str(generation.teacher)]
+    return dropped

@@ -1,9 +1,9 @@
 """The cost of a sweep before it runs: from measured times, else from counts of operations and kernels.
 
-Small networks do not keep a GPU busy: the host needs a few microseconds to launch each kernel, and the GPU needs a few
-to run even the smallest. The constants are estimates for one H200 (bf16, a batch of 128) and have not been measured.
-They are chosen so that a step of WRN-28-1, which has 53 layers, takes what is expected of it: 3 to 4 ms eager, 1 to 1.5
-ms compiled, of which the device is busy for 0.6 to 1 ms.
+Small networks do not keep a GPU busy: the host takes a few microseconds to launch each kernel, and the GPU a few to run
+even the smallest. The constants for kernels are estimates for one H200 (bf16, a batch of 128) and have not been
+measured. They are chosen so that a step of WRN-28-1, which has 53 layers, takes the expected time: 3 to 4 ms eager,
+1 to 1.5 ms compiled, of which the device is busy for 0.6 to 1 ms.
 """
 
 from __future__ import annotations
@@ -18,11 +18,16 @@ from bansweep.config.networks import NetworkSpec
 from bansweep.config.resources import Precision, Resources
 from bansweep.graph.generation import Generation
 from bansweep.graph.plan import Plan
-from bansweep.graph.workload import GIGABYTE, DataSize, TeacherRoom, Work, stored_bytes, training_work
+from bansweep.graph.workload import GIGABYTE, DataSize, TeacherStorage, Work, stored_bytes, training_work
+
+Device = Literal["gpu", "cpu"]
+
+# How a CPU computes bf16: by instructions for it, by AVX-512 instructions for fp32, or without either.
+Bf16 = Literal["native", "avx512", "emulated"]
 
 # By PyTorch from Python, and by Triton's launcher or cuDNN: published figures lie between 4 and 6 µs.
 LAUNCH_S = 5e-6
-# A kernel with next to nothing to do.
+# The smallest kernel.
 _SMALLEST_KERNEL_S = 3.5e-6
 
 # Kernels of a layer (a convolution, normalisation or linear layer) in a step: forward, backward to inputs and weights,
@@ -34,33 +39,13 @@ _KERNELS_OF_A_TIME_STEP = 4
 # A forward pass alone: backward to inputs and to weights takes as much again each.
 _FORWARD = 1 / 3
 
-
-def gpu_seconds(work: Work, *, arithmetic_s: float, gpus: float, compiled: bool) -> float:
-    """Seconds that `work` takes on `gpus` GPUs: a part of one, or one for each of several workers.
-
-    `arithmetic_s` is the duration of its arithmetic on one GPU. Workers share the arithmetic of a batch, but each
-    launches the kernels of all layers. Processes that share a GPU launch side by side, but their kernels run in turn.
-    """
-    share = min(1.0, gpus)
-    passes = 1.0 if work.trains else _FORWARD
-    launches_of_a_layer = _KERNELS_OF_A_LAYER if compiled and work.compilable else _EAGER_LAUNCHES_OF_A_LAYER
-    time_step_kernels = work.time_steps * _KERNELS_OF_A_TIME_STEP
-    launching = LAUNCH_S * passes * (work.layers * launches_of_a_layer + time_step_kernels)
-    running = _SMALLEST_KERNEL_S * passes * (work.layers * _KERNELS_OF_A_LAYER + time_step_kernels)
-    return max(arithmetic_s / gpus, launching, running / share)
-
-
-Device = Literal["gpu", "cpu"]
-# How a CPU computes bf16: by instructions for it, by AVX-512 instructions for fp32, or without either.
-Bf16 = Literal["native", "avx512", "emulated"]
-
 # Multiply-adds a second in training.
 #
 # GPU: one H200. In bf16 about a quarter of its dense peak (495e12): with this rate the counts of tables 1, 2 and 3
 # come to within a tenth of the hours in their headers (sweeps/table*.yaml), which were computed from counts and memory
 # traffic and not measured either. Deep and narrow DenseNets are bound by memory traffic and take longer: table 4's
 # header has three times what this rate gives. "fp32" is exact (no TF32), whose peak is a fifteenth. Networks that are
-# too small for this rate are bound by the number of their kernels: `gpu_time.py`.
+# too small for this rate are bound by the number of their kernels: `gpu_seconds`.
 #
 # CPU: one core of a server (AMD EPYC), measured on training steps: in fp32 19e9 for DenseNet-40-12, 22e9 to 28e9
 # for a small LSTM, 28e9 for WRN-10-1 and 44e9 for WRN-28-2; images of 8x8 pixels 9e9. In bf16 twice as much, with
@@ -70,7 +55,7 @@ RATES: Mapping[Device, Mapping[Precision, float]] = {
     "cpu": {"bf16": 50e9, "fp32": 25e9},
 }
 # Without instructions for bf16, by the same CPU's fp32: steps of WRN-10-1, WRN-28-2 and DenseNet-40-12 take 1.8 to 3
-# times as long as in fp32 with AVX-512, and 5 to 10 times without; other CPUs were seen to take up to 36 times.
+# times as long as in fp32 with AVX-512, and 5 to 10 times without; other CPUs took up to 36 times.
 EMULATED_BF16_RATES: Mapping[Bf16, float] = {"avx512": 10e9, "emulated": 3.5e9}
 
 _SECONDS_AN_HOUR = 3600.0
@@ -80,7 +65,7 @@ _SECONDS_AN_HOUR = 3600.0
 class Placement:
     """What one training computes on. `devices`: how many GPUs (fractions as such) or CPU processes it holds, of `cores`
     each; that is also what a budget counts. `bf16`: how the CPU computes it. `compiled`: whether torch.compile is on,
-    which is counted on GPUs only."""
+    which only counts on GPUs."""
 
     device: Device
     devices: float
@@ -107,10 +92,25 @@ class Placement:
         return RATES[self.device][precision]
 
 
+def gpu_seconds(work: Work, *, arithmetic_s: float, gpus: float, compiled: bool) -> float:
+    """Seconds that `work` takes on `gpus` GPUs: a part of one, or one for each of several workers.
+
+    `arithmetic_s` is the duration of its arithmetic on one GPU. Workers share the arithmetic of a batch, but each
+    launches the kernels of all layers. Processes that share a GPU launch side by side, but their kernels run in turn.
+    """
+    share = min(1.0, gpus)
+    passes = 1.0 if work.trains else _FORWARD
+    launches_of_a_layer = _KERNELS_OF_A_LAYER if compiled and work.compilable else _EAGER_LAUNCHES_OF_A_LAYER
+    time_step_kernels = work.time_steps * _KERNELS_OF_A_TIME_STEP
+    launching = LAUNCH_S * passes * (work.layers * launches_of_a_layer + time_step_kernels)
+    running = _SMALLEST_KERNEL_S * passes * (work.layers * _KERNELS_OF_A_LAYER + time_step_kernels)
+    return max(arithmetic_s / gpus, launching, running / share)
+
+
 @dataclass(frozen=True)
 class MeasuredTraining:
-    """A finished training and how long it took: `seconds` of wall time an epoch. `teacher` is the network that taught,
-    where that is known."""
+    """A finished training and its duration: `seconds` of wall time an epoch. `teacher` is the teacher's network, if
+    it is known."""
 
     generation: Generation
     teacher: NetworkSpec | None
@@ -145,7 +145,7 @@ class Cost:
 def placements(
     resources: Resources, measured: Sequence[MeasuredTraining] = (), bf16: Bf16 = "native"
 ) -> tuple[Placement, ...]:
-    """What trainings will compute on, as far as that is known without a look at the cluster.
+    """What trainings will compute on, as far as that is known without the cluster.
 
     If the sweep does not say, it is what most of the measured trainings computed on; without any, both. `bf16` is how
     the CPUs compute it.
@@ -164,12 +164,14 @@ def placements(
 
 
 def candidates_of(generation: Generation) -> int:
-    """How many trainings a generation takes: of a searched one, those of all its candidates, if none is given up."""
+    """How many trainings a generation takes: a searched one those of all its candidates, if none is pruned."""
     return 1 if generation.search is None else generation.search.size
 
 
-def matching(measured: Iterable[MeasuredTraining], generations: Iterable[Generation]) -> list[MeasuredTraining]:
-    """The measured trainings that tell how long some of the generations will take."""
+def comparable_trainings(
+    measured: Iterable[MeasuredTraining], generations: Iterable[Generation]
+) -> list[MeasuredTraining]:
+    """The measured trainings from which the times of some of the generations can be estimated."""
     wanted = {_conditions(generation) for generation in generations}
     return [training for training in measured if _conditions(training.generation) in wanted]
 
@@ -180,28 +182,28 @@ def estimates(
     placement: Placement,
     *,
     data: DataSize | None,
-    room: TeacherRoom,
+    storage: TeacherStorage,
     measured: Sequence[MeasuredTraining] = (),
     precision: Precision | None = None,
 ) -> dict[str, Estimate]:
     """What each unfinished generation will still take; with `precision`, what it would take in that one.
 
-    `epochs_done` has the unfinished ones and the epochs that they have done. Left out are those of which nothing is
-    known: with `data` of unknown size (None) only the same training says anything.
+    `epochs_done` has the unfinished ones and the epochs that they have done. The result lacks those of which nothing is
+    known: with `data` of unknown size (None), all that were not measured.
     """
     of_device = [one for one in measured if one.device == placement.device]
-    estimator = _Estimator(plan, placement, data, room, of_device, precision)
+    estimator = _Estimator(plan, placement, data, storage, of_device, precision)
     found = {generation_id: estimator.estimate(generation_id, done) for generation_id, done in epochs_done.items()}
     return {generation_id: estimate for generation_id, estimate in found.items() if estimate is not None}
 
 
 def bf16_share(
-    plan: Plan, epochs_done: Mapping[str, int], placement: Placement, *, data: DataSize | None, room: TeacherRoom
+    plan: Plan, epochs_done: Mapping[str, int], placement: Placement, *, data: DataSize | None, storage: TeacherStorage
 ) -> float | None:
     """The time in bf16 over that in fp32, both estimated, of all that `epochs_done` has; None where it is unknown."""
 
     def device_hours(precision: Precision) -> float | None:
-        known = estimates(plan, epochs_done, placement, data=data, room=room, precision=precision)
+        known = estimates(plan, epochs_done, placement, data=data, storage=storage, precision=precision)
         return sum(one.device_hours for one in known.values()) if len(known) == len(epochs_done) else None
 
     fp32, bf16 = device_hours("fp32"), device_hours("bf16")
@@ -211,7 +213,7 @@ def bf16_share(
 def total_cost(
     plan: Plan, unfinished: Iterable[str], placement: Placement, known: Mapping[str, Estimate], precision: Precision
 ) -> Cost:
-    """The cost of all unfinished generations from what `estimates` tells of them."""
+    """The cost of all unfinished generations from their `estimates`."""
     complete = all(generation_id in known for generation_id in unfinished)
     measured = sum(estimate.measured for estimate in known.values())
     return Cost(
@@ -229,7 +231,7 @@ def stored_gigabytes(
 ) -> float | None:
     """What the unfinished generations will take in the store; None where the size of data or a network is unknown.
 
-    `keep_all` has the searched ones of which all candidates are kept beside the winner.
+    `keep_all` has the searched ones all of whose candidates are stored beside the winner.
     """
     if data is None:
         return None
@@ -245,21 +247,21 @@ def stored_gigabytes(
 
 
 class _Estimator:
-    """Tells generations' times on one kind of device."""
+    """Estimates generations' times on one placement."""
 
     def __init__(
         self,
         plan: Plan,
         placement: Placement,
         data: DataSize | None,
-        room: TeacherRoom,
+        storage: TeacherStorage,
         measured: Sequence[MeasuredTraining],
         precision: Precision | None,
     ) -> None:
         self._plan = plan
         self._placement = placement
         self._data = data
-        self._room = room
+        self._storage = storage
         self._precision = precision
         self._epochs: dict[object, tuple[float | None, bool]] = {}
         self._measured: dict[object, list[MeasuredTraining]] = {}
@@ -273,7 +275,7 @@ class _Estimator:
             return None
         search = generation.search
         epochs = generation.recipe.epochs - (epochs_done if search is None else 0)
-        # Candidates that know nothing of each other can all be trained side by side.
+        # Candidates that do not learn from each other can all be trained side by side.
         learns = search is not None and search.sampling == "tpe"
         rounds = ceil(search.size / search.parallel) if search is not None and learns else 1
         hours = epochs * seconds / _SECONDS_AN_HOUR
@@ -314,7 +316,7 @@ class _Estimator:
         """Seconds an epoch by operation and layer counts, with an epoch's part of what is computed once."""
         if self._data is None:
             return None
-        work = training_work(generation, teacher, self._data, self._room)
+        work = training_work(generation, teacher, self._data, self._storage)
         if work is None:
             return None
         precision = self._precision or generation.precision
@@ -325,11 +327,11 @@ class _Estimator:
 
 
 def _conditions(generation: Generation) -> object:
-    """What generations have in common of which one tells how long another takes."""
+    """What generations must have in common for the time of one to predict that of another."""
     return generation.network, generation.recipe.batch_size, generation.data, generation.precision
 
 
 def _longest_chain(plan: Plan, known: Mapping[str, Estimate]) -> float:
-    """Wall time of the slowest chain of generations: no number of devices makes a sweep faster."""
+    """Wall time in hours of the slowest chain of generations: more devices cannot make a sweep faster."""
     hours = {generation_id: estimate.wall_hours for generation_id, estimate in known.items()}
     return max(plan.summed_with_teachers(hours).values(), default=0.0)

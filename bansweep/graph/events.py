@@ -1,4 +1,4 @@
-"""What is said about a sweep's generations while they run: the words that training, tracking and displays share."""
+"""Events of a sweep's generations while they run: what training reports to tracking and displays."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bansweep.graph.results import EpochReport
 
 @dataclass(frozen=True)
 class GenerationStarted:
-    """Training begins, or goes on after `epochs_done` epochs that were saved before."""
+    """Training begins, or resumes after `epochs_done` saved epochs."""
 
     generation_id: str
     epochs_done: int = 0
@@ -25,7 +25,7 @@ class EpochFinished:
 
 @dataclass(frozen=True)
 class Choice:
-    """What a search came to: the best candidate, its `value`, and how many candidates ended how."""
+    """The result of a search: the best candidate, its `value`, and the number of candidates by outcome."""
 
     candidate: Candidate
     value: float
@@ -57,7 +57,7 @@ class GenerationBlocked:
 
 @dataclass(frozen=True)
 class CandidateStarted:
-    """A candidate of a searched generation begins, or goes on after `epochs_done` epochs that were saved before."""
+    """A candidate of a searched generation begins, or resumes after `epochs_done` saved epochs."""
 
     generation_id: str
     candidate: Candidate
@@ -73,7 +73,7 @@ class CandidateEpochFinished:
 
 @dataclass(frozen=True)
 class CandidateEnded:
-    """A candidate trains no longer; `reason` says why it failed. One that was `stopped` may go on another time."""
+    """A candidate trains no longer; `reason` says why it failed. One that was `stopped` may resume later."""
 
     generation_id: str
     candidate: Candidate
@@ -83,7 +83,7 @@ class CandidateEnded:
 
 @dataclass(frozen=True)
 class GenerationStopped:
-    """Training ended early on request, with its progress saved: it goes on another time."""
+    """Training ended early on request, with its progress saved: it can resume later."""
 
     generation_id: str
 
@@ -98,7 +98,7 @@ class GenerationNotNeeded:
 
 @dataclass(frozen=True)
 class GenerationElsewhere:
-    """Another process trains it, or a candidate of it, which this one waits for: `by` says who, as far as is known."""
+    """Another process trains it, or a candidate of it, and this one waits: `by` is that process, as far as is known."""
 
     generation_id: str
     by: str
@@ -121,7 +121,7 @@ class CompileFailure:
 class GenerationUncompiled:
     """It, or a candidate of it, trains uncompiled though it was to be compiled.
 
-    `failure` is None where the sweep's resources have excluded compiling since it began. `compiled_epochs` it has
+    `failure` is None if the sweep's resources have excluded compiling since it began. `compiled_epochs`: how many it
     trained compiled before.
     """
 
@@ -144,5 +144,5 @@ SweepEvent = (
     | GenerationUncompiled
     | CandidateEvent
 )
-"""What may be said. A searched generation starts when its first candidate does, has no epochs of its own, and is
-finished when the best candidate is published in its name."""
+"""Any event. A searched generation starts when its first candidate does, has no epochs itself, and is finished when
+the best candidate is published in its name."""

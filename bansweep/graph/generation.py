@@ -14,25 +14,13 @@ from bansweep.config.resources import Precision
 from bansweep.config.search import Search
 from bansweep.config.sweep import Select, SharedLayers
 
-
-def derived_seed(seed: int, *purpose: object) -> int:
-    """A seed in [0, 2**63) of its own for each purpose, such as (`"dropout"`, epoch, rank)."""
-    text = "/".join(str(part) for part in (seed, *purpose))
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 1
-
-
-def effective_seed(replica_seed: int, column_seed: int, generation_index: int) -> int:
-    """A generation's own seed: no two generations of a chain start from the same weights."""
-    return derived_seed(replica_seed, column_seed, generation_index)
-
-
 # Part of every id. Raise it when the meaning of a stored generation changes, or the default of an existing field:
-# fields at their defaults are left out of ids, so that options added later keep the ids of what is stored.
+# ids omit fields at their defaults, so that options added later keep the ids of what is stored.
 IDENTITY_VERSION = 2
 
 
 class DataIdentity(SpecModel):
-    """A data set by its content: `fingerprint` is the digest of what it holds, wherever its files lie."""
+    """A data set by its content: `fingerprint` is the digest of what it holds, not of where its files are."""
 
     kind: str
     fingerprint: str
@@ -42,11 +30,11 @@ class DataIdentity(SpecModel):
 
 
 class Generation(SpecModel):
-    """A node of the plan: all that decides what is learnt, and nothing of where, when or for whom.
+    """A node of the plan: everything that decides what is learnt, and nothing about where or when.
 
     `seed` is the effective seed, `teacher` the id of the generation that teaches (None: learns from labels), so that
     ids form a Merkle chain back to a label-trained teacher. One with a `search` is the best of its candidates (see
-    `candidates`), whatever values the searched hyperparameters have here. `select` is at its defaults where it decides
+    `candidates`); the values of searched hyperparameters here are ignored. `select` is at its defaults if it decides
     nothing.
     """
 
@@ -69,20 +57,20 @@ class Generation(SpecModel):
 
 
 def id_of_version(generation: Generation, version: int) -> str:
-    """The id that a version of the identity gives a generation: `IDENTITY_VERSION` is the present one."""
+    """The id that a version of the identity gives a generation; `IDENTITY_VERSION` is the current one."""
     return hashlib.sha256(canonical_json(generation, version).encode()).hexdigest()[:16]
 
 
 def canonical_json(generation: Generation, version: int = IDENTITY_VERSION) -> str:
-    """The text whose hash is the id: keys sorted, no spaces, fields at their defaults left out."""
-    # `generation_index` acts through the seed alone; kinds are defaults of their own and have to be named.
+    """The text whose hash is the id: keys sorted, no spaces, without fields at their defaults."""
+    # `generation_index` acts through the seed alone. A kind is its field's default, and must be included.
     content = generation.model_dump(mode="json", exclude_defaults=True, exclude={"generation_index"})
     content["network"]["kind"] = generation.network.kind
     content["loss"]["kind"] = generation.loss.kind
-    for own in (content["network"], content["loss"]):
-        if "code" in own:
-            # Its text says what it does; where that lay does not matter.
-            del own["code"]["file"]
+    for part in (content["network"], content["loss"]):
+        if "code" in part:
+            # The text of user code counts, not the place of its file.
+            del part["code"]["file"]
     search = generation.search
     if search is not None:
         content["search"]["parameters"] = {key: one.model_dump(mode="json") for key, one in search.parameters.items()}
@@ -90,3 +78,14 @@ def canonical_json(generation: Generation, version: int = IDENTITY_VERSION) -> s
             content["search"]["pruner"]["kind"] = search.pruner.kind
     content["version"] = version
     return json.dumps(content, sort_keys=True, separators=(",", ":"))
+
+
+def derived_seed(seed: int, *purpose: object) -> int:
+    """A different seed in [0, 2**63) for each purpose, such as (`"dropout"`, epoch, rank)."""
+    text = "/".join(str(part) for part in (seed, *purpose))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 1
+
+
+def effective_seed(replica_seed: int, column_seed: int, generation_index: int) -> int:
+    """The seed of a generation: no two generations of a chain start from the same weights."""
+    return derived_seed(replica_seed, column_seed, generation_index)

@@ -1,6 +1,6 @@
 """How large a network is and how much arithmetic it takes, by formula: without building it, and so without PyTorch.
 
-Multiply-adds are counted as `networks/counting.py` counts them on the real network, which tests hold against this:
+Multiply-adds are counted as in `networks/counting.py`, which counts them on the real network; tests compare the two:
 those of convolutions (places in the padding included) and of linear and recurrent layers, for one image or token.
 """
 
@@ -34,7 +34,7 @@ _PADDING = 1
 
 @dataclass(frozen=True)
 class Images:
-    """What an image network is built for: images of this shape in pixels, told apart into `classes`."""
+    """What an image network is built for: images of this shape in pixels, and the number of `classes`."""
 
     channels: int
     height: int
@@ -81,7 +81,7 @@ class NetworkSize:
 
 @cache
 def network_size(spec: NetworkSpec, inputs: Images | Vocabulary) -> NetworkSize:
-    """The size of a network. Raises ValueError where it does not read such inputs, or is not counted."""
+    """The size of a network. Raises ValueError if it does not read such inputs, or is not counted."""
     if isinstance(spec, LanguageNetworkSpec) and isinstance(inputs, Vocabulary):
         return _language_model_size(spec, inputs)
     if isinstance(spec, StagedNetworkSpec) and isinstance(inputs, Images):
@@ -90,7 +90,7 @@ def network_size(spec: NetworkSpec, inputs: Images | Vocabulary) -> NetworkSize:
 
 
 def is_counted(spec: NetworkSpec) -> bool:
-    """Whether `network_size` knows the network: not where code of the user's own makes it."""
+    """Whether `network_size` knows the network: not if user code makes it."""
     return not isinstance(spec, UserNetwork)
 
 
@@ -134,7 +134,7 @@ class _Grid:
         return _Grid(ceil(self.height / stride), ceil(self.width / stride))
 
     def pooled(self) -> _Grid:
-        """After pooling over 2x2 pixels, which leaves out an odd last row or column."""
+        """After pooling over 2x2 pixels, which drops an odd last row or column."""
         return _Grid(self.height // 2, self.width // 2)
 
 
@@ -167,7 +167,7 @@ def _strided_stages(
 def _residual_block(
     block: Literal["basic", "bottleneck"], inputs: int, outputs: int, grid: _Grid, *, strided: bool = False
 ) -> NetworkSize:
-    """`grid` is that of the block's output: whichever convolution has the stride is the first one."""
+    """`grid` is that of the block's output: a stride is in the first convolution."""
     changes = inputs != outputs or strided
     shortcut = _convolution(inputs, outputs, grid, kernel=1) if changes else NetworkSize()
     if block == "basic":

@@ -14,7 +14,7 @@ from bansweep.graph.generation import Generation
 
 @dataclass(frozen=True)
 class Cell:
-    """One entry of the table for one replica: the generation whose figure stands there."""
+    """One entry of the table for one replica: the generation whose figure it shows."""
 
     row: str
     column: str
@@ -36,7 +36,7 @@ class EnsembleCell:
 class PlannedChain:
     """A chain in one row and replica: the teacher of its first generation, then its generations.
 
-    `columns` are those of its generations, without the teacher's; `metric` is what `stop` looks at, lower is better.
+    `columns` are those of its generations, without the teacher's; `metric` is what `stop` compares, lower is better.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Plan:
         return tuple(reversed(ids))
 
     def summed_with_teachers(self, values: Mapping[str, float]) -> dict[str, float]:
-        """For each generation the sum of its value and those of all that its lineage has; 0 where there is none."""
+        """For each generation the sum of the values of its lineage, its own included; missing ones are 0."""
         sums: dict[str, float] = {}
         for generation_id, generation in self.generations.items():
             own = values.get(generation_id, 0.0)
@@ -94,12 +94,12 @@ class Plan:
         return sums
 
     def part(self, cells: Sequence[Cell], ensembles: Sequence[EnsembleCell]) -> Plan:
-        """The plan of these cells and ensembles, with all generations that they rest on."""
+        """The plan of these cells and ensembles, with all generations that they need."""
         needed = {cell.generation_id for cell in cells} | {member for cell in ensembles for member in cell.members}
         for generation_id, generation in reversed(list(self.generations.items())):
             if generation_id in needed and generation.teacher is not None:
                 needed.add(generation.teacher)
-        # Teachers and members that are none of the cells keep their own: a plan names every generation that it holds.
+        # The cells of teachers and members are included: a plan names every generation that it holds.
         kept = tuple(cell for cell in self.cells if cell.generation_id in needed)
         shown: list[Cell | EnsembleCell] = [*kept, *ensembles]
         rows, columns = {cell.row for cell in shown}, {cell.column for cell in shown}
@@ -113,7 +113,7 @@ class Plan:
         )
 
     def label(self, generation_id: str) -> str:
-        """What people call a generation: `wrn-28-1 / ban`, with the replica's seed where there are several."""
+        """The name of a generation in output: `wrn-28-1 / ban`, with the replica's seed if there are several."""
         cell = self.cells_of[generation_id][0]
         columns = dict.fromkeys(c.column for c in self.cells_of[generation_id] if c.row == cell.row)
         replica = f" (seed {cell.replica_seed})" if len(self.replica_seeds) > 1 else ""
@@ -121,10 +121,10 @@ class Plan:
 
 
 def select(plan: Plan, patterns: Sequence[str]) -> Plan:
-    """The cells whose row, column or `row/column` matches one of the patterns, and all generations they rest on.
+    """The cells whose row, column or `row/column` matches one of the patterns, and all generations they need.
 
-    `*` and `?` are wildcards; a name is matched as it stands, too (`ens*2`). No patterns: the whole plan. Raises
-    RequestError where nothing matches.
+    `*` and `?` are wildcards; a name also matches itself (`ens*2`). No patterns: the whole plan. Raises RequestError if
+    nothing matches.
     """
     if not patterns:
         return plan

@@ -23,7 +23,7 @@ class EpochReport:
     `epoch` counts from 1, `seconds` is this epoch's wall time (training and evaluation), `finished_at` is Unix time
     in seconds. `metrics` has flat names, errors in percent: `train_loss`, `learning_rate`, and for the evaluation
     split `S` (`validation` where there is one, else `test`) `S_loss` and `S_error`, or `S_perplexity` for text.
-    `system` is what the epoch took of the machine, and says nothing of what was learnt.
+    `system` is what the epoch used of the machine, and does not depend on what was learnt.
     """
 
     epoch: int
@@ -35,7 +35,7 @@ class EpochReport:
 
 
 def comparable(value: float | None) -> float:
-    """The value as something that can be compared: infinite where it is NaN, or missing."""
+    """The value as something that can be compared: infinite if it is NaN or missing."""
     return math.inf if value is None or math.isnan(value) else value
 
 
@@ -54,7 +54,7 @@ def selected_epoch(history: Sequence[EpochReport], generation: Generation) -> in
 
 @dataclass(frozen=True)
 class CandidateResult:
-    """What became of a candidate. `history` ends where it was given up; `value` is what it is compared by.
+    """What became of a candidate. `history` ends where it was pruned; `value` is what it is compared by.
 
     Lower values are better; `epoch` is the one whose weights count (1 is the first). A failed candidate has neither,
     but a `reason`.

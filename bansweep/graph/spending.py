@@ -9,7 +9,7 @@ _SECONDS_AN_HOUR = 3600.0
 
 
 class Spending:
-    """Adds up how long trainings hold their devices. Times are those of one clock, in seconds.
+    """Adds up how long trainings hold their devices. All times are readings of one clock, in seconds.
 
     `others` are the hours that other runs of the sweep have spent.
     """
@@ -24,13 +24,13 @@ class Spending:
     def begin(self, training: str, generation_id: str, *, devices: float, now: float) -> None:
         """A training of a generation (or of a candidate of it) takes so many devices, fractions as such.
 
-        One that begins again, because its process was lost, has held them in between.
+        One that begins again, because its process was lost, has held them in the meantime.
         """
         self.count(now)
         self._running[training] = generation_id, devices, now
 
     def count(self, now: float) -> None:
-        """Add what the running trainings have held until now."""
+        """Add the time for which the running trainings have held their devices until now."""
         for training, (generation_id, devices, since) in self._running.items():
             hours = devices * max(0.0, now - since) / _SECONDS_AN_HOUR
             self._hours[generation_id] = self._hours.get(generation_id, 0.0) + hours
@@ -59,7 +59,7 @@ class Spending:
 
 
 def hours_in(document: Any) -> dict[str, float]:
-    """The hours by generation in a document that `by_generation` was kept in. Raises ValueError where it is none."""
+    """The hours by generation in a document that holds `by_generation`. Raises ValueError if it does not."""
     hours = document.get("device_hours") if isinstance(document, dict) else None
     if not isinstance(hours, dict) or not all(
         isinstance(one, int | float) and 0 <= one < inf for one in hours.values()

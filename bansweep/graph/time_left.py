@@ -1,4 +1,4 @@
-"""How long a sweep will still take: as its longest chain does, or all its work, divided by what runs at a time."""
+"""How long a sweep will still take: the time of its longest chain, or all its work divided by what runs at a time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from statistics import median
 
 from bansweep.graph.generation import Generation
 from bansweep.graph.plan import Plan
-from bansweep.graph.workload import DataSize, TeacherRoom, training_operations
+from bansweep.graph.workload import DataSize, TeacherStorage, training_operations
 
 
 def sweep_time_left(
@@ -17,10 +17,10 @@ def sweep_time_left(
     *,
     at_a_time: int,
 ) -> float | None:
-    """Seconds: max(critical path, work / `at_a_time`); None where the seconds of an epoch are unknown of one.
+    """Seconds: max(critical path, work / `at_a_time`); None if the seconds of an epoch are unknown for a generation.
 
-    `epochs_left` has the unfinished generations, and the epochs left of each of their trainings: of one, or, where a
-    generation is searched, of all candidates that are not through. `epoch_seconds` is what an epoch of each takes.
+    `epochs_left` has the unfinished generations, and the epochs left of each of their trainings: of one, or, if a
+    generation is searched, of all unfinished candidates. `epoch_seconds` is the duration of an epoch of each.
     The critical path is the slowest chain of generations, of each its longest training, or all its trainings divided
     by how many of them run at a time.
     """
@@ -44,8 +44,8 @@ def _side_by_side(generation: Generation) -> float:
     return search.parallel if search is not None and search.sampling == "tpe" else float("inf")
 
 
-def epoch_operations(plan: Plan, data: DataSize | None, room: TeacherRoom) -> dict[str, float]:
-    """Multiply-adds of an epoch of each generation, as far as they are known: what epochs cost beside each other."""
+def epoch_operations(plan: Plan, data: DataSize | None, storage: TeacherStorage) -> dict[str, float]:
+    """Multiply-adds of an epoch of each generation, as far as they are known: the relative cost of epochs."""
     if data is None:
         return {}
     counted: dict[object, float | None] = {}
@@ -53,8 +53,8 @@ def epoch_operations(plan: Plan, data: DataSize | None, room: TeacherRoom) -> di
     for generation_id, generation in plan.generations.items():
         teacher = None if generation.teacher is None else plan.generations[generation.teacher].network
         kind = (generation.network, generation.loss, generation.recipe, teacher)
-        if kind not in counted:  # replicas share the answer: there may be thousands
-            whole = training_operations(generation, teacher, data, room)
+        if kind not in counted:  # replicas share the result: there may be thousands
+            whole = training_operations(generation, teacher, data, storage)
             counted[kind] = None if whole is None else whole / generation.recipe.epochs
         if (one := counted[kind]) is not None:
             operations[generation_id] = one
@@ -62,11 +62,11 @@ def epoch_operations(plan: Plan, data: DataSize | None, room: TeacherRoom) -> di
 
 
 def epoch_seconds(plan: Plan, measured: Mapping[str, float], operations: Mapping[str, float]) -> dict[str, float]:
-    """Seconds of an epoch of each generation: as measured, else by others' measured seconds and what both cost.
+    """Seconds of an epoch of each generation: as measured, else from others' measured seconds and the cost of both.
 
-    `measured` has the generations of which epochs were timed. Of another one those of the same network and loss say
-    most, then those of the same network, then all; each by the median of its seconds for a multiply-add, or, where
-    operations are not known, of its seconds, which only the same network's tell.
+    `measured` has the generations whose epochs were timed. The others are estimated from those of the same network and
+    loss, else of the same network, else from all: by the median of seconds for a multiply-add, or, if operations are
+    not known, by the median of seconds, which only the same network gives.
     """
     pace = _Pace(plan, measured, operations)
     found = {generation_id: pace.of(generation_id) for generation_id in plan.generations}

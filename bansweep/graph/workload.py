@@ -1,4 +1,4 @@
-"""How much work a generation's training is, in operations and layers, and what it leaves in the store."""
+"""How much work a generation's training is, in operations and layers, and its size in the store."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _TEACHER_BATCH = 512
 
 @dataclass(frozen=True)
 class DataSize:
-    """What a data set asks of networks, and how many images or tokens a sweep uses of it.
+    """What networks must read, and how many images or tokens of a data set a sweep uses.
 
-    `evaluation` are those that every epoch is measured on, `test` those of the end alone.
+    `evaluation` are evaluated after every epoch, `test` only at the end.
     """
 
     inputs: Images | Vocabulary
@@ -35,14 +35,14 @@ class DataSize:
 
 
 @dataclass(frozen=True)
-class TeacherRoom:
-    """Bytes for what a language model's teacher says of the training text (`Resources.teacher_memory_gb`, ...)."""
+class TeacherStorage:
+    """Bytes for a language model teacher's outputs on the training text (`Resources.teacher_memory_gb`, ...)."""
 
     memory: float
     disk: float
 
     @classmethod
-    def of_gigabytes(cls, memory: float, disk: float) -> TeacherRoom:
+    def of_gigabytes(cls, memory: float, disk: float) -> TeacherStorage:
         return cls(memory * GIGABYTE, disk * GIGABYTE)
 
 
@@ -64,37 +64,37 @@ class Work:
 
 
 def training_operations(
-    generation: Generation, teacher: NetworkSpec | None, data: DataSize, room: TeacherRoom
+    generation: Generation, teacher: NetworkSpec | None, data: DataSize, storage: TeacherStorage
 ) -> int | None:
     """Multiply-adds of the whole training of a generation: the sum over `training_work`, and None like it."""
-    work = training_work(generation, teacher, data, room)
+    work = training_work(generation, teacher, data, storage)
     return None if work is None else sum(part.operations for part in work)
 
 
 def training_work(
-    generation: Generation, teacher: NetworkSpec | None, data: DataSize, room: TeacherRoom
+    generation: Generation, teacher: NetworkSpec | None, data: DataSize, storage: TeacherStorage
 ) -> tuple[Work, ...] | None:
     """The work of the whole training of a generation, evaluation included; of one candidate where it is searched.
-    None where a network of the user's own takes part, of which nobody knows.
+    None if user code makes the network or its teacher: its size is unknown.
 
-    `teacher` is the network that teaches, None where nothing does. What batch normalisation, activations, losses and
-    the optimiser compute is not counted as arithmetic, nor what shared layers that stay frozen save.
+    `teacher` is the teacher's network, None without one. The arithmetic of batch normalisation, activations, losses
+    and the optimiser is not counted, nor what frozen shared layers save.
     """
     asked = None if generation.loss.teacher == "none" else teacher
     if not is_counted(generation.network) or (asked is not None and not is_counted(asked)):
         return None
     recipe = generation.recipe
     student = network_size(generation.network, data.inputs)
-    # What is left over after the last whole batch, or by the division into streams, is skipped.
+    # The rest after the last full batch, or from the division into streams, is skipped.
     samples = recipe.epochs * (data.training // recipe.batch_size * recipe.batch_size)
-    evaluated = recipe.epochs * data.evaluation + _only_at_the_end(generation, data)
+    evaluated = recipe.epochs * data.evaluation + _evaluated_once(generation, data)
     if isinstance(recipe, LanguageRecipe):
         steps = samples / recipe.batch_size
         return (
             _text_work(student, samples, time_steps=steps, window=recipe.window, trains=True),
             # Held-out text is one stream.
             _text_work(student, evaluated, time_steps=evaluated, window=recipe.window),
-            *_of_language_teacher(asked, data, samples, recipe, room),
+            *_language_teacher_work(asked, data, samples, recipe, storage),
         )
     work = [
         _image_work(student, samples, recipe.batch_size, trains=True),
@@ -117,7 +117,7 @@ def _image_work(size: NetworkSize, images: int, batch_size: int, *, trains: bool
 
 
 def _text_work(size: NetworkSize, tokens: int, *, time_steps: float, window: int, trains: bool = False) -> Work:
-    """`time_steps`: through how many places of a stream the hidden state goes, `window` of them at a time."""
+    """`time_steps`: how many tokens of a stream the hidden state passes through, `window` at a time."""
     passes = _PASSES_OF_A_STEP if trains else 1
     return Work(
         operations=passes * tokens * size.operations,
@@ -129,24 +129,24 @@ def _text_work(size: NetworkSize, tokens: int, *, time_steps: float, window: int
 
 
 def stored_bytes(generation: Generation, data: DataSize) -> int | None:
-    """What a finished generation takes in the store, nearly: weights, and answers to held-out samples, in float32. None
-    where the network is the user's own."""
+    """Approximate bytes of a finished generation in the store: weights, and predictions for held-out samples, in
+    float32. None if user code makes the network."""
     if not is_counted(generation.network):
         return None
     inputs = data.inputs
-    answers = data.test * inputs.classes if isinstance(inputs, Images) else data.evaluation + data.test
-    return _BYTES_OF_A_NUMBER * (network_size(generation.network, inputs).parameters + answers)
+    predictions = data.test * inputs.classes if isinstance(inputs, Images) else data.evaluation + data.test
+    return _BYTES_OF_A_NUMBER * (network_size(generation.network, inputs).parameters + predictions)
 
 
-def _only_at_the_end(generation: Generation, data: DataSize) -> int:
+def _evaluated_once(generation: Generation, data: DataSize) -> int:
     """A text's validation split is read once more, with the test split."""
     return data.test + (data.evaluation if isinstance(generation.recipe, LanguageRecipe) else 0)
 
 
-def _of_language_teacher(
-    teacher: NetworkSpec | None, data: DataSize, tokens: int, recipe: LanguageRecipe, room: TeacherRoom
+def _language_teacher_work(
+    teacher: NetworkSpec | None, data: DataSize, tokens: int, recipe: LanguageRecipe, storage: TeacherStorage
 ) -> tuple[Work, ...]:
-    """Its answers are the same in every epoch: what is kept (`training/teacher_outputs.py`) is computed once.
+    """The teacher's outputs are the same in every epoch: cached ones (`training/teacher_outputs.py`) are computed once.
 
     `tokens` are those of all epochs.
     """
@@ -156,9 +156,9 @@ def _of_language_teacher(
     size = network_size(teacher, vocabulary)
     in_an_epoch = tokens // recipe.epochs
     whole = _text_work(size, in_an_epoch, time_steps=in_an_epoch / recipe.batch_size, window=recipe.window)
-    if in_an_epoch * vocabulary.words * _BYTES_OF_A_LOGIT <= max(room.memory, room.disk):
+    if in_an_epoch * vocabulary.words * _BYTES_OF_A_LOGIT <= max(storage.memory, storage.disk):
         return (whole,)
-    if in_an_epoch * teacher.units * _BYTES_OF_A_NUMBER <= room.memory:
+    if in_an_epoch * teacher.units * _BYTES_OF_A_NUMBER <= storage.memory:
         again = (recipe.epochs - 1) * in_an_epoch
         decoder = NetworkSize(operations=teacher.units * vocabulary.words, layers=1)
         return whole, _text_work(decoder, again, time_steps=again / recipe.batch_size, window=recipe.window)

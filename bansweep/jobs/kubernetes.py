@@ -13,6 +13,11 @@ import yaml
 
 from bansweep.errors import RequestError
 
+Manifest = dict[str, Any]
+
+SWEEP_FOLDER = "/etc/bansweep/sweep"
+SWEEP_FILE = "sweep.yaml"
+
 # KubeRay names other objects after a RayJob or a RayCluster, and refuses longer ones.
 _JOB_LENGTH = 47
 _CLUSTER_LENGTH = 41  # with "-head-svc" behind it 50, beyond which KubeRay cuts names
@@ -24,60 +29,33 @@ _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")  # RFC 1123
 _NAME = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")  # RFC 1035
 _IMAGE = re.compile(r"[a-z0-9][a-z0-9._/:-]*(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?")
 
+# How often a submitter may be lost, or lose the head, before the RayJob counts as failed. The submitter of a failed
+# sweep is restarted as often, which takes two and a half minutes with Kubernetes' growing pauses.
+_SUBMITTERS_LOST = 4
+_USER = 10001
 
-def job_name(sweep: str, *contents: str | Sequence[str]) -> str:
-    """A name that begins like the sweep's and is another for other `contents`; 47 characters at most (KubeRay's limit).
+# Kubernetes restarts a lost submitter at once; the head may take minutes to restart.
+_WAIT_FOR_HEAD = """\
+import sys, time, urllib.request
+while True:
+    try:
+        urllib.request.urlopen(sys.argv[1], timeout=5).read()
+        break
+    except OSError as error:
+        print(f"waiting for {sys.argv[1]}: {error}", flush=True)
+        time.sleep(5)
+"""
 
-    The same twice is the same object, which Kubernetes leaves alone; a changed sweep is another.
-    """
-    digest = hashlib.sha256(json.dumps(contents).encode()).hexdigest()[:_HASH_LENGTH]
-    room = _JOB_LENGTH - len(_PREFIX) - len(digest) - 2
-    readable = re.sub(r"[^a-z0-9]+", "-", sweep.lower())[:room].strip("-")
-    return "-".join(part for part in (_PREFIX, readable, digest) if part)
-
-
-def head_service(cluster: str) -> str:
-    """The Service that KubeRay makes for a cluster's head."""
-    return f"{cluster}-head-svc"
-
-
-def check_namespace(name: str) -> None:
-    """Raises RequestError."""
-    if len(name) > _NAMESPACE_LENGTH or not _LABEL.fullmatch(name):
-        raise RequestError(
-            f"--namespace {name!r} is no name of a namespace",
-            remedy=f"lower-case letters, digits and -, {_NAMESPACE_LENGTH} characters at most",
-        )
-
-
-def check_cluster(name: str) -> None:
-    """Raises RequestError."""
-    if len(name) > _CLUSTER_LENGTH or not _NAME.fullmatch(name):
-        raise RequestError(
-            f"--cluster {name!r} is no name of a RayCluster",
-            remedy=f"lower-case letters, digits and -, beginning with a letter, {_CLUSTER_LENGTH} characters at most; "
-            "`kubectl get rayclusters` lists them",
-        )
-
-
-def check_image(name: str) -> None:
-    """Raises RequestError."""
-    if not _IMAGE.fullmatch(name):
-        raise RequestError(
-            f"--image {name!r} is no name of an image", remedy="such as registry.example.com/bansweep:0.1.0-cuda"
-        )
-
-
-SWEEP_FOLDER = "/etc/bansweep/sweep"
-SWEEP_FILE = "sweep.yaml"
+# `kubectl apply` copies the manifest into an annotation of the object; annotations hold at most 256 KiB.
+_MOST_TO_APPLY = 256 * 1024 - 4096
 
 
 @dataclass(frozen=True)
 class Submission:
-    """A sweep file's text and name, the options of `bansweep submit`, and where it goes.
+    """A sweep file's text and name, the options of `bansweep submit`, and the target.
 
-    `code`: the Python files beside it, their texts by name.
-    `store` None is the cluster's own; `budget` is in device hours.
+    `code`: the texts of the Python files beside it, by name. `store` None is the cluster's; `budget` is in
+    device hours.
     """
 
     text: str
@@ -109,51 +87,47 @@ class Submission:
 
     @property
     def name(self) -> str:
-        """Of its objects; another one for everything that would make it run otherwise."""
+        """The name of its objects. It differs for everything that changes the run."""
         text = "".join([self.text, *(part for file in sorted(self.code.items()) for part in file)])
         return job_name(self.sweep, text, self.options, self.cluster, self.image)
 
 
-def submit_command(submission: Submission) -> list[str]:
-    """Submits the sweep and follows it; KubeRay sets the two variables, of which the address has no scheme.
+def job_name(sweep: str, *contents: str | Sequence[str]) -> str:
+    """A name that begins like the sweep's and differs for other `contents`; 47 characters at most (KubeRay's limit).
 
-    A pod that takes another's place finds the job by its id and goes on following. A head that was lost and came back
-    knows no such job: it is submitted again, and goes on from the store.
+    The same sweep twice is the same object, which Kubernetes leaves alone; a changed sweep is another.
     """
-    return [
-        "bansweep",
-        "submit",
-        f"{SWEEP_FOLDER}/{SWEEP_FILE}",
-        "--address=http://$(RAY_DASHBOARD_ADDRESS)",
-        "--job=$(RAY_JOB_SUBMISSION_ID)",
-        "--follow",
-        *map(literal, submission.options),
-    ]
+    digest = hashlib.sha256(json.dumps(contents).encode()).hexdigest()[:_HASH_LENGTH]
+    most = _JOB_LENGTH - len(_PREFIX) - len(digest) - 2
+    readable = re.sub(r"[^a-z0-9]+", "-", sweep.lower())[:most].strip("-")
+    return "-".join(part for part in (_PREFIX, readable, digest) if part)
 
 
-def literal(text: str) -> str:
-    """`text` as an argument of a container in which Kubernetes is to replace nothing: it would, `$(NAME)`."""
-    return text.replace("$", "$$")
+def check_namespace(name: str) -> None:
+    """Raises RequestError."""
+    if len(name) > _NAMESPACE_LENGTH or not _LABEL.fullmatch(name):
+        raise RequestError(
+            f"--namespace {name!r} is no name of a namespace",
+            remedy=f"lower-case letters, digits and -, {_NAMESPACE_LENGTH} characters at most",
+        )
 
 
-Manifest = dict[str, Any]
+def check_cluster(name: str) -> None:
+    """Raises RequestError."""
+    if len(name) > _CLUSTER_LENGTH or not _NAME.fullmatch(name):
+        raise RequestError(
+            f"--cluster {name!r} is no name of a RayCluster",
+            remedy=f"lower-case letters, digits and -, beginning with a letter, {_CLUSTER_LENGTH} characters at most; "
+            "`kubectl get rayclusters` lists them",
+        )
 
-# How often a submitter may be lost, or find that the head was, before the RayJob counts as failed. A sweep that fails
-# is looked at as often, which with Kubernetes' growing pauses takes two and a half minutes.
-_SUBMITTERS_LOST = 4
-_USER = 10001
 
-# Kubernetes starts a lost submitter again at once, the head may take minutes to come back.
-_WAIT_FOR_HEAD = """\
-import sys, time, urllib.request
-while True:
-    try:
-        urllib.request.urlopen(sys.argv[1], timeout=5).read()
-        break
-    except OSError as error:
-        print(f"waiting for {sys.argv[1]}: {error}", flush=True)
-        time.sleep(5)
-"""
+def check_image(name: str) -> None:
+    """Raises RequestError."""
+    if not _IMAGE.fullmatch(name):
+        raise RequestError(
+            f"--image {name!r} is no name of an image", remedy="such as registry.example.com/bansweep:0.1.0-cuda"
+        )
 
 
 def manifests(submission: Submission) -> list[Manifest]:
@@ -175,9 +149,9 @@ def config_map(submission: Submission) -> Manifest:
 def ray_job(submission: Submission) -> Manifest:
     """The RayJob.
 
-    It has no `backoffLimit`: to try again, KubeRay deletes the cluster, also one that it was only told to use
+    It has no `backoffLimit`: before a retry, KubeRay deletes the cluster, even one that it did not create
     (`clusterSelector`). Nor has it `suspend`, `shutdownAfterJobFinishes` or `ttlSecondsAfterFinished`, which are for
-    clusters that are the job's own, nor `activeDeadlineSeconds`: `--budget` ends a sweep, and says so.
+    clusters that the job creates, nor `activeDeadlineSeconds`: `--budget` ends a sweep, and reports it.
     """
     return {
         "apiVersion": "ray.io/v1",
@@ -187,7 +161,7 @@ def ray_job(submission: Submission) -> Manifest:
             "clusterSelector": {"ray.io/cluster": submission.cluster},
             "submissionMode": "K8sJobMode",
             "submitterConfig": {"backoffLimit": _SUBMITTERS_LOST},
-            # For those who look at it: what is run is the submitter's command.
+            # Only for display: the submitter's command is what runs.
             "entrypoint": f"bansweep run {SWEEP_FILE}",
             "submitterPodTemplate": {
                 "metadata": {"labels": _labels()},
@@ -202,13 +176,13 @@ def _metadata(submission: Submission) -> Manifest:
         "name": submission.name,
         "namespace": submission.namespace,
         "labels": _labels(),
-        # Any name of a sweep may stand here; of a label, most may not.
+        # An annotation may hold any name of a sweep; a label may not.
         "annotations": {"bansweep-sweep": submission.sweep},
     }
 
 
 def _labels() -> dict[str, str]:
-    # The component is what NetworkPolicies go by.
+    # NetworkPolicies select by the component.
     return {"app.kubernetes.io/name": "bansweep", "app.kubernetes.io/component": "submitter"}
 
 
@@ -256,12 +230,35 @@ def _container(submission: Submission, *mounts: Manifest) -> Manifest:
     }
 
 
-# `kubectl apply` writes what it was given into annotations of the object, for which there are 256 KiB.
-_MOST_TO_APPLY = 256 * 1024 - 4096
+def head_service(cluster: str) -> str:
+    """The name of the Service that KubeRay creates for a cluster's head."""
+    return f"{cluster}-head-svc"
+
+
+def submit_command(submission: Submission) -> list[str]:
+    """Submits the sweep and follows it; KubeRay sets the two variables, of which the address has no scheme.
+
+    A pod that replaces another finds the job by its id and continues to follow it. A restarted head does not know the
+    job: it is submitted again, and resumes from the store.
+    """
+    return [
+        "bansweep",
+        "submit",
+        f"{SWEEP_FOLDER}/{SWEEP_FILE}",
+        "--address=http://$(RAY_DASHBOARD_ADDRESS)",
+        "--job=$(RAY_JOB_SUBMISSION_ID)",
+        "--follow",
+        *map(literal, submission.options),
+    ]
+
+
+def literal(text: str) -> str:
+    """`text` as an argument of a container, escaped: Kubernetes would replace `$(NAME)`."""
+    return text.replace("$", "$$")
 
 
 class _Dumper(yaml.SafeDumper):
-    """A text of several lines stands as it is, in a literal block, where YAML can write it so."""
+    """Writes a text of several lines as a literal block if YAML can."""
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
@@ -272,7 +269,7 @@ _Dumper.add_representer(str, _text)
 
 
 def manifest_yaml(manifests: Sequence[Manifest]) -> str:
-    """All of them, as documents of one stream."""
+    """The manifests as documents of one YAML stream."""
     return yaml.dump_all(
         manifests, Dumper=_Dumper, sort_keys=False, allow_unicode=True, explicit_start=True, width=2**16
     )

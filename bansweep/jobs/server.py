@@ -21,24 +21,32 @@ from bansweep.errors import ClusterError, NoSuchJobError, RequestError
 if TYPE_CHECKING:
     from requests import Response
 
+TOKEN_REMEDY = "set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH, to the cluster's token"
+_ADDRESS_REMEDY = "check the address, that of Ray's dashboard (--address, RAY_API_SERVER_ADDRESS), and the tunnel to it"
 
-_KNOCK_S = 5.0
+_PORTS = {"http": 80, "https": 443}
+_LONGEST_TEXT = 300
 _TALKATIVE = (
     "ray.dashboard.modules.dashboard_sdk",
     "ray.dashboard.modules.job.sdk",
     "ray._private.runtime_env.packaging",
 )
-_PORTS = {"http": 80, "https": 443}
-_LONGEST_TEXT = 300
 
-TOKEN_REMEDY = "set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH, to the cluster's token"
-_ADDRESS_REMEDY = "check the address, that of Ray's dashboard (--address, RAY_API_SERVER_ADDRESS), and the tunnel to it"
+_CONNECT_S = 5.0
+
+# To connect, and to wait for each part of an answer.
+REQUEST_TIMEOUT_S = 30.0
+
+# For the server to answer the closing of a log's connection.
+_CLOSING_S = 1.0
+
+_ABOUT_TOKENS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
 def connect(address: str) -> JobClient:
     """A client of the job server at an http:// or https:// address.
 
-    Raises RequestError where that is none, ClusterError where there is no job server, or it wants another token.
+    Raises RequestError for another address, ClusterError if there is no job server, or it requires another token.
     """
     parts = urlsplit(address)
     try:
@@ -53,9 +61,9 @@ def connect(address: str) -> JobClient:
         raise RequestError(
             "the address holds credentials, which would be seen in lists of processes", remedy=TOKEN_REMEDY
         )
-    # Nobody there is told before Ray is imported, and in fewer words than its libraries have for it.
+    # Reports an unreachable address quickly, and more briefly than Ray's libraries.
     with explained(address, about_job=False):
-        socket.create_connection((parts.hostname, port), timeout=_KNOCK_S).close()
+        socket.create_connection((parts.hostname, port), timeout=_CONNECT_S).close()
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     with explained(address, about_job=False):
         for module in _TALKATIVE:
@@ -65,7 +73,7 @@ def connect(address: str) -> JobClient:
 
 @contextmanager
 def explained(address: str, *, about_job: bool = True) -> Iterator[None]:
-    """Turns whatever Ray's client raises into ClusterError; what is not found where it is `about_job` is a job."""
+    """Turns any error of Ray's client into a ClusterError. With `about_job`, "not found" means the job."""
     try:
         yield
     except ClusterError:
@@ -75,7 +83,7 @@ def explained(address: str, *, about_job: bool = True) -> Iterator[None]:
 
 
 def answered_status(error: BaseException | None) -> int | None:
-    """The HTTP status that an error stands for, one of Ray's client or its websocket's; None where none was sent."""
+    """The HTTP status behind an error of Ray's client or its websocket; None if the server sent none."""
     status = getattr(error, "status", None)
     return status if isinstance(status, int) else None
 
@@ -93,24 +101,15 @@ def _explanation(address: str, error: Exception, *, about_job: bool) -> ClusterE
         return ClusterError(f"what answers at {address} is not Ray's dashboard", remedy=_ADDRESS_REMEDY)
     if status == HTTPStatus.FORBIDDEN:
         return ClusterError(f"the cluster at {address} refuses this token", remedy=TOKEN_REMEDY)
-    # Without a status it is Ray's client that finds no token here, where RAY_AUTH_MODE says that there should be one.
+    # Without a status, Ray's client has found no token here although RAY_AUTH_MODE requires one.
     if status == HTTPStatus.UNAUTHORIZED or type(error).__name__ == "AuthenticationError":
         return ClusterError(f"the cluster at {address} wants a token", remedy=TOKEN_REMEDY)
     answer = f"it answers {status}{text and f', {text}'}" if status else text or type(error).__name__
     return ClusterError(f"cannot reach a job server at {address}: {answer}", remedy=_ADDRESS_REMEDY)
 
 
-# To be connected, and for each silence of a server that is answering.
-REQUEST_TIMEOUT_S = 30.0
-
-# For the other end to say goodbye to a reader that goes.
-_CLOSING_S = 1.0
-
-_ABOUT_TOKENS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
-
-
 class HttpStatusError(Exception):
-    """A server has answered with this HTTP status what is of no use; `text` is what it says."""
+    """A server has refused a request with this HTTP status; `text` is its answer."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(status, text)
@@ -119,10 +118,10 @@ class HttpStatusError(Exception):
 
 
 class JobClient(JobSubmissionClient):
-    """Of the job server at this address and no other. Its methods raise HttpStatusError for any refusal."""
+    """A client of the job server at exactly this address. Its methods raise HttpStatusError for any refusal."""
 
     def __init__(self, address: str) -> None:
-        # Not the parent's own, which prefers RAY_API_SERVER_ADDRESS and RAY_ADDRESS to the address that it is given.
+        # Not the parent's, which prefers RAY_API_SERVER_ADDRESS and RAY_ADDRESS to the given address.
         SubmissionClient.__init__(self, address)
         self._client_ray_version = ray.__version__
         answer = self._do_request("GET", "/api/version")
@@ -134,12 +133,12 @@ class JobClient(JobSubmissionClient):
             raise HttpStatusError(answer.status_code, "which names no version of Ray") from error
 
     def _do_request(self, method: str, endpoint: str, **options: Any) -> Response:
-        # Ray makes one kind of error of both statuses about tokens, and a text that says which; the hook comes first.
+        # Ray raises one error for both statuses about tokens, which only its text tells apart; the hook runs first.
         hooks = {"response": _check_authorised}
         return super()._do_request(method, endpoint, timeout=REQUEST_TIMEOUT_S, hooks=hooks, **options)
 
     async def tail_job_logs(self, job_id: str) -> AsyncIterator[str]:
-        """As the parent's, and closes its connection also where nobody is left at the other end."""
+        """As the parent's, but closes its connection even if the server no longer answers."""
         url = f"{self._address}/api/jobs/{job_id}/logs/tail"
         async with (
             ClientSession(cookies=self._cookies, headers=self._headers) as session,

@@ -22,58 +22,6 @@ from bansweep.jobs.server import answered_status, connect, explained
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails
 
-
-class LogStream:
-    """Reads a log that goes on, part by part, where a reader can wait for only so long.
-
-    A context manager; `parts` is not waited for between two reads, and closed at the end.
-    """
-
-    def __init__(self, parts: AsyncIterator[str]) -> None:
-        self._parts = parts
-        self._runner = asyncio.Runner()
-        self._next: asyncio.Task[str | None] | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._runner.close()
-
-    def read(self, patience_s: float) -> str | None:
-        """The next part; "" where none has come within so many seconds, which loses nothing; None at the end."""
-        return self._runner.run(self._read(patience_s))
-
-    async def _read(self, patience_s: float) -> str | None:
-        if self._next is None:
-            self._next = asyncio.ensure_future(self._one())
-        done, _ = await asyncio.wait({self._next}, timeout=patience_s)
-        if not done:
-            return ""
-        self._next = None
-        return done.pop().result()
-
-    async def _one(self) -> str | None:
-        return await anext(self._parts, None)
-
-
-class OnceWritten:
-    """Writes a text that is read several times, from its beginning and each time perhaps further: each part once."""
-
-    def __init__(self, write: Callable[[str], None]) -> None:
-        self._write = write
-        self._written = 0
-
-    def add(self, begin: int, text: str) -> None:
-        """Takes the part of the text that begins after `begin` characters; no part may be left out before it."""
-        end = begin + len(text)
-        if end > self._written:
-            self._write(text[self._written - begin :])
-            self._written = end
-
-
 SWEEP_FILE = "sweep.yaml"
 """The sweep file's name on the cluster, in SWEEP_FOLDER."""
 
@@ -86,53 +34,29 @@ Ray puts a job's working directory first on `sys.path`. No module can be importe
 SWEEP_NAME = "sweep"
 """The key of the sweep's name in a job's metadata."""
 
-# Time for a driver that is asked to stop to end its trainings, write its report and tell MLflow; Ray's 3 s are none.
+# For a driver that is asked to stop to end its trainings, write its report and close MLflow's runs; Ray's 3 s are too
+# short.
 STOP_WAIT_S = 60
 
-_LONGEST_NAME = 40
-_NO_STORE = "submit with --store, or set it in the environment of the cluster's head"
-
-
-def job_id(sweep: str, now: datetime, suffix: str) -> str:
-    """`bansweep-table2-20261123-101500-3f2a`; characters that a URL would read otherwise become hyphens."""
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", sweep)[:_LONGEST_NAME].strip("-.")
-    return "-".join(filter(None, ("bansweep", name, f"{now:%Y%m%d-%H%M%S}", suffix)))
-
-
-def entrypoint(options: Sequence[str], store: str | None) -> str:
-    """The shell command of the job: `bansweep run` with these options, each quoted.
-
-    Without a `store` the cluster's own counts, and the job ends at once where it has none: a default one in the folder
-    of the job would be gone with it.
-    """
-    arguments = ["bansweep", "run", f"{SWEEP_FOLDER}/{SWEEP_FILE}", "--address=auto", *options]
-    if store is not None:
-        arguments.append(f"--store={store}")
-    needs_store = f': "${{BANSWEEP_STORE:?{_NO_STORE}}}"; ' if store is None else ""
-    return f"{needs_store}exec {shlex.join(arguments)}"
-
-
-def runtime_environment(folder: str) -> dict[str, object]:
-    """Of a job whose files are in `folder` here."""
-    return {"working_dir": folder, "env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_WAIT_S)}}
-
-
-# A connection that is lost is tried again for so long: a head that is replaced takes minutes.
+# A lost connection is retried for this duration: replacing a head takes minutes.
 _PATIENCE_S = 300.0
 _PAUSE_S = 3.0
 
-# Nothing printed for so long: the job has nothing to say, or the connection is dead and nobody said so.
+# After this duration without output, either the job prints nothing, or the connection is dead.
 _SILENCE_S = 30.0
 
 _ENDED = ("SUCCEEDED", "FAILED", "STOPPED")
 _COUNTS = re.compile(r"\d+ of \d+ generations done.*")
+
+_LONGEST_NAME = 40
+_NO_STORE = "submit with --store, or set it in the environment of the cluster's head"
 
 
 @dataclass(frozen=True)
 class SweepJob:
     """A sweep on a cluster. `state` is Ray's: PENDING, RUNNING, SUCCEEDED, FAILED, STOPPED; times are Unix seconds.
 
-    `exit_status` is that of its command; None before it ends, and where it was not left to end by itself.
+    `exit_status` is that of its command; None before it ends, and if it was stopped.
     """
 
     id: str
@@ -158,8 +82,8 @@ class Jobs:
     def submit(
         self, files: Mapping[str, str], *, sweep: str, job_id: str, options: Sequence[str], store: str | None
     ) -> bool:
-        """Hands in a sweep file (SWEEP_FILE, with those that it names) and options of `bansweep run`; False where there
-        is a job of this id already."""
+        """Submits a sweep file (SWEEP_FILE, with the files that it names) and options of `bansweep run`; False if a job
+        of this id exists already."""
         if self._has(job_id):
             return False
         try:
@@ -180,7 +104,7 @@ class Jobs:
         return True
 
     def _has_arrived(self, job_id: str, error: ClusterError) -> bool:
-        """Whether a job was handed in whose submission ended in `error`: an answer that is lost says neither."""
+        """Whether a submission that ended in `error` reached the cluster: its answer may have been lost."""
         status = answered_status(error.__cause__)
         if status is not None and status < HTTPStatus.INTERNAL_SERVER_ERROR:
             return False
@@ -200,7 +124,7 @@ class Jobs:
         return sorted((job for job in jobs if job.sweep == sweep), key=lambda job: job.started_at or 0.0, reverse=True)
 
     def newest(self, sweep: str) -> SweepJob:
-        """The newest job of a sweep. Raises NoSuchJobError where there is none."""
+        """The newest job of a sweep. Raises NoSuchJobError if there is none."""
         found = self.of_sweep(sweep)
         if not found:
             raise NoSuchJobError(
@@ -214,25 +138,25 @@ class Jobs:
             return _job(self._client.get_job_info(job_id))
 
     def log(self, job_id: str) -> str:
-        """All that it has printed so far."""
+        """Everything that a job has printed so far."""
         with explained(self._address):
             return self._client.get_job_logs(job_id)
 
     def progress(self, job: SweepJob) -> str:
-        """How far it says it is: `3 of 6 generations done, 2 running`; nothing where it has not said."""
+        """The last progress that a job has printed: `3 of 6 generations done, 2 running`; empty if it has not."""
         found = _COUNTS.findall(self.log(job.id))
         return found[-1] if found else ""
 
     def stop(self, job_id: str) -> bool:
-        """Asks it to end as Ctrl-C would; False where it has ended already."""
+        """Asks a job to end, as Ctrl-C would; False if it has ended already."""
         with explained(self._address):
             return self._client.stop_job(job_id)
 
     def follow(self, job_id: str, write: Callable[[str], None]) -> SweepJob:
-        """Hands `write` what the job prints, from the beginning, until it ends; returns how.
+        """Passes `write` what the job prints, from the beginning, until it ends; returns the ended job.
 
-        A connection that is lost, or dead without a word, is tried again, and goes on where it was. ClusterError: for
-        minutes in vain. What `write` raises ends it.
+        A lost or silently dead connection is retried, and the output continues where it was. Raises ClusterError if
+        that fails for minutes, and what `write` raises.
         """
         log = OnceWritten(write)
         lost_at: float | None = None
@@ -244,13 +168,13 @@ class Jobs:
                         log.add(begin, text)
                 job = self.job(job_id)
                 if job.ended:
-                    # A proxy that goes ends a connection as if all had been said.
+                    # A proxy that stops closes a connection as if the log were complete.
                     with suppress(ClusterError):
                         log.add(0, self.log(job_id))
                     return job
                 lost_at = None
             except NoSuchJobError:
-                raise  # a new head, which knows of no job of the old one's
+                raise  # a new head, which knows no job of the old one
             except ClusterError as error:
                 lost_at = lost_at or time.monotonic()
                 if time.monotonic() - lost_at > _PATIENCE_S:
@@ -263,9 +187,9 @@ class Jobs:
     def _parts(self, job_id: str) -> Generator[tuple[int, str]]:
         """What the job prints, from its beginning, each part with the number of characters before it.
 
-        Ends with the job, and with a connection that no longer brings what there is. Ray's server answers no pings: one
-        that is silent is compared with the log as another request reads it. Reading anew whenever a job has nothing to
-        say would leave one more reader on the cluster each time, until the job prints again.
+        Ends with the job, or if the connection no longer delivers the output. Ray's server answers no pings: after a
+        silence the log is read by another request and compared. A new connection after each silence would leave one
+        more reader on the cluster each time, until the job prints again.
         """
         read = 0
         with LogStream(self._client.tail_job_logs(job_id)) as stream:
@@ -305,3 +229,78 @@ def _job(details: JobDetails) -> SweepJob:
         message=" ".join((details.message or "").split()),
         exit_status=details.driver_exit_code,
     )
+
+
+def job_id(sweep: str, now: datetime, suffix: str) -> str:
+    """`bansweep-table2-20261123-101500-3f2a`; characters with a meaning in URLs become hyphens."""
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", sweep)[:_LONGEST_NAME].strip("-.")
+    return "-".join(filter(None, ("bansweep", name, f"{now:%Y%m%d-%H%M%S}", suffix)))
+
+
+def entrypoint(options: Sequence[str], store: str | None) -> str:
+    """The shell command of the job: `bansweep run` with these options, each quoted.
+
+    Without a `store` that of the cluster is used. If it has none, the job ends at once: a default store in the job's
+    folder would be removed with it.
+    """
+    arguments = ["bansweep", "run", f"{SWEEP_FOLDER}/{SWEEP_FILE}", "--address=auto", *options]
+    if store is not None:
+        arguments.append(f"--store={store}")
+    needs_store = f': "${{BANSWEEP_STORE:?{_NO_STORE}}}"; ' if store is None else ""
+    return f"{needs_store}exec {shlex.join(arguments)}"
+
+
+def runtime_environment(folder: str) -> dict[str, object]:
+    """Ray's runtime environment for a job whose files are in the local `folder`."""
+    return {"working_dir": folder, "env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_WAIT_S)}}
+
+
+class LogStream:
+    """Reads a growing log part by part, waiting at most a given duration for each.
+
+    A context manager, which closes `parts` on leaving. Nothing is read between two calls of `read`.
+    """
+
+    def __init__(self, parts: AsyncIterator[str]) -> None:
+        self._parts = parts
+        self._runner = asyncio.Runner()
+        self._next: asyncio.Task[str | None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._runner.close()
+
+    def read(self, patience_s: float) -> str | None:
+        """The next part; "" if none comes within `patience_s` seconds, which loses nothing; None at the end."""
+        return self._runner.run(self._read(patience_s))
+
+    async def _read(self, patience_s: float) -> str | None:
+        if self._next is None:
+            self._next = asyncio.ensure_future(self._one())
+        done, _ = await asyncio.wait({self._next}, timeout=patience_s)
+        if not done:
+            return ""
+        self._next = None
+        return done.pop().result()
+
+    async def _one(self) -> str | None:
+        return await anext(self._parts, None)
+
+
+class OnceWritten:
+    """Writes a text that is read repeatedly from its beginning, each time perhaps further: writes each part once."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+        self._written = 0
+
+    def add(self, begin: int, text: str) -> None:
+        """Add the part of the text that begins after `begin` characters; no part before it may be missing."""
+        end = begin + len(text)
+        if end > self._written:
+            self._write(text[self._written - begin :])
+            self._written = end

@@ -9,7 +9,6 @@ from typing import Protocol, TypeVar
 from bansweep.errors import DamagedError, StoreError
 from bansweep.graph.plan import Plan
 from bansweep.graph.results import EpochReport
-from bansweep.report.ensemble import ensemble_error, ensemble_perplexities
 from bansweep.report.metrics import PERPLEXITY, Metric
 from bansweep.store.parquet_tables import Predictions, TokenPredictions
 
@@ -113,6 +112,8 @@ def ensemble_figures(metric: Metric, members: Sequence[str], store: FinishedGene
 
     Raises StoreError for members that do not predict the same data.
     """
+    from bansweep.report.ensemble import ensemble_error, ensemble_perplexities  # with NumPy, which commands load late
+
     figures: tuple[float, ...]
     try:
         if metric == PERPLEXITY:

@@ -1,4 +1,4 @@
-"""What a sweep does next, and what follows from what its trainings report. Runs in the driver; knows no Ray."""
+"""What a sweep does next, and what follows from the reports of its trainings. Runs in the driver; knows no Ray."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ _TRAINED = (Outcome.FINISHED, Outcome.REUSED)
 
 
 class Conductor:
-    """Takes a plan to its end, or to that of its budget.
+    """Runs a plan to its end, or to the end of its budget.
 
     `sampler_of` makes a searched generation's sampler; `keep_all` are the ids of generations all of whose candidates
-    keep their weights; `stop_at_limit` stops those that run when the budget is spent; `lost_results` is that of the
+    keep their weights; `stop_at_limit` stops running trainings when the budget is spent; `lost_results` is that of the
     sweep's `RetryPolicy`.
     """
 
@@ -81,7 +81,7 @@ class Conductor:
         self._retries: Counter[str] = Counter()
         self._announced: set[str] = set()
         self._published: set[str] = set()
-        self._elsewhere = WaitingTasks(lambda task: self._trainings.store_of(task).claim(task.id), self._tell_elsewhere)
+        self._waiting = WaitingTasks(lambda task: self._trainings.store_of(task).claim(task.id), self._announce_waiting)
         finished = store.finished(plan.generations)
         with logged_store_errors():
             self._candidate_files.remove_leftovers(filter(self._is_searched, finished))
@@ -93,7 +93,7 @@ class Conductor:
     # What to do next
 
     def next(self) -> Task | None:
-        """The next training; None where nothing can start now."""
+        """The next training; None if nothing can start now."""
         self.tick()
         if self._meter.exhausted:
             return None
@@ -110,21 +110,21 @@ class Conductor:
         return task
 
     def _take(self) -> Task | None:
-        """What can be trained now, and is not trained elsewhere."""
-        if (task := self._elsewhere.take()) is not None:
+        """A task that can be trained now, and that no other process trains."""
+        if (task := self._waiting.take()) is not None:
             return task
-        while (task := self._schedule.take()) is not None and self._elsewhere.add_if_claimed(task):
+        while (task := self._schedule.take()) is not None and self._waiting.add_if_claimed(task):
             pass
         return task
 
     @property
     def done(self) -> bool:
         """Whether nothing runs and nothing more will start."""
-        nothing_left = self._schedule.exhausted and not self._elsewhere
+        nothing_left = self._schedule.exhausted and not self._waiting
         return not self._trainings and (nothing_left or self._meter.exhausted)
 
     def tick(self) -> None:
-        """Look at the clock; to be called often, whether anything happens or not."""
+        """Check the clock; to be called often, even if nothing happens."""
         self._meter.tick()
         if self._stop_at_limit and self._meter.exhausted:
             self._trainings.stop_all()
@@ -174,11 +174,11 @@ class Conductor:
         search = self._schedule.searches.get(task.generation_id)
         if search is None:
             return
-        if report.epoch > search.epochs_heard(task.candidate.number) + 1:
+        if report.epoch > search.epochs_recorded(task.candidate.number) + 1:
             self._catch_up(search, task.candidate)
-        if report.epoch <= search.epochs_heard(task.candidate.number) + 1:
-            search.hear(task.candidate.number, report)
-            self._stop_given_up(search)
+        if report.epoch <= search.epochs_recorded(task.candidate.number) + 1:
+            search.record(task.candidate.number, report)
+            self._stop_pruned(search)
 
     def _ended(self, task: Task, ended: Ended) -> None:
         stopping = self._trainings.remove(task)
@@ -186,14 +186,14 @@ class Conductor:
         self._meter.tick()
         if ended.outcome in _TRAINED:
             with logged_store_errors():
-                # It may have been asked to stop in its last moment.
+                # It may have been asked to stop just before its end.
                 self._trainings.store_of(task).clear_progress(task.id)
         if task.candidate is None:
             self._generation_ended(task, ended, stopping=stopping)
         elif (search := self._schedule.searches.get(task.generation_id)) is None:
-            self._straggler_ended(task, task.candidate)
+            self._superseded_ended(task, task.candidate)
         elif ended.outcome is Outcome.FAILED:
-            # Not the candidate's fault: a search that is decided without it would be another one.
+            # The failure says nothing about the candidate: without it the search could have another winner.
             self._emit(CandidateEnded(task.generation_id, task.candidate, "failed", ended.reason))
             number = recorded_number(task.candidate)
             self._fail(task.generation_id, f"candidate {number} could not be trained: {ended.reason}")
@@ -213,7 +213,7 @@ class Conductor:
                 self._emit(GenerationStopped(task.generation_id))
             case Outcome.STOPPED | Outcome.CLAIMED:
                 # Another sweep asked it to stop, at the end of its own budget; or another sweep trains it now.
-                self._schedule.again(task)
+                self._schedule.requeue(task)
             case _:
                 assert_never(ended.outcome)
 
@@ -224,16 +224,16 @@ class Conductor:
             try:
                 history = self._store.candidates.history(candidate.id)
             except StoreError as error:
-                # Another search that had it, too, is decided and has removed it.
+                # Another search with the same candidate is decided and has removed it.
                 self._retry(task, error)
                 return
             for report in history:
-                search.hear(candidate.number, report)
+                search.record(candidate.number, report)
         failed = ended.outcome in (Outcome.FAILED, Outcome.DIVERGED)
         search.end(candidate.number, failure=ended.reason if failed else None)
-        self._stop_given_up(search)
+        self._stop_pruned(search)
         ending: CandidateEnding
-        if candidate in search.given_up:
+        if candidate in search.pruned:
             ending = "pruned"
         else:
             match ended.outcome:
@@ -244,16 +244,16 @@ class Conductor:
                 case Outcome.STOPPED | Outcome.CLAIMED if stopping:
                     ending = "stopped"
                 case Outcome.STOPPED | Outcome.CLAIMED:
-                    # Another sweep that has this candidate gave it up, and this one does not; or it trains it now.
-                    self._schedule.again(task)
+                    # Another sweep with this candidate pruned it, and this one does not; or another trains it now.
+                    self._schedule.requeue(task)
                     return
                 case _:
                     assert_never(ended.outcome)
         self._emit(CandidateEnded(task.generation_id, candidate, ending, ended.reason))
         self._save_search(task.generation_id, search)
 
-    def _straggler_ended(self, task: Task, candidate: Candidate) -> None:
-        """A candidate that was given up, or whose generation failed, has heard of it at last."""
+    def _superseded_ended(self, task: Task, candidate: Candidate) -> None:
+        """A candidate has stopped whose search had ended before."""
         published = task.generation_id in self._published
         self._emit(CandidateEnded(task.generation_id, candidate, "pruned" if published else "stopped"))
         if published:
@@ -264,7 +264,7 @@ class Conductor:
         if self._retries[task.key] > self._lost_results:
             self._fail(task.generation_id, str(error))
         else:
-            self._schedule.again(task)
+            self._schedule.requeue(task)
 
     # Searches
 
@@ -272,15 +272,15 @@ class Conductor:
         return GenerationSearch(generation, self._sampler_of(generation), self._candidate_files.known)
 
     def _catch_up(self, search: GenerationSearch, candidate: Candidate) -> None:
-        """Hear of epochs that somebody else has trained, or a process that was lost before it could tell."""
+        """Record epochs that another sweep has trained, or that a lost process could not report."""
         with logged_store_errors():
             progress = self._store.candidates.load_progress(candidate.id)
             for report in progress.history if progress is not None else ():
-                search.hear(candidate.number, report)
-            self._stop_given_up(search)
+                search.record(candidate.number, report)
+            self._stop_pruned(search)
 
-    def _stop_given_up(self, search: GenerationSearch) -> None:
-        for candidate in search.given_up:
+    def _stop_pruned(self, search: GenerationSearch) -> None:
+        for candidate in search.pruned:
             task = Task(search.generation.id, candidate)
             if task in self._trainings:
                 self._trainings.ask_to_stop(task)
@@ -293,7 +293,7 @@ class Conductor:
     # The ends of generations
 
     def _publish_decided(self) -> bool:
-        """Publish the searched generations that are decided; whether there were any."""
+        """Publish the searched generations that are decided; returns whether there were any."""
         decided = self._schedule.decided
         for generation_id in decided:
             if self._store.finished([generation_id]):
@@ -314,7 +314,7 @@ class Conductor:
             self._fail(generation_id, str(error))
             return
         if record is None:
-            self._schedule.again(Task(generation_id, search.lose(winner.candidate.number)))
+            self._schedule.requeue(Task(generation_id, search.lose(winner.candidate.number)))
             return
         assert winner.value is not None
         outcomes = Counter[str](result.outcome for result in search.results)
@@ -323,7 +323,7 @@ class Conductor:
         self._remove_candidates(search.candidate_ids)
 
     def _adopt(self, generation_id: str) -> None:
-        """Another sweep has published a generation that is searched here."""
+        """Take over a searched generation that another sweep has published."""
         if (record := readable_record(self._store, generation_id)) is not None:
             self._candidate_files.keep(record)
         self._finish(generation_id, reused=True)
@@ -335,13 +335,13 @@ class Conductor:
             with logged_store_errors():
                 self._store.clear_progress(generation_id)
         self._emit(GenerationFinished(generation_id, reused=reused, choice=choice))
-        self._elsewhere.drop(generation_id)
+        self._waiting.drop(generation_id)
         for other, cause in self._schedule.finish(generation_id).items():
             self._emit(GenerationNotNeeded(other, cause))
 
     def _fail(self, generation_id: str, reason: str) -> None:
         blocked = self._schedule.fail(generation_id)
-        self._elsewhere.drop(generation_id)
+        self._waiting.drop(generation_id)
         self._stop_all_of(generation_id)
         self._emit(GenerationFailed(generation_id, reason))
         for student_id in blocked:
@@ -352,17 +352,17 @@ class Conductor:
             self._trainings.ask_to_stop(task)
 
     def _metrics(self, generation_id: str) -> Mapping[str, float]:
-        """A finished generation's figures; none where its record cannot be read."""
+        """A finished generation's metrics; empty if its record cannot be read."""
         record = readable_record(self._store, generation_id)
         return {} if record is None else record.metrics
 
     def _remove_candidates(self, ids: set[str]) -> None:
-        """Remove candidates of searches that are decided, but for those that another search still has."""
+        """Remove candidates of decided searches, except those that another search still has."""
         in_use = {task.id for task in self._trainings}
         in_use.update(*(search.candidate_ids for search in self._schedule.searches.values()))
         self._candidate_files.remove(ids - in_use)
 
-    def _tell_elsewhere(self, task: Task, owner: str) -> None:
+    def _announce_waiting(self, task: Task, owner: str) -> None:
         if task.generation_id not in self._announced:
             self._emit(GenerationElsewhere(task.generation_id, by=owner))
 

@@ -1,4 +1,4 @@
-"""A search within one generation, while it goes on: whom to train next, whom to stop, and in the end who is chosen."""
+"""A search within one generation while it runs: which candidate to train next, which to stop, and which one wins."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from bansweep.graph.candidates import (
     Candidate,
     CandidateOutcome,
+    Observation,
     Sampler,
     Setting,
-    Told,
     candidate_of,
     former_candidates,
 )
@@ -28,23 +28,23 @@ class _Running:
     ended: bool = False
     failure: str | None = None
 
-    def hear(self, report: EpochReport, value: float) -> None:
+    def record(self, report: EpochReport, value: float) -> None:
         del self.history[report.epoch - 1 :], self.values[report.epoch - 1 :]
         self.history.append(report)
         self.values.append(value)
 
 
 class GenerationSearch:
-    """The search of a searched generation. Knows no store and no cluster; what it says depends on no times.
+    """The search of a searched generation. Knows no store and no cluster; its decisions depend on no times.
 
-    `known` tells of a candidate's epochs that were trained before, and whether that was all of its training.
+    `trained_before` returns a candidate's epochs that are in the store, and whether they are all of its training.
     """
 
     def __init__(
         self,
         generation: Generation,
         sampler: Sampler,
-        known: Callable[[Candidate], tuple[Sequence[EpochReport], bool]] = lambda _: ((), False),
+        trained_before: Callable[[Candidate], tuple[Sequence[EpochReport], bool]] = lambda _: ((), False),
     ) -> None:
         assert generation.search is not None
         assert generation.select.metric is not None
@@ -53,17 +53,17 @@ class GenerationSearch:
         self._size = generation.search.size
         self._metric = generation.select.metric
         self._sampler = sampler
-        self._known = known
+        self._trained_before = trained_before
         self._candidates: list[_Running] = []
-        self._told = 0
-        # Nobody looks at an epoch's consequences before the next one: they are kept until something changes.
-        self._made: list[Verdict] = []
+        self._observed = 0
+        # Computed when they are asked for, and cached until something changes.
+        self._last_verdicts: list[Verdict] = []
         self._changed = False
 
     def take(self) -> Candidate | None:
-        """The next candidate to train; None where there is none, or none yet.
+        """The next candidate to train; None if there is none, or none yet.
 
-        Candidates that need no training, because they ended or were given up before, are passed over.
+        Candidates that need no training, because they ended or were pruned before, are skipped.
         """
         while self.has_more():
             number = len(self._candidates)
@@ -74,92 +74,93 @@ class GenerationSearch:
             try:
                 candidate = candidate_of(self.generation, number, setting)
             except ValueError as error:
-                # Of ranges not every combination can be tried in advance.
+                # Not every combination of ranges can be checked in advance.
                 impossible = Candidate(number, setting, self.generation)
                 self._candidates.append(_Running(impossible, ended=True, failure=str(error)))
                 continue
             candidate, history, ended = self._as_known(candidate, setting)
             self._candidates.append(_Running(candidate, ended=ended))
             for report in history:
-                self.hear(number, report)
+                self.record(number, report)
             if not ended and self._verdicts()[number].pruned_after is None:
                 return candidate
         return None
 
     def _as_known(self, candidate: Candidate, setting: Setting) -> tuple[Candidate, Sequence[EpochReport], bool]:
-        """The candidate under the id by which most of its training is known, its epochs, and whether these were all."""
-        history, ended = self._known(candidate)
+        """The candidate under the id with most of its training in the store, its epochs, and whether these are all."""
+        history, ended = self._trained_before(candidate)
         if not ended:
             for former in former_candidates(self.generation, candidate.number, setting):
-                former_history, former_ended = self._known(former)
+                former_history, former_ended = self._trained_before(former)
                 if former_ended or len(former_history) > len(history):
                     candidate, history, ended = former, former_history, former_ended
                 if ended:
                     break
         return candidate, history, ended
 
-    def hear(self, number: int, report: EpochReport) -> None:
-        """A candidate has finished an epoch; one that is told again, after a restart, takes the place of the former.
+    def record(self, number: int, report: EpochReport) -> None:
+        """A candidate has finished an epoch. All epochs before it must have been recorded.
 
-        All epochs before it have been told.
+        An epoch that is repeated after a restart replaces the former one and those after it.
         """
-        assert report.epoch <= self.epochs_heard(number) + 1, f"epoch {report.epoch} after {self.epochs_heard(number)}"
-        self._candidates[number].hear(report, report.metrics[self._metric])
+        done = self.epochs_recorded(number)
+        assert report.epoch <= done + 1, f"epoch {report.epoch} after {done}"
+        self._candidates[number].record(report, report.metrics[self._metric])
         self._changed = True
 
-    def epochs_heard(self, number: int) -> int:
-        """How many epochs of a candidate have been told."""
+    def epochs_recorded(self, number: int) -> int:
+        """How many epochs of a candidate have been recorded."""
         return len(self._candidates[number].history)
 
     @property
     def candidate_ids(self) -> set[str]:
-        """Those that were drawn so far."""
+        """The ids of the candidates that were drawn so far."""
         return {running.candidate.id for running in self._candidates}
 
     def end(self, number: int, failure: str | None = None) -> None:
-        """A candidate trains no longer: it is through all its epochs, was stopped, or has failed."""
+        """A candidate trains no longer: it has finished all its epochs, was stopped, or has failed."""
         running = self._candidates[number]
         running.failure = failure
         running.ended = failure is not None or len(running.history) == running.candidate.generation.recipe.epochs
         self._changed = True
 
     def lose(self, number: int) -> Candidate:
-        """What is known of a finished candidate turned out to be lost: it has to be trained again."""
+        """The result of a finished candidate is lost: it must be trained again."""
         self._candidates[number] = _Running(self._candidates[number].candidate)
-        self._made[number] = Verdict(None, waits_at=None, final=False)
+        self._last_verdicts[number] = Verdict(None, waits_at=None, final=False)
         self._changed = True
         return self._candidates[number].candidate
 
     def has_more(self) -> bool:
-        """Whether the next candidate can be drawn now; tells the sampler what it has to know for that."""
-        return not self._all_drawn and self._tell(self._sampler.waits_for(len(self._candidates)))
+        """Whether the next candidate can be drawn now. Side effect: gives the sampler the results that it needs."""
+        return not self._all_drawn and self._inform_sampler(self._sampler.waits_for(len(self._candidates)))
 
     @property
-    def given_up(self) -> list[Candidate]:
-        """The candidates that are pruned: whoever still trains one may stop."""
+    def pruned(self) -> list[Candidate]:
+        """The pruned candidates. Those that still train can be stopped."""
         pairs = zip(self._candidates, self._verdicts(), strict=True)
         return [running.candidate for running, verdict in pairs if verdict.pruned_after is not None]
 
     @property
     def decided(self) -> bool:
-        """Whether all candidates were drawn, and what becomes of each is known."""
+        """Whether all candidates were drawn, and the outcome of each is known."""
         return self._all_drawn and all(verdict.final for verdict in self._verdicts())
 
     @property
     def outcomes(self) -> list[CandidateOutcome]:
-        """What is known so far to have become of candidates."""
+        """The outcomes of candidates that are known so far."""
         pairs = zip(self._candidates, self._verdicts(), strict=True)
         return [self._result(running, verdict).outcome for running, verdict in pairs if verdict.final]
 
     @property
     def results(self) -> tuple[CandidateResult, ...]:
-        """What became of each candidate of a search that is decided."""
+        """The result of each candidate of a search that is decided."""
         pairs = zip(self._candidates, self._verdicts(), strict=True)
         return tuple(self._result(running, verdict) for running, verdict in pairs)
 
     @property
     def winner(self) -> CandidateResult | None:
-        """The best candidate of those that came to the end, the first one among equals; None where all failed."""
+        """The best of the finished candidates, the first among equals; None if all failed."""
         finished = [result for result in self.results if result.outcome == "finished"]
         return min(finished, key=lambda result: comparable(result.value), default=None)
 
@@ -167,24 +168,24 @@ class GenerationSearch:
     def _all_drawn(self) -> bool:
         return len(self._candidates) >= self._size
 
-    def _tell(self, count: int) -> bool:
-        """Tell the sampler of the first `count` candidates; whether that can be done yet."""
-        while self._told < count:
-            running, verdict = self._candidates[self._told], self._verdicts()[self._told]
+    def _inform_sampler(self, count: int) -> bool:
+        """Give the sampler the results of the first `count` candidates; returns whether all of them are known."""
+        while self._observed < count:
+            running, verdict = self._candidates[self._observed], self._verdicts()[self._observed]
             if not verdict.final:
                 return False
             result = self._result(running, verdict)
             value = None if result.value is None or not math.isfinite(result.value) else result.value
-            self._sampler.tell(Told(self._told, running.candidate.setting, value))
-            self._told += 1
+            self._sampler.tell(Observation(self._observed, running.candidate.setting, value))
+            self._observed += 1
         return True
 
     def _verdicts(self) -> list[Verdict]:
-        if self._changed or len(self._made) < len(self._candidates):
+        if self._changed or len(self._last_verdicts) < len(self._candidates):
             courses = [Course(running.values, running.ended) for running in self._candidates]
-            self._made = verdicts(courses, self._pruner, self.generation.recipe.epochs, self._made)
+            self._last_verdicts = verdicts(courses, self._pruner, self.generation.recipe.epochs, self._last_verdicts)
             self._changed = False
-        return self._made
+        return self._last_verdicts
 
     def _result(self, running: _Running, verdict: Verdict) -> CandidateResult:
         history = tuple(running.history[: verdict.pruned_after])

@@ -17,7 +17,7 @@ LOST = (
     "its process died again and again; the operating system may have run out of memory\n"
     "  the same command tries again from the last saved epoch; resources.concurrency: 1 leaves each one more memory"
 )
-"""The reason of a failure that no process was left to report."""
+"""The reason of a failure that no process could report."""
 
 
 class Outcome(StrEnum):
@@ -32,7 +32,7 @@ class Outcome(StrEnum):
     CLAIMED = "claimed"
     """It did not begin: another process holds its lease."""
     DIVERGED = "diverged"
-    """Its loss stopped being a number, as it would every time."""
+    """Its loss became NaN or infinite, as it would in every attempt."""
     FAILED = "failed"
     """It failed for another reason."""
 

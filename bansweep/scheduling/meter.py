@@ -1,4 +1,4 @@
-"""A sweep's spending while it runs: counted by a clock, and kept where other runs of the sweep see it."""
+"""A sweep's spending while it runs: counted by a clock, and saved for the other runs of the sweep."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SAVE_INTERVAL_S = 5.0
 
 
 class Ledger(Protocol):
-    """Where hours are kept; see `bansweep.store.spending_ledger`."""
+    """Stores the hours of each run; see `bansweep.store.spending_ledger`."""
 
     def others(self) -> float: ...
 
@@ -20,7 +20,7 @@ class Ledger(Protocol):
 
 
 class Meter:
-    """Counts what trainings hold, by generation, and keeps it every few seconds."""
+    """Counts the device hours of trainings, by generation, and saves them every few seconds."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Meter:
             self.save()
 
     def save(self) -> None:
-        """Keep what was counted, and see what other runs of the sweep have spent."""
+        """Save the hours of this run, and read those of the other runs of the sweep."""
         self._saved_at = self._clock()
         if self._ledger is not None:
             self._ledger.write(self._spending.by_generation)

@@ -1,9 +1,9 @@
-"""Which candidates of a generation are given up, and after which epoch.
+"""Which candidates of a generation are pruned, and after which epoch.
 
-Decisions depend on what each candidate reached in which epoch and on the order of the candidates, and on nothing else:
-not on which of them happened to be trained first, or side by side. A candidate is compared with those before it, as if
-each of these had come to the same epoch earlier. Where one of them has not come there yet the decision waits, while
-training goes on, and may come when the candidate has gone further; what it did beyond then counts for nothing.
+Decisions depend only on the candidates' values in each epoch and on the order of their numbers, not on which of them
+happened to be trained first, or side by side. A candidate is compared with those before it, as if each of these had
+reached the same epoch earlier. If one of them has not yet, the decision waits while training continues. It may come
+after further epochs of the candidate, which are then ignored.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bansweep.graph.results import comparable, exceeds
 
 @dataclass(frozen=True)
 class Course:
-    """A candidate so far: its value after each epoch by the metric of selection (lower is better).
+    """A candidate so far: its value after each epoch by the selection metric (lower is better).
 
     `ended`: there will be no further epochs, because training is over or failed.
     """
@@ -30,8 +30,8 @@ class Course:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`pruned_after` so many epochs a candidate is given up, or None. `waits_at`: the epoch after which that cannot be
-    said yet, if there is one. `final`: the verdict stands, and nothing is left to train.
+    """`pruned_after`: the number of epochs after which a candidate is pruned, or None. `waits_at`: the epoch whose
+    comparison is still open, if there is one. `final`: the verdict will not change, and nothing is left to train.
     """
 
     pruned_after: int | None
@@ -44,8 +44,8 @@ def verdicts(
 ) -> list[Verdict]:
     """A verdict for each candidate of a generation of `epochs` epochs, in the order of their numbers.
 
-    The courses are those of the first candidates, one without values where training has not begun. `known` are verdicts
-    on the first of them when they had not come so far: those that were final stand.
+    The courses are those of the first candidates, one without values where training has not begun. `known` are earlier
+    verdicts on the first of them: final ones stay.
     """
     made: list[Verdict] = []
     for number, course in enumerate(courses):
@@ -64,18 +64,18 @@ def _verdict(
             break
         others: list[Sequence[float]] = []
         for other, verdict in before:
-            comes_so_far = _comes_to(rung, other, verdict)
-            if comes_so_far is None:
+            reaches = _reaches(rung, other, verdict)
+            if reaches is None:
                 return Verdict(None, waits_at=rung, final=False)
-            if comes_so_far:
+            if reaches:
                 others.append(other.values[:rung])
-        if pruner is not None and _gives_up(course.values[:rung], others, pruner):
+        if pruner is not None and _prunes(course.values[:rung], others, pruner):
             return Verdict(rung, waits_at=None, final=True)
     return Verdict(None, waits_at=None, final=course.ended)
 
 
-def _comes_to(rung: int, course: Course, verdict: Verdict) -> bool | None:
-    """Whether a candidate gets to the end of an epoch without being given up before; None where that is open."""
+def _reaches(rung: int, course: Course, verdict: Verdict) -> bool | None:
+    """Whether a candidate reaches the end of an epoch without being pruned before; None while that is open."""
     if verdict.pruned_after is not None and verdict.pruned_after < rung:
         return False
     if verdict.waits_at is not None and verdict.waits_at < rung:
@@ -98,7 +98,7 @@ def _rungs(pruner: AnyPruner | None, epochs: int) -> Iterator[int]:
             return
 
 
-def _gives_up(values: Sequence[float], others: Sequence[Sequence[float]], pruner: AnyPruner) -> bool:
+def _prunes(values: Sequence[float], others: Sequence[Sequence[float]], pruner: AnyPruner) -> bool:
     match pruner:
         case Asha(reduction=reduction):
             # As in Ray's scheduler of this name, the first candidate to arrive continues.

@@ -1,7 +1,7 @@
 """Which trainings may start next: ready generations, candidates of searches, and nothing that chains end.
 
-What may be trained next: generations as their teachers finish, candidates of those that are searched, and no more
-of a chain than it needs. Knows no clock, no store and no cluster.
+A generation is ready once its teacher is finished. Generations after the end of a chain are dropped unless something
+else needs them. Knows no clock, no store and no cluster.
 """
 
 from __future__ import annotations
@@ -17,9 +17,126 @@ from bansweep.graph.generation import Generation
 from bansweep.graph.plan import Plan
 from bansweep.scheduling.generation_search import GenerationSearch
 
+Metrics = Mapping[str, float]
+"""A finished generation's final metrics, by name."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training: of a generation, or of a candidate of a searched one."""
+
+    generation_id: str
+    candidate: Candidate | None = None
+
+    @property
+    def id(self) -> str:
+        """The id under which its progress is stored. Two searches may have the same candidate."""
+        return self.generation_id if self.candidate is None else self.candidate.id
+
+    @property
+    def key(self) -> str:
+        """Unique among the tasks of a sweep."""
+        return f"{self.generation_id}/{self.id}"
+
+
+class Schedule:
+    """The trainings of a plan, longest chain of descendants first.
+
+    `finished` are the generations that the store holds; `metrics_of` returns a finished one's metrics; it is called
+    only if a chain's end depends on them. `open_search` begins the search of a generation whose teacher is finished.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        finished: Collection[str],
+        *,
+        metrics_of: Callable[[str], Metrics],
+        open_search: Callable[[Generation], GenerationSearch],
+    ) -> None:
+        self._plan = plan
+        self._metrics_of = metrics_of
+        self._open_search = open_search
+        self._heights = chain_lengths(plan)
+        self._searches: dict[str, GenerationSearch] = {}
+        self._requeued: list[Task] = []
+        self._needed = NeededGenerations(plan)
+        self._not_needed: dict[str, str] = {}
+        for generation_id in finished:
+            self._drop_after(generation_id)
+        self._ready = ReadyGenerations(plan, finished, self._not_needed)
+
+    def take(self) -> Task | None:
+        """The next training; None if nothing can start at present."""
+        if self._requeued:
+            return self._requeued.pop()
+        # Running searches come first: their generations are nearer to their end than those that have not begun.
+        for generation_id in sorted(self._searches, key=lambda one: -self._heights[one]):
+            candidate = self._searches[generation_id].take()
+            if candidate is not None:
+                return Task(generation_id, candidate)
+        while (ready := self._ready.take()) is not None:
+            generation = self._plan.generations[ready]
+            if generation.search is None:
+                return Task(ready)
+            search = self._searches[ready] = self._open_search(generation)
+            candidate = search.take()
+            if candidate is not None:
+                return Task(ready, candidate)
+        return None
+
+    @property
+    def searches(self) -> Mapping[str, GenerationSearch]:
+        """The running searches, by their generations."""
+        return self._searches
+
+    @property
+    def decided(self) -> list[str]:
+        """The searched generations whose search is decided: they can be published."""
+        return [generation_id for generation_id, search in self._searches.items() if search.decided]
+
+    def requeue(self, task: Task) -> None:
+        """Hand a task out once more: its training was interrupted, or its result is lost."""
+        self._requeued.append(task)
+
+    def finish(self, generation_id: str) -> dict[str, str]:
+        """A generation is in the store: its students may start. Returns the generations that are no longer needed
+        because their chains have ended, each with the last generation that counts."""
+        self._forget_search(generation_id)
+        dropped = self._drop_after(generation_id)
+        self._ready.drop(dropped)
+        self._ready.finish(generation_id)
+        return dropped
+
+    def fail(self, generation_id: str) -> tuple[str, ...]:
+        """A generation failed; returns its descendants, which it blocks."""
+        self._forget_search(generation_id)
+        return self._ready.fail(generation_id)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether nothing can start. If nothing runs, either, the rest will not start in this run."""
+        more_candidates = any(search.has_more() for search in self._searches.values())
+        return not self._requeued and self._ready.ready == 0 and not more_candidates
+
+    @property
+    def not_needed(self) -> dict[str, str]:
+        """Generation -> the last one of the chain that ended before it."""
+        return dict(self._not_needed)
+
+    def _forget_search(self, generation_id: str) -> None:
+        self._searches.pop(generation_id, None)
+        self._requeued = [task for task in self._requeued if task.generation_id != generation_id]
+
+    def _drop_after(self, generation_id: str) -> dict[str, str]:
+        metrics = self._metrics_of(generation_id) if self._needed.depend_on(generation_id) else {}
+        dropped = self._needed.finish(generation_id, metrics)
+        self._not_needed |= dropped
+        return dropped
+
 
 class ReadyGenerations:
-    """The part of a plan that is neither finished nor hopeless.
+    """The generations of a plan that can start: their teachers are finished, and they are not.
 
     Ready generations are handed out longest chain of descendants first, so that the sweep's critical path never waits
     behind a leaf. Every operation costs O(log n) for each generation that it touches.
@@ -38,10 +155,10 @@ class ReadyGenerations:
         self._dropped = set(not_needed)
         self._ready: list[tuple[int, int, str]] = []
         for generation_id in plan.generations:
-            self._offer(generation_id)
+            self._push_if_ready(generation_id)
 
     def take(self) -> str | None:
-        """The next generation to train; None where none is ready. It is handed out once, however its training ends."""
+        """The next generation to train; None if none is ready. Each is handed out once, however its training ends."""
         if not self._ready:
             return None
         _, _, generation_id = heapq.heappop(self._ready)
@@ -52,22 +169,22 @@ class ReadyGenerations:
         assert generation_id not in self._finished, f"{generation_id} is finished twice"
         self._finished.add(generation_id)
         for student_id in self._students[generation_id]:
-            self._offer(student_id)
+            self._push_if_ready(student_id)
 
     def fail(self, generation_id: str) -> tuple[str, ...]:
-        """A generation that was taken failed; returns its descendants, which are blocked by it now."""
+        """A generation that was taken failed; returns its descendants, which it blocks."""
         newly_blocked: list[str] = []
         stack = [generation_id]
         while stack:
             for student_id in self._students[stack.pop()]:
-                if not any(student_id in told for told in (self._finished, self._blocked, self._dropped)):
+                if not any(student_id in known for known in (self._finished, self._blocked, self._dropped)):
                     self._blocked.add(student_id)
                     newly_blocked.append(student_id)
                     stack.append(student_id)
         return tuple(sorted(newly_blocked, key=self._order.__getitem__))
 
     def drop(self, generation_ids: Iterable[str]) -> None:
-        """These are not needed any more, and neither running nor ready."""
+        """These are no longer needed, and neither running nor ready."""
         self._dropped.update(generation_ids)
 
     @property
@@ -75,7 +192,7 @@ class ReadyGenerations:
         """How many generations could start now."""
         return len(self._ready)
 
-    def _offer(self, generation_id: str) -> None:
+    def _push_if_ready(self, generation_id: str) -> None:
         teacher = self._generations[generation_id].teacher
         wanted = generation_id not in self._finished and generation_id not in self._dropped
         if wanted and (teacher is None or teacher in self._finished):
@@ -94,7 +211,7 @@ def chain_lengths(plan: Plan) -> dict[str, int]:
 class NeededGenerations:
     """Counts what needs each generation: cells and ensembles that show it, and students that it teaches.
 
-    After any number of generations finished, what is not needed is what `chains.without_ended` leaves out.
+    At any time, the generations that are not needed are those that `chains.without_ended` drops.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -111,21 +228,21 @@ class NeededGenerations:
         self._metrics: dict[str, Mapping[str, float]] = {}
 
     def depend_on(self, generation_id: str) -> bool:
-        """Whether a generation's figures can tell where a chain ends: of others nobody has to know them."""
+        """Whether the end of a chain depends on a generation's metrics. Those of others are not read."""
         return generation_id in self._chains_of
 
     def finish(self, generation_id: str, metrics: Mapping[str, float]) -> dict[str, str]:
-        """A generation is finished, with these figures. Returns what is not needed any more because of them, teachers
+        """A generation is finished, with these metrics. Returns the generations that they make unnecessary, teachers
         first, each with the last generation that counts in its chain."""
-        left_out: dict[str, str] = {}
+        dropped: dict[str, str] = {}
         if self.depend_on(generation_id):
             self._metrics[generation_id] = metrics
         for number in self._chains_of.get(generation_id, ()):
             chain = self._open_chains.get(number)
             if chain is not None and (end := chain_end(chain, self._metrics)) is not None:
                 del self._open_chains[number]
-                left_out |= self._without(end)
-        return left_out
+                dropped |= self._without(end)
+        return dropped
 
     def _without(self, end: ChainEnd) -> dict[str, str]:
         chain = end.chain
@@ -135,137 +252,19 @@ class NeededGenerations:
         ensemble = self._ensembles.get((chain.row, chain.replica_seed, str(chain.ensemble)))
         if ensemble is not None:
             released += [member for member in ensemble.members if member not in kept]
-        left_out = self._release(released)
-        return dict.fromkeys(reversed(left_out), end.last)
+        dropped = self._release(released)
+        return dict.fromkeys(reversed(dropped), end.last)
 
     def _release(self, generation_ids: Iterable[str]) -> list[str]:
-        """One need less of each; returns whom nothing needs any more, students before their teachers."""
-        left_out: list[str] = []
+        """Lower the count of each by one; returns those that nothing needs now, students before their teachers."""
+        dropped: list[str] = []
         waiting = list(generation_ids)
         while waiting:
             generation_id = waiting.pop()
             self._needed_by[generation_id] -= 1
             if not self._needed_by[generation_id]:
-                left_out.append(generation_id)
+                dropped.append(generation_id)
                 teacher = self._generations[generation_id].teacher
                 if teacher is not None:
                     waiting.append(teacher)
-        return left_out
-
-
-Metrics = Mapping[str, float]
-"""A finished generation's final figures, by name."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """One training: a generation, or where it is searched one of its candidates."""
-
-    generation_id: str
-    candidate: Candidate | None = None
-
-    @property
-    def id(self) -> str:
-        """Under which its progress is kept. Two searches may have the same candidate."""
-        return self.generation_id if self.candidate is None else self.candidate.id
-
-    @property
-    def key(self) -> str:
-        """No other task of a sweep has the same."""
-        return f"{self.generation_id}/{self.id}"
-
-
-class Schedule:
-    """The trainings of a plan, longest chain of descendants first.
-
-    `finished` are the generations that the store holds; `metrics_of` tells a finished one's figures, and is asked where
-    a chain's end depends on them. `open_search` begins the search of a generation whose teacher is finished.
-    """
-
-    def __init__(
-        self,
-        plan: Plan,
-        finished: Collection[str],
-        *,
-        metrics_of: Callable[[str], Metrics],
-        open_search: Callable[[Generation], GenerationSearch],
-    ) -> None:
-        self._plan = plan
-        self._metrics_of = metrics_of
-        self._open_search = open_search
-        self._heights = chain_lengths(plan)
-        self._searches: dict[str, GenerationSearch] = {}
-        self._again: list[Task] = []
-        self._needs = NeededGenerations(plan)
-        self._not_needed: dict[str, str] = {}
-        for generation_id in finished:
-            self._leave_out_after(generation_id)
-        self._frontier = ReadyGenerations(plan, finished, self._not_needed)
-
-    def take(self) -> Task | None:
-        """The next training; None where nothing can start at present."""
-        if self._again:
-            return self._again.pop()
-        # A search that is under way comes first: its generation is nearer to its end than one that has not begun.
-        for generation_id in sorted(self._searches, key=lambda one: -self._heights[one]):
-            candidate = self._searches[generation_id].take()
-            if candidate is not None:
-                return Task(generation_id, candidate)
-        while (ready := self._frontier.take()) is not None:
-            generation = self._plan.generations[ready]
-            if generation.search is None:
-                return Task(ready)
-            search = self._searches[ready] = self._open_search(generation)
-            candidate = search.take()
-            if candidate is not None:
-                return Task(ready, candidate)
-        return None
-
-    @property
-    def searches(self) -> Mapping[str, GenerationSearch]:
-        """The searches that are under way, by their generations."""
-        return self._searches
-
-    @property
-    def decided(self) -> list[str]:
-        """The searched generations all of whose candidates are through: they can be published."""
-        return [generation_id for generation_id, search in self._searches.items() if search.decided]
-
-    def again(self, task: Task) -> None:
-        """A training whose result was lost has to be done once more."""
-        self._again.append(task)
-
-    def finish(self, generation_id: str) -> dict[str, str]:
-        """A generation is in the store: its students may start. Returns those that are not needed any more, because
-        their chains have ended, with the last generation that counts."""
-        self._forget_search(generation_id)
-        left_out = self._leave_out_after(generation_id)
-        self._frontier.drop(left_out)
-        self._frontier.finish(generation_id)
-        return left_out
-
-    def fail(self, generation_id: str) -> tuple[str, ...]:
-        """A generation failed; returns its descendants, which are blocked by it now."""
-        self._forget_search(generation_id)
-        return self._frontier.fail(generation_id)
-
-    @property
-    def exhausted(self) -> bool:
-        """Nothing can start: where nothing runs, either, whatever is left never will, this time."""
-        more_candidates = any(search.has_more() for search in self._searches.values())
-        return not self._again and self._frontier.ready == 0 and not more_candidates
-
-    @property
-    def not_needed(self) -> dict[str, str]:
-        """Generation -> the last one of the chain that ended before it."""
-        return dict(self._not_needed)
-
-    def _forget_search(self, generation_id: str) -> None:
-        self._searches.pop(generation_id, None)
-        self._again = [task for task in self._again if task.generation_id != generation_id]
-
-    def _leave_out_after(self, generation_id: str) -> dict[str, str]:
-        metrics = self._metrics_of(generation_id) if self._needs.depend_on(generation_id) else {}
-        left_out = self._needs.finish(generation_id, metrics)
-        self._not_needed |= left_out
-        return left_out
+        return dropped

@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 
 class Trainings:
-    """The running tasks of a sweep whose results are in `store`: those that wait for their devices, and those that
+    """The running tasks of a sweep whose results go to `store`: those that wait for their devices, and those that
     train."""
 
     def __init__(self, store: Store) -> None:
@@ -34,13 +34,13 @@ class Trainings:
         return iter(self._running.values())
 
     def add(self, task: Task) -> None:
-        """A task is handed out. Side effect: former requests to stop it are withdrawn."""
+        """A task is handed out. Side effect: withdraws earlier requests to stop it."""
         with logged_store_errors():
             self.store_of(task).withdraw_stop(task.id)
         self._running[task.key] = task
 
     def begin(self, task: Task) -> None:
-        """A task trains from now on."""
+        """A task has started to train."""
         self._training.add(task.key)
 
     def remove(self, task: Task) -> bool:
@@ -56,7 +56,7 @@ class Trainings:
         return [task for task in self if task.generation_id == generation_id]
 
     def stop_all(self) -> None:
-        """Ask those that train to stop, each once."""
+        """Ask the tasks that train to stop, each once."""
         for key in self._training - self._stopping:
             self._stopping.add(key)
             self.ask_to_stop(self._running[key])
@@ -66,14 +66,14 @@ class Trainings:
             self.store_of(task).ask_to_stop(task.id)
 
     def store_of(self, task: Task) -> Store:
-        """Where a task's progress and result are kept."""
+        """The store of a task's progress and result."""
         return self._store if task.candidate is None else self._store.candidates
 
 
 class WaitingTasks:
-    """Tasks that other processes have claimed, until these finish or give them up. Waiting holds no CPU and no GPU.
+    """Tasks that other processes have claimed, until these finish or release them. Waiting holds no CPU and no GPU.
 
-    `claim_of` makes the claim on what a task trains: asked repeatedly, it also detects an owner that is silent.
+    `claim_of` makes the claim for a task: checked repeatedly, it also detects an owner that sends no more heartbeats.
     `announce` is called once for each task that waits, with the claim's owner.
     """
 
@@ -86,7 +86,7 @@ class WaitingTasks:
         return bool(self._waiting)
 
     def add_if_claimed(self, task: Task) -> bool:
-        """Whether another process has claimed it; it then waits here."""
+        """Add a task if another process has claimed it; returns whether it has."""
         claim = self._claim_of(task)
         if not claim.is_taken():
             return False
@@ -109,7 +109,7 @@ class WaitingTasks:
 
 @contextmanager
 def logged_store_errors() -> Iterator[None]:
-    """For steps that may fail without harm: the process that depends on one finds out, and reports it."""
+    """Log store errors of steps that may fail without harm: a process that depends on one reports its failure."""
     try:
         yield
     except StoreError as error:

@@ -17,7 +17,7 @@ from bansweep.graph.generation import Generation
 from bansweep.graph.operations import Images
 from bansweep.graph.plan import Plan
 from bansweep.graph.time_left import epoch_operations, epoch_seconds, sweep_time_left
-from bansweep.graph.workload import DataSize, TeacherRoom
+from bansweep.graph.workload import DataSize, TeacherStorage
 from bansweep.service.generation_states import GenerationStates, State
 from bansweep.service.request import SweepRequest
 from bansweep.service.sweep_status import (
@@ -129,9 +129,9 @@ def sweep_pace(spec: SweepSpec, plan: Plan, records: Iterable[GenerationRecord])
     """The pace from the data's size, if known, and the `records` of finished generations."""
     fingerprint = next(iter(plan.generations.values())).data.fingerprint
     data = data_size(spec.data, fingerprint)
-    room = TeacherRoom.of_gigabytes(spec.resources.teacher_memory_gb, spec.resources.teacher_disk_gb)
+    storage = TeacherStorage.of_gigabytes(spec.resources.teacher_memory_gb, spec.resources.teacher_disk_gb)
     stored = {record.id: record.training_seconds / record.trained.recipe.epochs for record in records}
-    return Pace(data, epoch_operations(plan, data, room), stored)
+    return Pace(data, epoch_operations(plan, data, storage), stored)
 
 
 def readable_records(store: Store, generation_ids: Iterable[str]) -> Iterator[GenerationRecord]:

@@ -226,7 +226,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class _Lease:
-    """The content of a claim's file. `owner` is drawn anew each time a claim is acquired."""
+    """The content of a claim's file. `owner` is a new random text at each acquisition."""
 
     owner: str
     process: ProcessIdentity

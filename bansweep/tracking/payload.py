@@ -81,7 +81,7 @@ class RunDescription:
 
     @property
     def digest(self) -> str:
-        """Changes when a run that is already complete has to be described anew, as when columns are added."""
+        """Changes when a run that is already complete needs a new description, as when columns are added."""
         return digest_of({"params": self.params, "tags": self.tags})
 
 

@@ -12,9 +12,12 @@ from torch import Tensor, nn
 _MODEL = "model."
 _OPTIMIZER = "optimizer."
 """Before the name of a state, which has no dot, and the name of its parameter: `optimizer.exp_avg.stem.weight`."""
+_GROUP = "optimizer_group."
+"""Before the number of a parameter group and the name of one of its numbers: `optimizer_group.0.lr`."""
 _MOMENTUM = "momentum."
 """Before the name of a parameter: progress that earlier versions saved has its `momentum_buffer` there."""
 _BEST = "best."
+_NUMBERS = {int: torch.int64, float: torch.float64}
 
 
 def weights_bytes(network: nn.Module) -> bytes:
@@ -37,8 +40,8 @@ def snapshot_bytes(
 ) -> bytes:
     """Weights and the optimizer's state: with the history, all that the next epoch depends on. `best` goes with them.
 
-    The optimizer's settings (`param_groups`) are left out: the recipe has them, and the learning rate is a function of
-    the history. Raises TypeError if the optimizer's state holds anything but tensors.
+    Of the optimizer's parameter groups it holds the numbers, because some optimizers change them as they go. All other
+    settings are in the recipe, or suit the device. Raises TypeError if a state is anything but a tensor.
     """
     tensors = {f"{_MODEL}{name}": tensor for name, tensor in network.state_dict().items()}
     for name, parameter in network.named_parameters():
@@ -50,6 +53,10 @@ def snapshot_bytes(
                 kind = f"{type(optimizer).__name__} keeps {key!r} of {name} as {type(value).__name__}"
                 raise TypeError(f"{kind}; progress holds tensors only")
             tensors[f"{_OPTIMIZER}{key}.{name}"] = value
+    for number, group in enumerate(optimizer.param_groups):
+        for key, value in group.items():
+            if (dtype := _NUMBERS.get(type(value))) is not None:
+                tensors[f"{_GROUP}{number}.{key}"] = torch.tensor(value, dtype=dtype)
     tensors |= {f"{_BEST}{name}": tensor for name, tensor in (best or {}).items()}
     return safetensors.torch.save(_portable(tensors))
 
@@ -69,17 +76,20 @@ def load_snapshot(network: nn.Module, optimizer: torch.optim.Optimizer, snapshot
     for key_and_name, value in saved.items():
         key, _, name = key_and_name.partition(".")
         parameter = parameters[name]
-        optimizer.state[parameter][key] = _placed(value, parameter, groups[parameter])
+        optimizer.state[parameter][key] = _placed(key, value, parameter, groups[parameter])
+    for number_and_key, value in _below(tensors, _GROUP).items():
+        number, _, key = number_and_key.partition(".")
+        optimizer.param_groups[int(number)][key] = value.item()
     return _below(tensors, _BEST) or None
 
 
-def _placed(value: Tensor, parameter: Tensor, group: Mapping[str, Any]) -> Tensor:
+def _placed(key: str, value: Tensor, parameter: Tensor, group: Mapping[str, Any]) -> Tensor:
     """A state of a parameter where the optimizer looks for it, in the type that it had."""
-    if value.shape == parameter.shape and value.ndim > 0:
+    if key == "step" and not (group.get("capturable") or group.get("fused")):
+        return value.clone()  # PyTorch's optimizers count steps on the host, unless a GPU is to read them
+    if value.shape == parameter.shape:
         return torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
-    # PyTorch's optimizers count steps on the host, unless a GPU is to read them.
-    on_host = value.ndim == 0 and not (group.get("capturable") or group.get("fused"))
-    return value.clone() if on_host else value.to(parameter.device)
+    return value.to(parameter.device)
 
 
 def _portable(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""docs/reference/commands.md: every verb, from the command line itself (bansweep/cli/)."""
+"""docs/reference/commands.md: every command, from the command line itself (bansweep/cli/)."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _INTRODUCTION = f"""\
 
 {STATUS}
 
-Every verb with its options, from the command line itself (`bansweep/cli/`); written by
-`python docs/generators/references.py`, so do not edit it. `bansweep VERB --help` says the same.
+Every command with its options, from the command line itself (`bansweep/cli/`); written by
+`python docs/generators/references.py`, so do not edit it. `bansweep COMMAND --help` prints the same.
 [The tutorial](../tutorial.md) uses most of them; what a sweep file may say is in [its reference](sweep-file.md).
 
-`bansweep --install-completion` teaches your shell to complete verbs and options; `bansweep --show-completion` prints
+`bansweep --install-completion` teaches your shell to complete commands and options; `bansweep --show-completion` prints
 what it would add. `bansweep --version` says which version this is.
 """
 
@@ -45,20 +45,20 @@ _WORDS: dict[object, str] = {int: "whole number", float: "number", str: "text", 
 
 def page() -> str:
     """The whole page."""
-    verbs = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    texts = [_INTRODUCTION, f"Verbs: {', '.join(f'[{verb}](#{verb})' for verb in verbs)}.\n"]
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    texts = [_INTRODUCTION, f"Commands: {', '.join(f'[{name}](#{name})' for name in commands)}.\n"]
     texts += ["## Exit status\n", "| status | meaning |\n| --- | --- |"]
     texts += [f"| {status.value} | {STATUS_MEANING[status]} |" for status in ExitStatus]
-    for verb, command in verbs.items():
-        texts += ["", f"## {verb}\n", *_verb(verb, command)]
+    for name, command in commands.items():
+        texts += ["", f"## {name}\n", *_command(name, command)]
     return "\n".join(texts).rstrip() + "\n"
 
 
-def _verb(verb: str, command: Any) -> Iterator[str]:
+def _command(name: str, command: Any) -> Iterator[str]:
     arguments = [one for one in command.params if one.param_type_name == "argument"]
     options = [one for one in command.params if one.param_type_name == "option" and not one.hidden]
     usage = " ".join(_argument_text(one) for one in arguments)
-    yield f"```sh\nbansweep {verb} [OPTIONS] {usage}".rstrip() + "\n```\n"
+    yield f"```sh\nbansweep {name} [OPTIONS] {usage}".rstrip() + "\n```\n"
     text = inspect.cleandoc(command.help)
     paragraphs = [paragraph for paragraph in text.split("\n\n") if not paragraph.startswith(EXAMPLE)]
     yield "\n\n".join(_with_code(paragraph) for paragraph in paragraphs) + "\n"
@@ -73,11 +73,11 @@ def _verb(verb: str, command: Any) -> Iterator[str]:
         names = ", ".join(f"`{name}`" for name in (*one.opts, *one.secondary_opts))
         yield f"| {names} | {_takes(one)} | {_default(one)} | {_in_a_cell(one.help or '')} |"
     yield ""
-    yield f"Exit status: {_exits(verb)}."
+    yield f"Exit status: {_exits(name)}."
 
 
 def _with_code(paragraph: str) -> str:
-    """The command with which a verb's help begins, set as one."""
+    """The command with which a help text begins, set as one."""
     start, colon, rest = paragraph.partition(": ")
     return f"`{start}`: {rest}" if colon and start.startswith("bansweep ") else paragraph
 
@@ -107,11 +107,11 @@ def _default(option: Any) -> str:
     return ", else ".join(filter(None, (variable, known)))
 
 
-def _exits(verb: str) -> str:
+def _exits(name: str) -> str:
     usual = [ExitStatus.DONE, ExitStatus.FAILED, ExitStatus.BAD_REQUEST, ExitStatus.INTERRUPTED]
-    statuses = list(ExitStatus) if verb in _SEVERAL_WAYS_TO_END else usual
+    statuses = list(ExitStatus) if name in _SEVERAL_WAYS_TO_END else usual
     text = ", ".join(f"{status.value}" for status in statuses)
-    return f"{text}; {_AS_THE_SWEEP_ENDS[verb]}" if verb in _AS_THE_SWEEP_ENDS else text
+    return f"{text}; {_AS_THE_SWEEP_ENDS[name]}" if name in _AS_THE_SWEEP_ENDS else text
 
 
 def _in_a_cell(text: str) -> str:

@@ -1,4 +1,4 @@
-"""docs/reference/sweep-file.md: every key of a sweep file, from the models that read it (bansweep/spec/)."""
+"""docs/reference/sweep-file.md: every key of a sweep file, from the models that read it (bansweep/config/)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _INTRODUCTION = f"""\
 
 {STATUS}
 
-Every key, from the models that read it (`bansweep/spec/`); written by `python docs/generators/references.py`, so do
+Every key, from the models that read it (`bansweep/config/`); written by `python docs/generators/references.py`, so do
 not edit it. [The guide](../sweep-file.md) explains and gives examples; [the commands](commands.md) have a page as well.
 `bansweep check FILE` says what is wrong with a file; `--set KEY=VALUE` changes any key for one command, with parts of a
 key joined by dots and items of lists counted from 0 (`--set data.limit=400`, `--set networks.0=wrn-16-1`).

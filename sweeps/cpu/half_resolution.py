@@ -7,11 +7,11 @@ epochs of 100 classes leave these networks with little that a student could lear
 from __future__ import annotations
 
 import numpy as np
-from bansweep.data.images import ImageSplit, load_images
-from bansweep.spec.data import Cifar
 from numpy.typing import NDArray
 
+from bansweep.data.images import ImageSplit, load_images
 from bansweep.data.prepare import prepare
+from bansweep.spec.data import Cifar
 
 
 def cifar100() -> dict[str, object]:

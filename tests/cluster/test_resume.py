@@ -73,7 +73,7 @@ def test_a_process_whose_gpu_fails_reports_its_training_and_ends_before_the_next
 
     monkeypatch.setattr(trial, "_cuda_failed", Event())
     monkeypatch.setattr(trial, "_train_here", lambda *_: None)
-    monkeypatch.setattr(trial, "_leave_room", fail)
+    monkeypatch.setattr(trial, "_free_memory", fail)
     assert reports(job, monkeypatch) == [Started(0), Placed(""), Ended(Outcome.STOPPED)]
     monkeypatch.setattr(os, "_exit", end)
     with pytest.raises(Killed):

@@ -12,8 +12,8 @@ import torch
 from pretended_device import PretendedDevice
 
 from bansweep.cluster.job import GenerationJob
-from bansweep.cluster.training_job import drop_last_table, prepare_run, train_and_publish
-from bansweep.cluster.trial import _leave_room
+from bansweep.cluster.training_job import drop_last_teacher, prepare_run, train_and_publish
+from bansweep.cluster.trial import _free_memory
 from bansweep.config.data import Digits
 from bansweep.config.recipes import RECIPES, Augmentation
 from bansweep.data.fingerprint import data_identity
@@ -148,7 +148,7 @@ def test_another_teacher_takes_the_place_of_the_last(teachers: tuple[Path, str, 
 
 def test_who_compares_stages_or_learns_from_labels_has_none(teachers: tuple[Path, str, str], store: Path) -> None:
     _, teacher, _ = teachers
-    drop_last_table()
+    drop_last_teacher()
     assert table_of(make_job(store, loss="kd+activations", teacher=teacher)) is None
     assert table_of(make_job(store, teacher=teacher, shared_layers="frozen")) is None
     assert table_of(make_job(store)) is None
@@ -166,7 +166,7 @@ def test_a_trials_end_leaves_nothing_on_a_gpu(
         job = make_job(store, loss="kd", teacher=teacher, seed=3)
         assert train_and_publish(job, workers=ALONE, device=pretended.device, on_epoch=lambda _: None)
         assert pretended.allocations > 0, "the table stays for the next student"
-        _leave_room(on_gpu=True)
+        _free_memory(on_gpu=True)
         assert held_at_emptying == [0], "PyTorch can give back only what nothing holds any more"
     assert Store(store).finished([job.generation.id])
 
@@ -174,5 +174,5 @@ def test_a_trials_end_leaves_nothing_on_a_gpu(
 def test_a_trials_end_keeps_the_last_table_on_a_cpu(teachers: tuple[Path, str, str], store: Path) -> None:
     _, teacher, _ = teachers
     table = table_of(make_job(store, loss="kd", teacher=teacher))
-    _leave_room(on_gpu=False)
+    _free_memory(on_gpu=False)
     assert table_of(make_job(store, loss="kd", teacher=teacher)) is table

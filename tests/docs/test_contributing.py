@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md names every file that a new loss, network, data source or command touches, and only real ones."""
+"""CONTRIBUTING.md names every file that a new loss, network or optimizer touches, and so on, and only real ones."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 WAYS = {
     "Add a loss": {"ActivationsLoss"},
     "Add a network": {"PreResNet"},
+    "Add an optimizer": {"build_optimizer", "build_language_optimizer"},
     "Add a data source": {"PennTreebank", "Cifar"},
     "Add a command": {"diff"},
 }

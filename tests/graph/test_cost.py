@@ -15,8 +15,8 @@ from bansweep.graph.cost import (
     Placement,
     bf16_share,
     candidates_of,
+    comparable_trainings,
     estimates,
-    matching,
     placements,
     stored_gigabytes,
     total_cost,
@@ -25,11 +25,11 @@ from bansweep.graph.expand import expand
 from bansweep.graph.generation import DataIdentity, Generation
 from bansweep.graph.operations import Images, Vocabulary, network_size
 from bansweep.graph.plan import Plan
-from bansweep.graph.workload import DataSize, TeacherRoom, Work, stored_bytes, training_operations
+from bansweep.graph.workload import DataSize, TeacherStorage, Work, stored_bytes, training_operations
 
 IMAGES = Images(channels=1, height=8, width=8, classes=10)
 DATA = DataSize(IMAGES, training=1000, evaluation=300, test=300)
-NO_ROOM = TeacherRoom(0, 0)
+NO_STORAGE = TeacherStorage(0, 0)
 ONE_GPU = Placement("gpu", 1.0)
 ONE_CORE = Placement("cpu", 1)
 
@@ -62,7 +62,7 @@ def hours(
 ) -> dict[str, float]:
     """Device hours of the columns of which they are known."""
     unfinished = dict.fromkeys(plan.generations, 0)
-    known = estimates(plan, unfinished, placement, data=data, room=NO_ROOM, measured=measured)
+    known = estimates(plan, unfinished, placement, data=data, storage=NO_STORAGE, measured=measured)
     found = {generation_id: estimate.device_hours for generation_id, estimate in known.items()}
     return {column: found[of_column(plan, column).id] for column in plan.columns if of_column(plan, column).id in found}
 
@@ -72,16 +72,16 @@ def test_a_trainings_operations_by_hand() -> None:
     narrow, wide = network_size(NARROW, IMAGES).operations, network_size(WIDE, IMAGES).operations
     # 15 whole batches of 64; 300 images after each of 7 epochs, and once more at the end.
     by_labels = 7 * (3 * 960 + 300) * narrow + 300 * narrow
-    assert training_operations(of_column(plan, "teacher"), None, DATA, NO_ROOM) == by_labels
-    assert training_operations(of_column(plan, "ban"), NARROW, DATA, NO_ROOM) == by_labels + 7 * 960 * narrow
+    assert training_operations(of_column(plan, "teacher"), None, DATA, NO_STORAGE) == by_labels
+    assert training_operations(of_column(plan, "ban"), NARROW, DATA, NO_STORAGE) == by_labels + 7 * 960 * narrow
     of_wide = 7 * (3 * 960 + 300) * wide + 300 * wide + 7 * 960 * narrow
-    assert training_operations(of_column(plan, "wide"), NARROW, DATA, NO_ROOM) == of_wide
+    assert training_operations(of_column(plan, "wide"), NARROW, DATA, NO_STORAGE) == of_wide
 
 
 def test_a_teacher_that_is_not_asked_computes_nothing() -> None:
     plan = plan_of("generations.ban.loss=labels", "generations.ban.shared_layers=frozen")
     ban, teacher = of_column(plan, "ban"), of_column(plan, "teacher")
-    assert training_operations(ban, NARROW, DATA, NO_ROOM) == training_operations(teacher, None, DATA, NO_ROOM)
+    assert training_operations(ban, NARROW, DATA, NO_STORAGE) == training_operations(teacher, None, DATA, NO_STORAGE)
 
 
 TEXT = """\
@@ -96,16 +96,16 @@ generations:
 
 
 @pytest.mark.parametrize(
-    ("room", "whole_passes", "decoder_passes"),
+    ("storage", "whole_passes", "decoder_passes"),
     [
-        (TeacherRoom(400_000, 0), 1, 0),  # logits in memory: 1000 tokens, 200 words, two bytes
-        (TeacherRoom(0, 400_000), 1, 0),  # on disk
-        (TeacherRoom(399_999, 0), 1, 2),  # hidden states: the decoder again in every other epoch
-        (TeacherRoom(39_999, 399_999), 3, 0),  # nothing
+        (TeacherStorage(400_000, 0), 1, 0),  # logits in memory: 1000 tokens, 200 words, two bytes
+        (TeacherStorage(0, 400_000), 1, 0),  # on disk
+        (TeacherStorage(399_999, 0), 1, 2),  # hidden states: the decoder again in every other epoch
+        (TeacherStorage(39_999, 399_999), 3, 0),  # nothing
     ],
 )
-def test_what_a_language_teacher_says_is_computed_once_where_there_is_room(
-    room: TeacherRoom, whole_passes: int, decoder_passes: int
+def test_a_language_teachers_outputs_are_computed_once_if_they_fit(
+    storage: TeacherStorage, whole_passes: int, decoder_passes: int
 ) -> None:
     text = DataSize(Vocabulary(words=200, characters=26, longest=5), training=1003, evaluation=50, test=70)
     spec = Lstm(units=10, layers=1)
@@ -114,7 +114,7 @@ def test_what_a_language_teacher_says_is_computed_once_where_there_is_room(
     # 250 tokens in each of four streams; the validation text after each of 3 epochs, and once more with the test text.
     student = 3 * (3 * 1000 + 50) * token + (50 + 70) * token
     teacher = whole_passes * 1000 * token + decoder_passes * 1000 * decoder
-    assert training_operations(of_column(plan_of(text=TEXT), "ban"), spec, text, room) == student + teacher
+    assert training_operations(of_column(plan_of(text=TEXT), "ban"), spec, text, storage) == student + teacher
 
 
 def test_emulated_bf16_takes_longer_than_fp32_on_the_same_cpu() -> None:
@@ -132,7 +132,7 @@ def test_emulated_bf16_takes_longer_than_fp32_on_the_same_cpu() -> None:
 
 def test_counted_hours_are_operations_by_the_rate() -> None:
     plan = plan_of()
-    by_hand = training_operations(of_column(plan, "ban"), NARROW, DATA, NO_ROOM) / 25e9 / 3600
+    by_hand = training_operations(of_column(plan, "ban"), NARROW, DATA, NO_STORAGE) / 25e9 / 3600
     assert RATES["cpu"]["fp32"] == 25e9
     assert hours(plan)["ban"] == pytest.approx(by_hand)
     # Two cores halve the time that a process holds; two processes share it.
@@ -149,7 +149,7 @@ def test_a_large_networks_gpu_hours_are_operations_by_the_rate(gpus: float) -> N
     """However many GPUs there are, or however small a part of one it is: each takes its share of the arithmetic."""
     plan = plan_of(LARGE, "recipe.batch_size=128")
     teacher = of_column(plan, "teacher")
-    by_hand = training_operations(teacher, None, CIFAR, NO_ROOM) / RATES["gpu"]["fp32"] / 3600
+    by_hand = training_operations(teacher, None, CIFAR, NO_STORAGE) / RATES["gpu"]["fp32"] / 3600
     assert hours(plan, Placement("gpu", gpus), data=CIFAR)["teacher"] == pytest.approx(by_hand)
 
 
@@ -177,7 +177,7 @@ def test_a_loss_that_compares_stages_asks_its_teacher_in_every_step() -> None:
 
 def test_bf16_saves_arithmetic_and_no_launches() -> None:
     def share(plan: Plan, data: DataSize, placement: Placement = ONE_GPU) -> float | None:
-        return bf16_share(plan, dict.fromkeys(plan.generations, 0), placement, data=data, room=NO_ROOM)
+        return bf16_share(plan, dict.fromkeys(plan.generations, 0), placement, data=data, storage=NO_STORAGE)
 
     small = share(plan_of(), DATA)
     large = share(plan_of(LARGE, "recipe.batch_size=128", "generations.wide.network=wrn-28-10"), CIFAR)
@@ -186,7 +186,7 @@ def test_bf16_saves_arithmetic_and_no_launches() -> None:
     text = DataSize(Vocabulary(words=200, characters=26, longest=5), training=1003, evaluation=50, test=70)
     assert share(plan_of(text=TEXT), text) == pytest.approx(1.0), "small, too"
     unknown = plan_of()
-    assert bf16_share(unknown, dict.fromkeys(unknown.generations, 0), ONE_GPU, data=None, room=NO_ROOM) is None
+    assert bf16_share(unknown, dict.fromkeys(unknown.generations, 0), ONE_GPU, data=None, storage=NO_STORAGE) is None
 
 
 def test_recurrence_takes_as_long_in_bf16_as_in_fp32() -> None:
@@ -200,7 +200,7 @@ def test_recurrence_takes_as_long_in_bf16_as_in_fp32() -> None:
 def test_finished_epochs_cost_nothing_more() -> None:
     plan = plan_of()
     ban = of_column(plan, "ban").id
-    whole, rest = (estimates(plan, {ban: done}, ONE_CORE, data=DATA, room=NO_ROOM)[ban] for done in (0, 5))
+    whole, rest = (estimates(plan, {ban: done}, ONE_CORE, data=DATA, storage=NO_STORAGE)[ban] for done in (0, 5))
     assert rest.device_hours == pytest.approx(whole.device_hours * 2 / 7)
 
 
@@ -219,7 +219,7 @@ def test_measured_times_of_another_loss_are_scaled_by_operations() -> None:
     labels = MeasuredTraining(of_column(plan_of("seeds=[1]"), "teacher"), None, "cpu", seconds=40.0)
     counted = hours(plan)
     assert hours(plan, ONE_CORE, labels)["ban"] == pytest.approx(7 * 40 / 3600 * counted["ban"] / counted["teacher"])
-    known = estimates(plan, {of_column(plan, "ban").id: 0}, ONE_CORE, data=DATA, room=NO_ROOM, measured=[labels])
+    known = estimates(plan, {of_column(plan, "ban").id: 0}, ONE_CORE, data=DATA, storage=NO_STORAGE, measured=[labels])
     assert [estimate.measured for estimate in known.values()] == [True]
 
 
@@ -228,7 +228,7 @@ def test_measured_times_of_other_conditions_say_nothing(override: str) -> None:
     plan = plan_of()
     other = MeasuredTraining(of_column(plan_of(override), "teacher"), None, "cpu", seconds=1e6)
     assert hours(plan, ONE_CORE, other) == hours(plan)
-    assert not matching([other], plan.generations.values())
+    assert not comparable_trainings([other], plan.generations.values())
 
 
 def test_measured_times_of_another_device_say_nothing() -> None:
@@ -249,7 +249,7 @@ def test_without_the_datas_size_only_the_same_training_says_something() -> None:
 def test_a_sweeps_cost_is_the_sum_and_its_longest_chain() -> None:
     plan = plan_of()
     unfinished = dict.fromkeys(list(plan.generations)[1:], 0)
-    known = estimates(plan, unfinished, ONE_CORE, data=DATA, room=NO_ROOM)
+    known = estimates(plan, unfinished, ONE_CORE, data=DATA, storage=NO_STORAGE)
     cost = total_cost(plan, unfinished, ONE_CORE, known, "fp32")
     by_column = hours(plan)
     assert cost.hours == pytest.approx(by_column["ban"] + by_column["wide"] + by_column["ban-2"])
@@ -276,7 +276,7 @@ def test_a_search_trains_all_its_candidates(sampler: str, rounds: int) -> None:
     assert candidates_of(teacher) == 5
     assert candidates_of(of_column(plan_of(), "teacher")) == 1
     one = hours(plan_of())["teacher"]
-    estimate = estimates(plan, {teacher.id: 3}, ONE_CORE, data=DATA, room=NO_ROOM)[teacher.id]
+    estimate = estimates(plan, {teacher.id: 3}, ONE_CORE, data=DATA, storage=NO_STORAGE)[teacher.id]
     assert estimate.device_hours == pytest.approx(5 * one)
     assert estimate.wall_hours == pytest.approx(rounds * one), "tpe takes two at a time"
 

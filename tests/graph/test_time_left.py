@@ -12,7 +12,7 @@ from bansweep.graph.generation import DataIdentity
 from bansweep.graph.operations import Images
 from bansweep.graph.plan import Plan
 from bansweep.graph.time_left import epoch_operations, epoch_seconds, sweep_time_left
-from bansweep.graph.workload import DataSize, TeacherRoom
+from bansweep.graph.workload import DataSize, TeacherStorage
 
 SWEEP = """\
 name: chain
@@ -115,9 +115,9 @@ def test_a_student_of_a_network_like_its_own_costs_a_pass_more() -> None:
     """Three passes over 200 images and one over 100; a student's teacher answers 200 images besides. And 50 at the end,
     of which each epoch bears a tenth."""
     data = DataSize(Images(channels=1, height=8, width=8, classes=10), training=200, evaluation=100, test=50)
-    operations = epoch_operations(PLAN, data, TeacherRoom(0, 0))
+    operations = epoch_operations(PLAN, data, TeacherStorage(0, 0))
     assert set(operations) == set(PLAN.generations)
     teacher, ban = operations[IDS["wrn-10-1/teacher"]], operations[IDS["wrn-10-1/ban"]]
     assert ban / teacher == pytest.approx((4 * 200 + 100 + 5) / (3 * 200 + 100 + 5))
     assert operations[IDS["wrn-10-1/ban-2"]] == ban
-    assert epoch_operations(PLAN, None, TeacherRoom(0, 0)) == {}
+    assert epoch_operations(PLAN, None, TeacherStorage(0, 0)) == {}

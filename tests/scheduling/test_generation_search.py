@@ -14,9 +14,9 @@ from bansweep.config.sweep import Select
 from bansweep.data.fingerprint import data_identity
 from bansweep.graph.candidates import (
     Candidate,
+    Observation,
     Setting,
     SettingsInAdvance,
-    Told,
     candidate_of,
     former_candidates,
     settings_in_advance,
@@ -75,10 +75,10 @@ def played(generation: Generation, order: random.Random, chance_seed: int, at_a_
             return search
         number = order.choice(list(running))
         candidate, epochs = running[number]
-        search.hear(number, report(epochs + 1, errors_of(candidate, chance_seed)[epochs]))
+        search.record(number, report(epochs + 1, errors_of(candidate, chance_seed)[epochs]))
         running[number] = candidate, epochs + 1
-        # Whoever is asked to stop may hear of it epochs later.
-        stops = candidate in search.given_up and order.random() < 0.5
+        # A training may notice a request to stop some epochs later.
+        stops = candidate in search.pruned and order.random() < 0.5
         if stops or epochs + 1 == EPOCHS:
             search.end(number)
             del running[number]
@@ -111,7 +111,7 @@ def test_the_best_epoch_counts_where_it_is_asked_for() -> None:
     for number, errors in courses.items():
         assert search.take() is not None
         for epoch, error in enumerate(errors, start=1):
-            search.hear(number, report(epoch, error))
+            search.record(number, report(epoch, error))
         search.end(number)
     assert search.winner is not None
     assert (search.winner.candidate.number, search.winner.epoch, search.winner.value) == (0, 3, 3)
@@ -122,7 +122,7 @@ def test_those_that_fail_cannot_win_and_with_all_of_them_nobody_does() -> None:
     search = GenerationSearch(generation, SettingsInAdvance(settings_in_advance(generation)))
     for number in range(2):
         assert search.take() is not None
-        search.hear(number, report(1, 1.0))
+        search.record(number, report(1, 1.0))
         assert not search.decided
         search.end(number, failure="diverged")
     assert search.decided
@@ -151,7 +151,7 @@ def test_what_was_trained_before_is_not_trained_again() -> None:
         course = errors_of(first, 3)
         for epoch in range(1, EPOCHS + 1):
             if first.number != 2 or epoch > 1:
-                search.hear(first.number, report(epoch, course[epoch - 1]))
+                search.record(first.number, report(epoch, course[epoch - 1]))
         search.end(first.number)
         first = search.take()
     assert search.decided
@@ -161,13 +161,13 @@ def test_what_was_trained_before_is_not_trained_again() -> None:
 def test_a_sampler_that_learns_hears_of_candidates_in_their_order() -> None:
     class Learning:
         def __init__(self) -> None:
-            self.heard: list[Told] = []
+            self.observations: list[Observation] = []
 
         def waits_for(self, number: int) -> int:
             return max(0, number - 1)
 
-        def tell(self, told: Told) -> None:
-            self.heard.append(told)
+        def tell(self, observation: Observation) -> None:
+            self.observations.append(observation)
 
         def draw(self, number: int) -> Setting | None:
             return {"loss.temperature": 1 + number}
@@ -180,10 +180,10 @@ def test_a_sampler_that_learns_hears_of_candidates_in_their_order() -> None:
     assert search.take() is None, "the third one waits for the first"
     for number in (1, 0):
         for epoch in range(1, EPOCHS + 1):
-            search.hear(number, report(epoch, 10.0 + number))
+            search.record(number, report(epoch, 10.0 + number))
         search.end(number)
     assert search.take() is not None
-    assert [told.number for told in sampler.heard] == [0]
+    assert [observation.number for observation in sampler.observations] == [0]
     assert not search.decided
 
 
@@ -230,7 +230,7 @@ def test_a_setting_that_cannot_be_is_a_candidate_that_failed() -> None:
     assert candidate is not None
     assert candidate.number == 1
     for epoch in range(1, EPOCHS + 1):
-        search.hear(1, report(epoch, 5.0))
+        search.record(1, report(epoch, 5.0))
     search.end(1)
     assert [result.outcome for result in search.results] == ["failed", "finished"]
     assert "temperature" in search.results[0].reason
@@ -316,7 +316,7 @@ def test_the_normalised_id_of_a_candidate_is_preferred_to_a_former_one_with_no_m
         )
         one = search.take()
         assert one is not None
-        assert search.epochs_heard(0) == max(stored.values(), default=0)
+        assert search.epochs_recorded(0) == max(stored.values(), default=0)
         return one.id
 
     assert taken({}) == candidate.id

@@ -35,7 +35,7 @@ PLAN = expand(parse_sweep(SWEEP), DATA)
 
 def trained_in_some_order(plan: Plan, data: st.DataObject) -> None:
     """Train what is needed, teachers first, with errors that are drawn; look at what is left out all the time."""
-    needs = NeededGenerations(plan)
+    needed = NeededGenerations(plan)
     metrics: dict[str, dict[str, float]] = {}
     left_out: dict[str, str] = {}
     while True:
@@ -48,7 +48,7 @@ def trained_in_some_order(plan: Plan, data: st.DataObject) -> None:
             break
         generation_id = data.draw(st.sampled_from(ready))
         metrics[generation_id] = {"validation_error": data.draw(st.sampled_from([1.0, 2.0, 3.0]))}
-        new = needs.finish(generation_id, metrics[generation_id])
+        new = needed.finish(generation_id, metrics[generation_id])
         assert not left_out.keys() & new.keys(), "told twice"
         left_out |= new
         kept = without_ended(plan, chain_ends(plan, metrics)).generations
@@ -72,7 +72,7 @@ def test_a_part_of_a_plan_has_needs_of_its_own(data: st.DataObject, only: str) -
 def test_a_chain_that_ended_leaves_out_the_rest_of_its_row() -> None:
     plan = expand(parse_sweep(SWEEP, ["chain=[{loss: kd, length: 4, stop: {patience: 1}}]"]), DATA)
     ids = {(cell.row, cell.column): cell.generation_id for cell in plan.cells}
-    needs = NeededGenerations(plan)
-    assert needs.finish(ids["wrn-10-1", "teacher"], {"validation_error": 5.0}) == {}
-    left_out = needs.finish(ids["wrn-10-1", "ban-1"], {"validation_error": 5.0})
-    assert left_out == {ids["wrn-10-1", "ban-4"]: ids["wrn-10-1", "ban-1"]}, "pupil needs ban-3, and ban-3 the others"
+    needed = NeededGenerations(plan)
+    assert needed.finish(ids["wrn-10-1", "teacher"], {"validation_error": 5.0}) == {}
+    left_out = needed.finish(ids["wrn-10-1", "ban-1"], {"validation_error": 5.0})
+    assert left_out == {ids["wrn-10-1", "ban-4"]: ids["wrn-10-1", "ban-1"]}, "pupil needed ban-3, and ban-3 the others"

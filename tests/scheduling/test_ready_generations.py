@@ -33,20 +33,20 @@ def ids_of(plan: Plan) -> dict[str, str]:
 def test_a_student_is_ready_when_its_teacher_is_finished() -> None:
     plan = tree([None, 0, 1])
     ids = ids_of(plan)
-    frontier = ReadyGenerations(plan)
-    assert frontier.take() == ids["c0"]
-    assert frontier.take() is None
-    frontier.finish(ids["c0"])
-    assert frontier.take() == ids["c1"]
+    ready = ReadyGenerations(plan)
+    assert ready.take() == ids["c0"]
+    assert ready.take() is None
+    ready.finish(ids["c0"])
+    assert ready.take() == ids["c1"]
 
 
 def test_what_is_not_needed_is_not_blocked_as_well() -> None:
     plan = tree([None, 0, 0])
     ids = ids_of(plan)
-    frontier = ReadyGenerations(plan)
-    assert frontier.take() == ids["c0"]
-    frontier.drop([ids["c2"]])
-    assert frontier.fail(ids["c0"]) == (ids["c1"],)
+    ready = ReadyGenerations(plan)
+    assert ready.take() == ids["c0"]
+    ready.drop([ids["c2"]])
+    assert ready.fail(ids["c0"]) == (ids["c1"],)
 
 
 def test_the_longest_chain_goes_first() -> None:
@@ -59,20 +59,20 @@ def test_the_longest_chain_goes_first() -> None:
 def test_a_failure_blocks_its_descendants_only() -> None:
     plan = tree([None, 0, 1, 0, None])
     ids = ids_of(plan)
-    frontier = ReadyGenerations(plan, finished=[ids["c0"]])
-    running = {frontier.take(), frontier.take(), frontier.take()}
+    ready = ReadyGenerations(plan, finished=[ids["c0"]])
+    running = {ready.take(), ready.take(), ready.take()}
     assert running == {ids["c1"], ids["c3"], ids["c4"]}
-    assert frontier.fail(ids["c1"]) == (ids["c2"],)
-    frontier.finish(ids["c3"])
-    frontier.finish(ids["c4"])
-    assert frontier.take() is None
+    assert ready.fail(ids["c1"]) == (ids["c2"],)
+    ready.finish(ids["c3"])
+    ready.finish(ids["c4"])
+    assert ready.take() is None
 
 
 def test_what_is_finished_is_never_handed_out_again() -> None:
     plan = tree([None, 0, 1])
     ids = ids_of(plan)
-    frontier = ReadyGenerations(plan, finished=[ids["c0"], ids["c1"]])
-    assert frontier.take() == ids["c2"]
+    ready = ReadyGenerations(plan, finished=[ids["c0"], ids["c1"]])
+    assert ready.take() == ids["c2"]
     assert ReadyGenerations(plan, finished=plan.generations).take() is None
 
 
@@ -88,31 +88,31 @@ def test_any_run_ends_with_everything_finished_failed_or_blocked(
     teachers: list[int | None], data: st.DataObject
 ) -> None:
     plan = tree(teachers)
-    frontier = ReadyGenerations(plan)
+    ready = ReadyGenerations(plan)
     running: list[str] = []
     finished: list[str] = []
     failed: list[str] = []
     cause_of: dict[str, str] = {}
-    while running or frontier.ready:
-        while data.draw(st.booleans()) and (taken := frontier.take()) is not None:
+    while running or ready.ready:
+        while data.draw(st.booleans()) and (taken := ready.take()) is not None:
             teacher = plan.generations[taken].teacher
             assert teacher is None or teacher in finished
             assert taken not in running
             running.append(taken)
         if not running:
-            if (taken := frontier.take()) is not None:
+            if (taken := ready.take()) is not None:
                 running.append(taken)
             continue
         ended = running.pop(data.draw(st.integers(0, len(running) - 1)))
         if data.draw(st.booleans()):
-            frontier.finish(ended)
+            ready.finish(ended)
             finished.append(ended)
         else:
-            blocked = frontier.fail(ended)
+            blocked = ready.fail(ended)
             assert not cause_of.keys() & set(blocked), "told twice"
             cause_of |= dict.fromkeys(blocked, ended)
             failed.append(ended)
-    assert frontier.take() is None
+    assert ready.take() is None
     assert sorted([*finished, *failed, *cause_of]) == sorted(plan.generations)
     for blocked_id, cause in cause_of.items():
         ancestors, at = set(), plan.generations[blocked_id].teacher

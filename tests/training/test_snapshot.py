@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import ASGD, LBFGS, SGD, Adagrad, AdamW, NAdam, Optimizer, Rprop
 
-from bansweep.training.snapshot import load_snapshot, snapshot_bytes
+from bansweep.training.snapshot import _placed, load_snapshot, snapshot_bytes
 
 STEPS, AFTER = 6, 3
 MOMENTUM = partial(SGD, lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4, foreach=True)
@@ -70,6 +70,24 @@ def assert_equal_bits(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
         assert torch.equal(tensor, other[name]), name
         assert (tensor.dtype, tensor.device) == (other[name].dtype, other[name].device), name
         assert tensor.stride() == other[name].stride(), name
+
+
+def test_only_counts_of_steps_stay_on_the_host() -> None:
+    on_device = torch.empty((), device="meta")  # a parameter that is a scalar, on another device
+    assert _placed("momentum_buffer", torch.tensor(1.0), on_device, {}).device.type == "meta"
+    assert _placed("step", torch.tensor(1.0), on_device, {}).device.type == "cpu"
+    assert _placed("step", torch.tensor(1.0), on_device, {"capturable": True}).device.type == "meta"
+    assert _placed("eta", torch.tensor(1.0), torch.empty(3, device="meta"), {}).device.type == "meta"
+
+
+def test_numbers_that_an_optimizer_changes_in_its_groups_are_resumed() -> None:
+    network, optimizer = begin(MOMENTUM)
+    optimizer.param_groups[0] |= {"d": 0.1 + 0.2, "k": 7, "foreach": True}
+    resumed, of_resumed = begin(partial(MOMENTUM, foreach=False))
+    load_snapshot(resumed, of_resumed, snapshot_bytes(network, optimizer))
+    group = of_resumed.param_groups[0]
+    assert (group["d"], group["k"], type(group["k"])) == (0.1 + 0.2, 7, int)
+    assert group["foreach"] is False  # what suits the device is not resumed
 
 
 @every_optimizer

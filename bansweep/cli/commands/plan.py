@@ -24,8 +24,8 @@ from bansweep.graph.cost import (
     MeasuredTraining,
     bf16_share,
     candidates_of,
+    comparable_trainings,
     estimates,
-    matching,
     placements,
     stored_gigabytes,
     total_cost,
@@ -33,7 +33,7 @@ from bansweep.graph.cost import (
 from bansweep.graph.expand import keeping_all_candidates
 from bansweep.graph.generation import Generation
 from bansweep.graph.plan import EnsembleCell, Plan
-from bansweep.graph.workload import DataSize, TeacherRoom
+from bansweep.graph.workload import DataSize, TeacherStorage
 from bansweep.scheduling.schedule import chain_lengths
 from bansweep.service.generation_states import GenerationStates, generation_states
 from bansweep.service.request import SweepRequest, budget_text, sweep_request
@@ -214,17 +214,17 @@ def sweep_cost(request: SweepRequest, unfinished: Sequence[str]) -> SweepCost:
     """The cost of the rest of a sweep. Reads the store's records and ignores damaged ones."""
     plan, spec = request.plan, request.spec
     generations = [plan.generations[generation_id] for generation_id in unfinished]
-    measured = matching(_measured_trainings(request.store), generations) if generations else []
+    measured = comparable_trainings(_measured_trainings(request.store), generations) if generations else []
     data = _size_of(request)
-    room = TeacherRoom.of_gigabytes(spec.resources.teacher_memory_gb, spec.resources.teacher_disk_gb)
+    storage = TeacherStorage.of_gigabytes(spec.resources.teacher_memory_gb, spec.resources.teacher_disk_gb)
     begun = request.store.begun()
     epochs_done = {one: request.store.epochs_done(one) if one in begun else 0 for one in unfinished}
     costs, share = [], None
     for placement in placements(spec.resources, measured, request.bf16):
-        known = estimates(plan, epochs_done, placement, data=data, room=room, measured=measured)
+        known = estimates(plan, epochs_done, placement, data=data, storage=storage, measured=measured)
         costs.append(total_cost(plan, unfinished, placement, known, spec.resources.precision))
         if placement.device == "gpu" and spec.resources.precision == "fp32":
-            share = bf16_share(plan, epochs_done, placement, data=data, room=room)
+            share = bf16_share(plan, epochs_done, placement, data=data, storage=storage)
     return SweepCost(
         unfinished=len(unfinished),
         costs=tuple(costs),

@@ -20,7 +20,7 @@ GENERATIONS = 300
 CHARTS = 12
 """Charts of one kind, one for each network."""
 LINES = 12
-"""Lines in one chart: more cannot be told apart."""
+"""Lines in one chart: more cannot be distinguished."""
 SEEDS = 10
 """Histories that one line of a training curve is the mean of."""
 EPOCHS = 100

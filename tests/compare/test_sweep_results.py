@@ -9,7 +9,7 @@ import pytest
 from demo_sweep import SWEEP
 from made_up_generation import publish_made_up
 
-from bansweep.compare.results import CellResults, ResultsComparison, compare_results
+from bansweep.compare.sweep_results import CellResults, ResultsComparison, compare_results
 from bansweep.config.reading import parse_sweep
 from bansweep.data.fingerprint import data_identity
 from bansweep.graph.expand import expand

@@ -72,7 +72,7 @@ _TABLE3 = PaperTable(
 
 
 # Printed with a single column of test errors, whose first row is the teacher, densenet-90-60: 22.4 M, which is
-# densenet-80-80's count of table 1, and 17.69 %. A sweep has a teacher and a student in each row, so that 17.69 stands
+# densenet-80-80's count of table 1, and 17.69 %. A sweep has a teacher and a student in each row, so that 17.69 is
 # in each row's teacher cell; params_M is the student's.
 _TABLE4 = PaperTable(
     title="CIFAR-100: shallower, deeper and compressed students of DenseNet-90-60",

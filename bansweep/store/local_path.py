@@ -1,4 +1,4 @@
-"""Stores in directories: files are written under a temporary name, then renamed, so that crashes leave none partial."""
+"""Stores in directories: files are written under a temporary name, then renamed: a crash leaves no partial file."""
 
 from __future__ import annotations
 

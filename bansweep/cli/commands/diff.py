@@ -65,7 +65,7 @@ def diff(
     whole = [isinstance(parse_reference(one.text), WholeSweep) for one in asked]
     compared: SweepDiff | GenerationDiff
     if all(whole):
-        from bansweep.cli.sweep_diff import SweepSide, sweep_diff  # NumPy comes with its reports
+        from bansweep.cli.sweep_diff import SweepSide, sweep_diff  # loads the report modules
 
         compared = sweep_diff(*(SweepSide.read(Path(one.text), one.location, one.overrides) for one in asked))
     elif any(whole):

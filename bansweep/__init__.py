@@ -25,7 +25,7 @@ __all__ = ["BansweepError", "Sweep", "SweepResult", "__version__", "load_sweep",
 if not TYPE_CHECKING:  # or every misspelt name would have a type
 
     def __getattr__(name: str) -> object:
-        """What is asked for is imported then, pandas with it: every command begins with `import bansweep`."""
+        """Imports each name on first use: every command begins with `import bansweep`."""
         match name:
             case "BansweepError":
                 from bansweep.errors import BansweepError

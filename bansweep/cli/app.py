@@ -73,12 +73,12 @@ def _options(
 
 
 def main() -> None:
-    """Entry point: every error of ours is one message and an exit status, never a traceback."""
-    # A plan's objects stay until the process ends: looking through them for garbage while they are made finds none, and
-    # takes more than half of the time of reading a large sweep file.
+    """Entry point: every BansweepError is one message and an exit status, never a traceback."""
+    # A plan's objects stay until the process ends. Garbage collection during their creation finds none, and takes more
+    # than half of the time of reading a large sweep file.
     gc.set_threshold(_NEW_OBJECTS_A_COLLECTION)
     for stream in (sys.stdout, sys.stderr):
-        # A terminal that lacks a character shows another one; that is no reason to show nothing.
+        # A terminal that lacks a character shows another one instead of failing.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
@@ -90,9 +90,9 @@ def main() -> None:
         typer.echo(f"bansweep: {error}", err=True)
         sys.exit(ExitStatus.FAILED)
     except KeyboardInterrupt:
-        # Typer does the same within a verb.
+        # Typer does the same within a command.
         sys.exit(ExitStatus.INTERRUPTED)
     except BrokenPipeError:
-        # The reader of our output went away (`| head`); Python would complain once more while it closes stdout.
+        # The reader of the output closed the pipe (`| head`); Python would report that again when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(ExitStatus.DONE)

@@ -1,4 +1,4 @@
-"""What commands for sweeps on a cluster share: its address, the job, and files that its nodes must see."""
+"""Shared by the commands for sweeps on a cluster: its address, the job, and files that its nodes must see."""
 
 from __future__ import annotations
 
@@ -22,35 +22,6 @@ if TYPE_CHECKING:
     from bansweep.jobs.submission import Jobs, SweepJob
 
 
-def files_beside(spec: SweepSpec) -> dict[str, str]:
-    """The Python files that a sweep names, to be laid beside it on the cluster. Raises RequestError for one that lies
-    elsewhere."""
-    files = code_files(spec)
-    for file in files:
-        path = PurePosixPath(Path(file).as_posix())
-        if path.is_absolute() or ".." in path.parts or file.startswith("~"):
-            raise RequestError(
-                f"{file} cannot go to the cluster with the sweep file: it lies in another folder",
-                remedy="put it into the sweep file's folder, or one below, and name it from there",
-            )
-    return files
-
-
-def check_seen_by_cluster(data: DataSpec, store: str | None) -> None:
-    """Raises RequestError for folders that mean another one on each machine. Opens no store."""
-    if store is not None and not is_url(store) and not Path(store).is_absolute():
-        raise RequestError(
-            f"--store {store}: a relative folder is another one on each node",
-            remedy="name an object store, s3://BUCKET/FOLDER, or from the root a folder that all nodes share",
-        )
-    for name, path in data:
-        if isinstance(path, Path) and not path.expanduser().is_absolute():
-            raise RequestError(
-                f"data.{name}: {path}: a relative folder is another one on each node",
-                remedy=f"name it from the root, as the cluster's nodes see it (--set data.{name}=/...)",
-            )
-
-
 ADDRESS_VARIABLE = "RAY_API_SERVER_ADDRESS"
 
 Address = Annotated[
@@ -70,16 +41,45 @@ JobOrSweep = Annotated[
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on showing it until it ends.")]
 
 _STATUS_OF = {"SUCCEEDED": ExitStatus.DONE, "STOPPED": ExitStatus.TERMINATED}
-_CAN_GO_ON = (ExitStatus.TERMINATED, ExitStatus.INTERRUPTED)
+_RESUMABLE = (ExitStatus.TERMINATED, ExitStatus.INTERRUPTED)
+
+
+def files_beside(spec: SweepSpec) -> dict[str, str]:
+    """The Python files that a sweep names, to copy next to it on the cluster. Raises RequestError for one in another
+    folder."""
+    files = code_files(spec)
+    for file in files:
+        path = PurePosixPath(Path(file).as_posix())
+        if path.is_absolute() or ".." in path.parts or file.startswith("~"):
+            raise RequestError(
+                f"{file} cannot go to the cluster with the sweep file: it lies in another folder",
+                remedy="put it into the sweep file's folder, or one below, and name it from there",
+            )
+    return files
+
+
+def check_seen_by_cluster(data: DataSpec, store: str | None) -> None:
+    """Raises RequestError for relative folders, which differ on each machine. Opens no store."""
+    if store is not None and not is_url(store) and not Path(store).is_absolute():
+        raise RequestError(
+            f"--store {store}: a relative folder is another one on each node",
+            remedy="name an object store, s3://BUCKET/FOLDER, or from the root a folder that all nodes share",
+        )
+    for name, path in data:
+        if isinstance(path, Path) and not path.expanduser().is_absolute():
+            raise RequestError(
+                f"data.{name}: {path}: a relative folder is another one on each node",
+                remedy=f"name it from the root, as the cluster's nodes see it (--set data.{name}=/...)",
+            )
 
 
 def is_sweep_file(job: str) -> bool:
-    """Whether a file is meant; a job's id has no dot before yaml, and no slash."""
+    """Whether it names a file; a job's id has neither a suffix .yaml nor a slash."""
     return job.endswith((".yaml", ".yml")) or "/" in job or Path(job).is_file()
 
 
 def job_of(jobs: Jobs, job: str) -> SweepJob:
-    """The job that is meant. Raises NoSuchJobError, and for a sweep file RequestError."""
+    """The named job. Raises NoSuchJobError, and for a sweep file RequestError."""
     return jobs.newest(read_sweep(Path(job)).name) if is_sweep_file(job) else jobs.job(job)
 
 
@@ -92,17 +92,17 @@ def follow(jobs: Jobs, job_id: str, address: str) -> NoReturn:
 
 
 def status_of(ended: SweepJob) -> ExitStatus:
-    """What `bansweep run` said on the cluster; FAILED where its end was another's doing, as for want of memory."""
+    """The exit status of `bansweep run` on the cluster; FAILED if something else ended it, such as lack of memory."""
     if ended.exit_status in set(ExitStatus):
         return ExitStatus(ended.exit_status)
     return _STATUS_OF.get(ended.state, ExitStatus.FAILED)
 
 
 def state_text(job: SweepJob) -> str:
-    """`failed: ...`, without the log that Ray adds; what it has to say of success is nothing."""
+    """`failed: ...`, without the log that Ray appends; just the state of other jobs."""
     if job.state != "FAILED":
         return job.state.lower()
-    if job.exit_status in _CAN_GO_ON:
+    if job.exit_status in _RESUMABLE:
         return "ended early; submitted again, the sweep goes on"
     reason = job.message.partition(", last available logs")[0]
     return f"failed: {reason}" if reason else "failed"

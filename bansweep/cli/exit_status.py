@@ -11,14 +11,14 @@ from types import FrameType
 
 class ExitStatus(IntEnum):
     DONE = 0
-    FAILED = 1  # some generation failed; the others are finished and kept
+    FAILED = 1  # a generation failed; the others are finished and kept
     BAD_REQUEST = 2  # nothing was started
-    TERMINATED = 75  # SIGTERM, or the budget is spent: the sweep can go on
-    INTERRUPTED = 130  # Ctrl-C: the same command goes on
+    TERMINATED = 75  # SIGTERM, or the budget is spent: the sweep can be resumed
+    INTERRUPTED = 130  # Ctrl-C: the same command resumes
 
 
 class Interrupted(KeyboardInterrupt):
-    """Somebody wants the command to stop; what is finished stays."""
+    """The user or the system interrupted the command; finished generations stay."""
 
     def __init__(self, exit_status: ExitStatus) -> None:
         super().__init__(exit_status)
@@ -28,12 +28,12 @@ class Interrupted(KeyboardInterrupt):
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Turn Ctrl-C and SIGTERM into Interrupted. Side effect: SIGTERM's handler, meanwhile."""
+    """Turns Ctrl-C and SIGTERM into Interrupted. Side effect: SIGTERM's handler, until the block ends."""
     terminated = False
 
     def terminate(_signum: int, _frame: FrameType | None) -> None:
-        # On the way out that libraries keep open for Ctrl-C. They may raise another KeyboardInterrupt instead of ours,
-        # so which signal it was is kept here.
+        # Libraries clean up after KeyboardInterrupt. They may raise another one instead of this, so remember the
+        # signal here.
         nonlocal terminated
         terminated = True
         raise KeyboardInterrupt

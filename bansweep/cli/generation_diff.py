@@ -1,4 +1,4 @@
-"""Two generations side by side: what gives them different ids, and how their results differ."""
+"""Two generations side by side: the causes of different ids, and the differences of their results."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from bansweep.compare.generations import MetricPair, compare_metrics, generation
 from bansweep.config.yaml_document import key_text
 from bansweep.formatting import figure_difference_text, figure_text, name_text, setting_text
 from bansweep.graph.generation import Generation
+from bansweep.report.document import json_figure
 from bansweep.report.record_facts import result_names
 from bansweep.store.records import GenerationRecord
 
@@ -24,49 +25,9 @@ _LONGEST = 60
 _DIGEST = re.compile(r"[0-9a-f]{32,}")
 
 
-def difference_table(found: Iterable[Difference]) -> PlainTable:
-    """A line for each difference: the key, A's value, B's."""
-    return PlainTable(
-        ("key", "A", "B"),
-        [(key_text(one.path), *_texts(one)) for one in found],
-    )
-
-
-def difference_text(one: Difference) -> str:
-    """`recipe.epochs 30 → 60`."""
-    left, right = _texts(one)
-    return f"{key_text(one.path)} {left} → {right}"
-
-
-def difference_document(one: Difference) -> dict[str, Any]:
-    """`path`, `left` and `right` in full; a side that has no such key has none here, either."""
-    sides = {"left": one.left, "right": one.right}
-    return {"path": key_text(one.path), **{name: value for name, value in sides.items() if value is not ABSENT}}
-
-
-def _texts(one: Difference) -> tuple[str, str]:
-    """Both values, rounded like all settings unless that hides their difference; `-` where there is none."""
-    left, right = (_side_text(side, setting_text) for side in (one.left, one.right))
-    if left == right:
-        left, right = (_side_text(side, partial(json.dumps, ensure_ascii=False)) for side in (one.left, one.right))
-    return _shortened(left), _shortened(right)
-
-
-def _side_text(value: JsonValue | Absent, text: Callable[[JsonValue], str]) -> str:
-    return "-" if isinstance(value, Absent) else text(value)
-
-
-def _shortened(text: str) -> str:
-    """Long texts are cut, as are digests."""
-    if _DIGEST.fullmatch(text):
-        return f"{text[:16]}…"
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-
-
 @dataclass(frozen=True)
 class Compared:
-    """One of the two: what it is called, those that it descends from as far as they are `known`, by their ids, and its
-    record where it is finished."""
+    """One of the two: its label, its `known` ancestors by id, and its record if it is finished."""
 
     label: str
     generation: Generation
@@ -76,7 +37,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class GenerationDiff:
-    """`causes` are the differences that give two ids, none of the same generation; `training` what else is known."""
+    """`causes` are the differences that give two ids, empty for the same generation; `training` has all others."""
 
     left: Compared
     right: Compared
@@ -99,9 +60,9 @@ class GenerationDiff:
             "metrics": [
                 {
                     "name": pair.name,
-                    "left": _json_figure(pair.left),
-                    "right": _json_figure(pair.right),
-                    "difference": _json_figure(pair.difference),
+                    "left": json_figure(pair.left),
+                    "right": json_figure(pair.right),
+                    "difference": json_figure(pair.difference),
                 }
                 for pair in self.metrics
             ],
@@ -148,6 +109,45 @@ def generation_diff(left: Compared, right: Compared) -> GenerationDiff:
     )
 
 
+def difference_table(found: Iterable[Difference]) -> PlainTable:
+    """A line for each difference: the key, A's value, B's."""
+    return PlainTable(
+        ("key", "A", "B"),
+        [(key_text(one.path), *_texts(one)) for one in found],
+    )
+
+
+def difference_text(one: Difference) -> str:
+    """`recipe.epochs 30 → 60`."""
+    left, right = _texts(one)
+    return f"{key_text(one.path)} {left} → {right}"
+
+
+def difference_document(one: Difference) -> dict[str, Any]:
+    """`path`, `left` and `right` in full; a side without the key is omitted."""
+    sides = {"left": one.left, "right": one.right}
+    return {"path": key_text(one.path), **{name: value for name, value in sides.items() if value is not ABSENT}}
+
+
+def _texts(one: Difference) -> tuple[str, str]:
+    """Both values, rounded like all settings unless that hides their difference; `-` for a missing one."""
+    left, right = (_side_text(side, setting_text) for side in (one.left, one.right))
+    if left == right:
+        left, right = (_side_text(side, partial(json.dumps, ensure_ascii=False)) for side in (one.left, one.right))
+    return _shortened(left), _shortened(right)
+
+
+def _side_text(value: JsonValue | Absent, text: Callable[[JsonValue], str]) -> str:
+    return "-" if isinstance(value, Absent) else text(value)
+
+
+def _shortened(text: str) -> str:
+    """Shortens long texts and digests."""
+    if _DIGEST.fullmatch(text):
+        return f"{text[:16]}…"
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
 def _side(side: Compared) -> dict[str, Any]:
     return {"id": side.generation.id, "label": side.label, "finished": side.record is not None}
 
@@ -156,9 +156,3 @@ def _metric_row(pair: MetricPair) -> tuple[str, str, str, str]:
     left, right = ("-" if value is None else figure_text(pair.name, value) for value in (pair.left, pair.right))
     difference = "-" if pair.difference is None else figure_difference_text(pair.name, pair.difference)
     return name_text(pair.name), left, right, difference
-
-
-def _json_figure(value: float | None) -> float | str | None:
-    from bansweep.report.document import json_figure
-
-    return json_figure(value)

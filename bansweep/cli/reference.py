@@ -1,4 +1,4 @@
-"""What a user names on the command line: a generation by its id, a cell of a sweep, or a whole sweep."""
+"""References on the command line: a generation by its id, a cell of a sweep, or a whole sweep."""
 
 from __future__ import annotations
 
@@ -12,9 +12,50 @@ from bansweep.graph.plan import Cell, Plan
 from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store
 
+# Names of rows and columns contain no separators; only file names can be ambiguous.
+_CELL = re.compile(r"(?P<sweep>.+):(?P<row>[^/:@\s]+)/(?P<column>[^/:@\s]+?)(?:@(?P<seed>[0-9]{1,10}))?")
+
+
+@dataclass(frozen=True)
+class GenerationId:
+    """`beginning` is a prefix of the id."""
+
+    beginning: str
+
+
+@dataclass(frozen=True)
+class SweepCell:
+    """`seed` is the replica's; None where the sweep has only one."""
+
+    sweep: Path
+    row: str
+    column: str
+    seed: int | None
+
+
+@dataclass(frozen=True)
+class WholeSweep:
+    path: Path
+
+
+Reference = GenerationId | SweepCell | WholeSweep
+
+
+def parse_reference(text: str) -> Reference:
+    """`4e268e59`, `SWEEP:ROW/COLUMN`, `SWEEP:ROW/COLUMN@SEED` or `SWEEP`; a file of that very name is a sweep."""
+    if Path(text).is_file():
+        return WholeSweep(Path(text))
+    if re.fullmatch(r"[0-9a-f]{4,16}", text):
+        return GenerationId(text)
+    cell = _CELL.fullmatch(text)
+    if cell is not None:
+        seed = cell["seed"]
+        return SweepCell(Path(cell["sweep"]), cell["row"], cell["column"], None if seed is None else int(seed))
+    return WholeSweep(Path(text))
+
 
 def found_record(store: Store, beginning: str, location: str) -> GenerationRecord:
-    """The one record whose id begins so. Raises RequestError for none, for several, and for what cannot be an id."""
+    """The record whose id starts with `beginning`. Raises RequestError for none, for several, and for invalid ids."""
     if not re.fullmatch(r"[0-9a-f]{4,16}", beginning):
         raise RequestError(
             f"{beginning!r} is no generation's id: ids are 16 hexadecimal digits, of which the first 4 may do",
@@ -37,49 +78,8 @@ def found_record(store: Store, beginning: str, location: str) -> GenerationRecor
     return record
 
 
-@dataclass(frozen=True)
-class GenerationId:
-    """`beginning` is what the id begins with."""
-
-    beginning: str
-
-
-@dataclass(frozen=True)
-class SweepCell:
-    """`seed` is the replica's; None where the sweep has but one."""
-
-    sweep: Path
-    row: str
-    column: str
-    seed: int | None
-
-
-@dataclass(frozen=True)
-class WholeSweep:
-    path: Path
-
-
-Reference = GenerationId | SweepCell | WholeSweep
-
-# Names of rows and columns have no separators, so nothing but a file's name can be taken for another part.
-_CELL = re.compile(r"(?P<sweep>.+):(?P<row>[^/:@\s]+)/(?P<column>[^/:@\s]+?)(?:@(?P<seed>[0-9]{1,10}))?")
-
-
-def parse_reference(text: str) -> Reference:
-    """`4e268e59`, `SWEEP:ROW/COLUMN`, `SWEEP:ROW/COLUMN@SEED` or `SWEEP`; a file of that very name is a sweep."""
-    if Path(text).is_file():
-        return WholeSweep(Path(text))
-    if re.fullmatch(r"[0-9a-f]{4,16}", text):
-        return GenerationId(text)
-    cell = _CELL.fullmatch(text)
-    if cell is not None:
-        seed = cell["seed"]
-        return SweepCell(Path(cell["sweep"]), cell["row"], cell["column"], None if seed is None else int(seed))
-    return WholeSweep(Path(text))
-
-
 def planned_cell(plan: Plan, wanted: SweepCell) -> Cell:
-    """The cell of a plan that is named. Raises RequestError for none, for several seeds, and for an ensemble."""
+    """The named cell of a plan. Raises RequestError for none, for several seeds, and for an ensemble."""
     named = f"{wanted.sweep}: {wanted.row}/{wanted.column}"
     for name, known, what in ((wanted.row, plan.rows, "row"), (wanted.column, plan.columns, "column")):
         if name not in known:

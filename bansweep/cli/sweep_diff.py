@@ -31,7 +31,7 @@ from bansweep.store.store import Store
 
 @dataclass(frozen=True)
 class SweepSide:
-    """One of the two. `plan` is None where its data are not here: `missing_data` says what is wrong with them."""
+    """One of the two. `plan` is None where its data are missing: `missing_data` is the reason."""
 
     path: Path
     spec: SweepSpec
@@ -53,7 +53,7 @@ class SweepSide:
 
 @dataclass(frozen=True)
 class SweepDiff:
-    """`generations` is None where a side's data are not here, `results` where nothing of either is finished as well."""
+    """`generations` is None where a side's data are missing; `results` also where neither has a finished generation."""
 
     left: SweepSide
     right: SweepSide
@@ -105,74 +105,13 @@ def sweep_diff(left: SweepSide, right: SweepSide) -> SweepDiff:
         return SweepDiff(left, right, spec, None, None)
     results = None
     if left.store.finished(left.plan.generations) or right.store.finished(right.plan.generations):
-        # Figures of ensembles are computed: NumPy is imported for them, and for nothing before.
-
         results = sweep_results((left.plan, left.store), (right.plan, right.store))
     return SweepDiff(left, right, spec, compare_plans(left.plan, right.plan), results)
 
 
-def _side(side: SweepSide) -> dict[str, Any]:
-    missing = {"missing_data": side.missing_data} if side.missing_data else {}
-    return {"sweep": side.spec.name, "file": str(side.path), "store": side.location, **missing}
-
-
-def _generations_document(compared: PlanComparison) -> dict[str, Any]:
-    return {
-        "same": [{**_cell(pair.left), "id": pair.left.generation_id} for pair in compared.same],
-        "different": [
-            {
-                **_cell(pair.left),
-                "left": pair.left.generation_id,
-                "right": pair.right.generation_id,
-                "causes": [difference_document(one) for one in pair.own],
-                "taught_differently": pair.taught_differently,
-            }
-            for pair in compared.different
-        ],
-        "only_left": [{**_cell(cell), "id": cell.generation_id} for cell in compared.only_left],
-        "only_right": [{**_cell(cell), "id": cell.generation_id} for cell in compared.only_right],
-    }
-
-
-def _cell(cell: Cell) -> dict[str, Any]:
-    return {"row": cell.row, "column": cell.column, "seed": cell.replica_seed}
-
-
-def _generations_text(compared: PlanComparison) -> Iterator[str | PlainTable]:
-    """How many cells hold the same generation, and for the others why not, equal causes together."""
-    if not (compared.different or compared.only_left or compared.only_right):
-        yield f"generations: the same in all {len(compared.same)} cells"
-        return
-    yield (
-        f"generations: {len(compared.same)} cells hold the same generation, {len(compared.different)} another; "
-        f"{len(compared.only_left)} are in A only, {len(compared.only_right)} in B only"
-    )
-    grouped: dict[str, list[Cell]] = {}
-    for pair in compared.different:
-        grouped.setdefault(_why(pair), []).append(pair.left)
-    groups = [*grouped.items(), ("in A only", [*compared.only_left]), ("in B only", [*compared.only_right])]
-    for why, cells in groups:
-        if cells:
-            yield f"  {why}\n    {_cells_text(cells)}"
-
-
-def _why(pair: CellPair) -> str:
-    if not pair.own:
-        return "another teacher, and nothing else"
-    return "; ".join([*map(difference_text, pair.own), *(["another teacher"] if pair.taught_differently else [])])
-
-
-def _cells_text(cells: Iterable[Cell]) -> str:
-    """`wrn-10-1 / teacher, ban; wrn-16-1 / ban`: each row once, and each of its columns for all seeds."""
-    columns: dict[str, dict[str, None]] = {}
-    for cell in cells:
-        columns.setdefault(cell.row, {})[cell.column] = None
-    return "; ".join(f"{row} / {', '.join(names)}" for row, names in columns.items())
-
-
 @dataclass(frozen=True)
 class SweepResults:
-    """`damaged` says what could not be read, and what to do."""
+    """`damaged` has a message for each file that could not be read."""
 
     compared: ResultsComparison
     damaged: tuple[str, ...]
@@ -209,11 +148,70 @@ class SweepResults:
 
 
 def sweep_results(left: tuple[Plan, Store], right: tuple[Plan, Store]) -> SweepResults:
-    """The results of two plans by what their stores have. Raises StoreError where they cannot be read."""
+    """The results of two plans from their stores. Raises StoreError where they cannot be read."""
     plans = [without_ended(plan, ended_chains(plan, store)) for plan, store in (left, right)]
     stores = [DamageTolerantStore(store) for _, store in (left, right)]
     compared = compare_results(plans[0], plans[1], stores[0], stores[1])
     return SweepResults(compared, tuple(dict.fromkeys(message for store in stores for message in store.messages)))
+
+
+def _side(side: SweepSide) -> dict[str, Any]:
+    missing = {"missing_data": side.missing_data} if side.missing_data else {}
+    return {"sweep": side.spec.name, "file": str(side.path), "store": side.location, **missing}
+
+
+def _generations_document(compared: PlanComparison) -> dict[str, Any]:
+    return {
+        "same": [{**_cell(pair.left), "id": pair.left.generation_id} for pair in compared.same],
+        "different": [
+            {
+                **_cell(pair.left),
+                "left": pair.left.generation_id,
+                "right": pair.right.generation_id,
+                "causes": [difference_document(one) for one in pair.own],
+                "taught_differently": pair.taught_differently,
+            }
+            for pair in compared.different
+        ],
+        "only_left": [{**_cell(cell), "id": cell.generation_id} for cell in compared.only_left],
+        "only_right": [{**_cell(cell), "id": cell.generation_id} for cell in compared.only_right],
+    }
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    return {"row": cell.row, "column": cell.column, "seed": cell.replica_seed}
+
+
+def _generations_text(compared: PlanComparison) -> Iterator[str | PlainTable]:
+    """The number of cells with the same generation, and the causes for the others, grouped."""
+    if not (compared.different or compared.only_left or compared.only_right):
+        yield f"generations: the same in all {len(compared.same)} cells"
+        return
+    yield (
+        f"generations: {len(compared.same)} cells hold the same generation, {len(compared.different)} another; "
+        f"{len(compared.only_left)} are in A only, {len(compared.only_right)} in B only"
+    )
+    grouped: dict[str, list[Cell]] = {}
+    for pair in compared.different:
+        grouped.setdefault(_why(pair), []).append(pair.left)
+    groups = [*grouped.items(), ("in A only", [*compared.only_left]), ("in B only", [*compared.only_right])]
+    for why, cells in groups:
+        if cells:
+            yield f"  {why}\n    {_cells_text(cells)}"
+
+
+def _why(pair: CellPair) -> str:
+    if not pair.own:
+        return "another teacher, and nothing else"
+    return "; ".join([*map(difference_text, pair.own), *(["another teacher"] if pair.taught_differently else [])])
+
+
+def _cells_text(cells: Iterable[Cell]) -> str:
+    """`wrn-10-1 / teacher, ban; wrn-16-1 / ban`: each row once, and each of its columns for all seeds."""
+    columns: dict[str, dict[str, None]] = {}
+    for cell in cells:
+        columns.setdefault(cell.row, {})[cell.column] = None
+    return "; ".join(f"{row} / {', '.join(names)}" for row, names in columns.items())
 
 
 def _pair_document(pair: CellResults) -> dict[str, Any]:
@@ -237,7 +235,7 @@ def _cell_document(cell: ReportCell) -> dict[str, Any]:
 def _pair_row(pair: CellResults, metric: Metric) -> tuple[str, ...]:
     difference = "-" if pair.difference is None else metric.difference_text(pair.difference)
     interval = "-"
-    # Of the same generations in one store there is nothing to say.
+    # The same generations in one store have no difference.
     if pair.paired.interval is not None and not (pair.same and not any(pair.paired.values)):
         interval = interval_text(metric, pair.paired)
     return (

@@ -1,4 +1,4 @@
-"""Small tables: drawn for people at a terminal, plain columns for whatever reads a pipe."""
+"""Small tables: drawn on a terminal, plain columns in a pipe."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 
 @dataclass(frozen=True)
 class PlainTable:
-    """`figures` are the columns, by position, that are numbers and end at one line."""
+    """`figures` are the positions of columns with right-aligned numbers."""
 
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -19,7 +19,7 @@ class PlainTable:
 
 
 def print_table(table: PlainTable) -> None:
-    """Print a table on stdout; nothing of it is cut in a pipe, however long a line becomes."""
+    """Prints a table on stdout; in a pipe no line is cut."""
     if not sys.stdout.isatty():
         for line in lines_of(table):
             typer.echo(line)

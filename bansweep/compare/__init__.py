@@ -1,1 +1,1 @@
-"""What differs between two sweeps, or two generations: in what they say, in what is trained, and in results."""
+"""Differences between two sweeps or two generations: in their settings, their trainings and their results."""

@@ -11,6 +11,8 @@ from pydantic import JsonValue
 
 from bansweep.errors import KeyPath
 
+_Parts = Mapping[Any, JsonValue]
+
 
 class Absent(Enum):
     """The value of a key that one side does not have."""
@@ -23,7 +25,7 @@ ABSENT = Absent.ABSENT
 
 @dataclass(frozen=True)
 class Difference:
-    """`left` and `right` are plain values; a whole part where only one side has it, and ABSENT on the other."""
+    """`left` and `right` are plain values; where only one side has a key, its full value, and ABSENT on the other."""
 
     path: KeyPath
     left: JsonValue | Absent
@@ -31,10 +33,10 @@ class Difference:
 
 
 def differences(left: JsonValue, right: JsonValue, path: KeyPath = ()) -> Iterator[Difference]:
-    """What differs, in the order of the left side's keys, then of those that only the right one has.
+    """The differences, in the order of the left side's keys, then of the right side's additional ones.
 
-    Lists of named things (a sweep's networks) are compared by their names, wherever they stand; lists of as many
-    unnamed things one by one; any other list is one value.
+    Lists of named mappings (a sweep's networks) are compared by name, in any order; lists of as many unnamed mappings
+    one by one; any other list is one value.
     """
     parts = _parts(left, right)
     if parts is None:
@@ -52,9 +54,6 @@ def differences(left: JsonValue, right: JsonValue, path: KeyPath = ()) -> Iterat
             yield from differences(lefts[key], rights[key], here)
 
 
-_Parts = Mapping[Any, JsonValue]
-
-
 def _parts(left: JsonValue, right: JsonValue) -> tuple[_Parts, _Parts] | None:
     """Both sides by their keys; None where at least one is a single value."""
     if isinstance(left, dict) and isinstance(right, dict):
@@ -69,12 +68,12 @@ def _parts(left: JsonValue, right: JsonValue) -> tuple[_Parts, _Parts] | None:
     return None
 
 
-def _by_name(things: Sequence[JsonValue]) -> _Parts | None:
-    """Things by their names, where all have one of their own; an empty list has no others."""
+def _by_name(items: Sequence[JsonValue]) -> _Parts | None:
+    """Mappings by name, if all have distinct names, as in an empty list; None otherwise."""
     named: dict[str, JsonValue] = {}
-    for thing in things:
-        name = thing.get("name") if isinstance(thing, dict) else None
-        if not isinstance(thing, dict) or not isinstance(name, str) or name in named:
+    for item in items:
+        name = item.get("name") if isinstance(item, dict) else None
+        if not isinstance(item, dict) or not isinstance(name, str) or name in named:
             return None
-        named[name] = {key: value for key, value in thing.items() if key != "name"}
+        named[name] = {key: value for key, value in item.items() if key != "name"}
     return named

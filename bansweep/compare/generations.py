@@ -29,53 +29,14 @@ _TRAINING = {
     "compiled_epochs",
 }
 
-
-@dataclass(frozen=True)
-class MetricPair:
-    """A figure of two generations; None where a record does not have it, or is not there."""
-
-    name: str
-    left: float | None
-    right: float | None
-
-    @property
-    def difference(self) -> float | None:
-        """Right minus left."""
-        return None if self.left is None or self.right is None else self.right - self.left
-
-
-def compare_metrics(left: GenerationRecord | None, right: GenerationRecord | None) -> tuple[MetricPair, ...]:
-    """All figures that one of two records has, by name."""
-    lefts: Mapping[str, float] = {} if left is None else left.metrics
-    rights: Mapping[str, float] = {} if right is None else right.metrics
-    return tuple(MetricPair(name, lefts.get(name), rights.get(name)) for name in sorted({*lefts, *rights}))
-
-
-def training_differences(left: GenerationRecord, right: GenerationRecord) -> tuple[Difference, ...]:
-    """What differs in how, where and with which versions two generations were trained, and in their weights."""
-    trainings = _training(left), _training(right)
-    if left.compiled_epochs is None or right.compiled_epochs is None:  # a former version did not say
-        for training in trainings:
-            del training["compiled_epochs"]
-    return tuple(differences(*trainings))
-
-
-def _training(record: GenerationRecord) -> dict[str, JsonValue]:
-    dumped: dict[str, Any] = record.model_dump(mode="json", include=_TRAINING)
-    weights = {"weights": record.digests.get(WEIGHTS_FILE)}
-    dumped["training_seconds"] = round(record.training_seconds, 1)
-    setting = {} if record.winner is None else {"setting": dict(record.candidates[record.winner - 1].setting)}
-    return {**dumped, **setting, **weights}
-
-
 Known = Mapping[str, Generation]
 """Generations by their ids, among which teachers are looked for."""
 
 
 @dataclass(frozen=True)
 class CellPair:
-    """A cell that both plans have. `own` differs in its two generations themselves, and `taught_differently` says that
-    both have a teacher and these are two. Where neither is so, it is the same generation."""
+    """A cell that both plans have. `own` are the differences of its two generations themselves; `taught_differently` is
+    true if both have a teacher, but different ones. With neither, it is the same generation."""
 
     left: Cell
     right: Cell
@@ -118,10 +79,10 @@ def compare_plans(left: Plan, right: Plan) -> PlanComparison:
 def generation_differences(
     left: Generation, right: Generation, left_known: Known, right_known: Known
 ) -> Iterator[Difference]:
-    """What gives two generations different ids: in themselves, in their teachers (`teacher.recipe.epochs`), in theirs.
+    """What gives two generations different ids: in themselves and in all ancestors (`teacher.recipe.epochs`).
 
     An unknown teacher is shown by its id. The comparison ends at equal teachers, which have the same ancestors, and at
-    a pair that was compared before: a generation that descends from itself has no first ancestor.
+    a pair that was compared before, since damaged records may be circular.
     """
     path: KeyPath = ()
     compared: set[tuple[str | None, str | None]] = set()
@@ -140,13 +101,43 @@ def generation_differences(
 
 
 def own_differences(left: Generation, right: Generation, path: KeyPath = ()) -> Iterator[Difference]:
-    """What differs in two generations but for who teaches them; that only one of them has a teacher is a difference."""
-    # The index acts through the seed alone, and is no part of an id.
+    """The differences of two generations except their teachers; that only one has a teacher is a difference."""
+    # The index acts only through the seed and is not part of an id.
     apart = {"generation_index", "teacher"}
     dumps = [with_digests(one.model_dump(mode="json", exclude=apart)) for one in (left, right)]
     yield from differences(dumps[0], dumps[1], path)
     if (left.teacher is None) != (right.teacher is None):
         yield Difference((*path, "teacher"), left.teacher, right.teacher)
+
+
+@dataclass(frozen=True)
+class MetricPair:
+    """A figure of two generations; None where a record is missing or lacks it."""
+
+    name: str
+    left: float | None
+    right: float | None
+
+    @property
+    def difference(self) -> float | None:
+        """Right minus left."""
+        return None if self.left is None or self.right is None else self.right - self.left
+
+
+def compare_metrics(left: GenerationRecord | None, right: GenerationRecord | None) -> tuple[MetricPair, ...]:
+    """All figures that one of two records has, by name."""
+    lefts: Mapping[str, float] = {} if left is None else left.metrics
+    rights: Mapping[str, float] = {} if right is None else right.metrics
+    return tuple(MetricPair(name, lefts.get(name), rights.get(name)) for name in sorted({*lefts, *rights}))
+
+
+def training_differences(left: GenerationRecord, right: GenerationRecord) -> tuple[Difference, ...]:
+    """Differences in how, where and with which versions two generations were trained, and in their weights."""
+    trainings = _training(left), _training(right)
+    if left.compiled_epochs is None or right.compiled_epochs is None:  # a former version did not record it
+        for training in trainings:
+            del training["compiled_epochs"]
+    return tuple(differences(*trainings))
 
 
 def _pair(left: Plan, right: Plan, left_cell: Cell, right_cell: Cell) -> CellPair:
@@ -157,3 +148,11 @@ def _pair(left: Plan, right: Plan, left_cell: Cell, right_cell: Cell) -> CellPai
         own=tuple(own_differences(first, second)),
         taught_differently=first.teacher != second.teacher and None not in (first.teacher, second.teacher),
     )
+
+
+def _training(record: GenerationRecord) -> dict[str, JsonValue]:
+    dumped: dict[str, Any] = record.model_dump(mode="json", include=_TRAINING)
+    weights = {"weights": record.digests.get(WEIGHTS_FILE)}
+    dumped["training_seconds"] = round(record.training_seconds, 1)
+    setting = {} if record.winner is None else {"setting": dict(record.candidates[record.winner - 1].setting)}
+    return {**dumped, **setting, **weights}

@@ -42,7 +42,7 @@ class CellResults:
 class ResultsComparison:
     """`pairs` in the left sweep's order; `only_left` and `only_right` are the cells that only one of them has.
 
-    `metric` is what both are judged by; None for a text's sweep and an images' one, which have no cells to compare.
+    `metric` is their common metric; None for a text sweep and an image sweep, which have no cells to compare.
     """
 
     metric: Metric | None
@@ -54,7 +54,7 @@ class ResultsComparison:
 def compare_results(
     left: Plan, right: Plan, left_store: FinishedGenerations, right_store: FinishedGenerations
 ) -> ResultsComparison:
-    """The figures that the stores have of two plans, side by side. Raises what `cells` raises."""
+    """The stored figures of two plans, side by side. Raises the errors of `cells`."""
     lefts = {(cell.row, cell.column): cell for cell in cells(left, left_store, paper=None)}
     rights = {(cell.row, cell.column): cell for cell in cells(right, right_store, paper=None)}
     left_seeds, right_seeds = left.replica_seeds, right.replica_seeds
@@ -68,7 +68,7 @@ def compare_results(
         paired = paired_difference([others[seed] for seed in common], [figures[seed] for seed in common])
         return CellResults(lefts[key], rights[key], paired, same=left_ids[key] == right_ids[key])
 
-    # Columns of one name in sweeps of two metrics are no pair.
+    # Columns of equal name but different metrics are not compared.
     common = [key for key in lefts if key in rights] if metric else []
     return ResultsComparison(
         metric,
@@ -79,7 +79,7 @@ def compare_results(
 
 
 def _ids(plan: Plan) -> dict[tuple[str, str], _Ids]:
-    """For each cell of the table the generations that it rests on, by replica seed."""
+    """The generations of each cell of the table, by replica seed."""
     found: dict[tuple[str, str], _Ids] = {}
     for split in metric_of(plan).splits:
         for cell in plan.cells:

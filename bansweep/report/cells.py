@@ -21,9 +21,9 @@ class ReportCell:
     """One entry of the table, in the metric's unit.
 
     `column` is the table's: a sweep's column with the suffix of a split. `values` has one for each replica seed in the
-    sweep's order, None where it is not finished yet, or not to be: a chain can end earlier for some seeds than for
-    others. `expected` is how many are to be there (all, if None); `mean` and `sd` are over the finished ones. `paper`
-    is the figure that the paper prints there. In a `rehearsal` the figures mean nothing.
+    sweep's order, None where it is not finished, or never will be: a chain can end earlier for some seeds than for
+    others. `expected` is the number of values at the end (all, if None); `mean` and `sd` are over the finished ones.
+    `paper` is the figure that the paper prints there. In a `rehearsal` the figures mean nothing.
     """
 
     row: str
@@ -60,7 +60,7 @@ def cells(
 ) -> tuple[ReportCell, ...]:
     """Every cell of the table, row by row in the order of its columns; skipped ones are not among them.
 
-    A figure that needs a damaged file counts as unfinished: the others are worth showing, and `DamageNoted` tells why.
+    A figure that needs a damaged file counts as unfinished; `DamageTolerantStore` collects the reasons.
 
     `paper` names the paper's table to put beside the figures. Raises RequestError for an unknown one, StoreError for
     a record without the plan's metric and for ensembles of different data.
@@ -87,7 +87,7 @@ def cells(
             values=tuple(values),
             mean=mean(values),
             sd=sample_deviation(values),
-            paper=_papers(paper, metric, row, column + split.suffix),
+            paper=_paper_figure(paper, metric, row, column + split.suffix),
             kind="ensemble" if (row, column) in ensembles else "generation",
             rehearsal=rehearsal,
             expected=len(by_seed),
@@ -103,22 +103,22 @@ def cells(
 
 
 def mean(values: Sequence[float | None]) -> float | None:
-    """The mean of those that are there; None where none is."""
+    """The mean of the values that are not None; None where all are."""
     known = [value for value in values if value is not None]
     return statistics.fmean(known) if known else None
 
 
 def sample_deviation(values: Sequence[float | None]) -> float | None:
-    """The sample standard deviation (n - 1) of those that are there; None for fewer than two.
+    """The sample standard deviation (n - 1) of the values that are not None; None for fewer than two.
 
-    None as well where one is infinite, as the perplexity of a network that has gone astray can be.
+    None as well where one is infinite, as the perplexity of a diverged network can be.
     """
     known = [value for value in values if value is not None]
     return statistics.stdev(known) if len(known) > 1 and all(map(math.isfinite, known)) else None
 
 
-def _papers(table: str | None, metric: Metric, row: str, column: str) -> float | None:
-    # Of another metric nothing is better than a figure that invites the wrong comparison.
+def _paper_figure(table: str | None, metric: Metric, row: str, column: str) -> float | None:
+    # Never show a figure of another metric: it would invite a wrong comparison.
     if table is None or paper_table(table).metric != metric.name:
         return None
     return paper_figure(table, row, column)

@@ -17,7 +17,7 @@ def chain_remarks(ends: Sequence[ChainEnd], *, several_seeds: bool = False) -> t
 
 
 def chains_document(ends: Sequence[ChainEnd]) -> list[dict[str, Any]]:
-    """The same for programs: `values` are those of the teacher and of each generation that was trained."""
+    """The same for programs: `values` are the teacher's and those of each trained generation."""
     return [
         {
             "chain": end.chain.name,

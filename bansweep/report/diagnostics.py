@@ -18,7 +18,7 @@ GROUND_TRUTH = "kd_gradient_ground_truth"
 DARK_KNOWLEDGE = "kd_gradient_dark_knowledge"
 GROUND_TRUTH_SIZE = "kd_gradient_ground_truth_size"
 DARK_KNOWLEDGE_SIZE = "kd_gradient_dark_knowledge_size"
-# Of the teacher's largest probability, 0 to 1, over the training samples of the epoch.
+# The teacher's largest probability, 0 to 1, over the training samples of the epoch.
 CONFIDENCE_MEAN = "teacher_confidence_mean"
 CONFIDENCE_P05 = "teacher_confidence_p05"
 CONFIDENCE_P25 = "teacher_confidence_p25"
@@ -80,7 +80,7 @@ def has_diagnostics(history: Iterable[EpochReport]) -> bool:
 def student_diagnostics(
     plan: Plan, histories: Mapping[str, Sequence[EpochReport]]
 ) -> dict[str, tuple[StudentDiagnostics, ...]]:
-    """Row -> its students with diagnostics, in the order of the plan's rows and columns; rows without any are left out.
+    """Row -> its students with diagnostics, in the order of the plan's rows and columns; rows without any are skipped.
 
     `histories` maps generation ids to histories; generations that it lacks are not finished.
     """
@@ -119,7 +119,7 @@ def _student(
 
 
 def _column_of(plan: Plan, row: str, generation_id: str) -> str:
-    """The first column that shows a generation in a row. Some does: teachers are columns, and rows have their own."""
+    """The first column that shows a generation in a row. There is one: each row has its teachers as columns."""
     return next(cell.column for cell in plan.cells_of[generation_id] if cell.row == row)
 
 
@@ -138,8 +138,7 @@ def mean_curve(name: str, histories: Iterable[Sequence[EpochReport]]) -> Curve:
 def recorded_diagnostics(plan: Plan, store: FinishedGenerations) -> dict[str, Sequence[EpochReport]]:
     """Generation id -> history, for the finished ones that have a teacher and recorded something about it.
 
-    Unfinished and damaged generations are left out: a plot of the others is worth having. Raises StoreError where the
-    store cannot be read at all.
+    Unfinished and damaged generations are skipped. Raises StoreError where the store cannot be read at all.
     """
     histories: dict[str, Sequence[EpochReport]] = {}
     students = [one for one, generation in plan.generations.items() if generation.teacher is not None]

@@ -46,9 +46,61 @@ STYLE: Mapping[RcKeyType, Any] = {
     "lines.markersize": 4.5,
 }
 
+# Text stays text, which can be searched and read aloud; a fixed salt makes the ids of shared shapes reproducible.
+_SVG: Mapping[RcKeyType, Any] = {"svg.fonttype": "none", "svg.hashsalt": "bansweep"}
+
+
+def diagnostics_svg(
+    plan: Plan, histories: Mapping[str, Sequence[EpochReport]], *, rehearsal: bool = False
+) -> str | None:
+    """The text of an SVG picture, equal for equal arguments; None where no history has any of DIAGNOSTICS.
+
+    `histories` maps generation ids to histories, as `recorded_diagnostics` gives them. Each network that has something
+    gets a line of panels against the epoch, with a line for each column: the mean over those of its seeds that are in
+    `histories`. A `rehearsal` is marked as one.
+    """
+    rows = student_diagnostics(plan, histories)
+    if not rows:
+        return None
+    # Imported only here: commands that draw nothing start faster.
+    import matplotlib
+
+    heading = f"{plan.sweep}: what students see of their teachers"
+    if rehearsal:
+        heading = f"{REHEARSAL} ({heading})"
+    # The user's matplotlibrc must not change the picture, and the picture's style must not leak.
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update({**STYLE, **_SVG})
+        figure = diagnostics_figure(heading, rows)
+        text = io.StringIO()
+        figure.savefig(text, format="svg", metadata={"Title": heading, "Date": None, "Creator": "bansweep"})
+    return _described(text.getvalue(), _description(rows))
+
+
+def _description(rows: Mapping[str, Sequence[StudentDiagnostics]]) -> str:
+    columns = dict.fromkeys(student.column for row in rows.values() for student in row)
+    return (
+        "Line charts against the epoch, four for each network: the sizes of the ground-truth and the dark-knowledge "
+        "part of the distillation gradient, the signed ground-truth part, quantiles of each teacher's largest "
+        "probability, and the percentage of samples for which teacher and student give the same class. "
+        f"Networks: {', '.join(rows)}. Students: {', '.join(columns)}."
+    )
+
+
+def _described(svg: str, description: str) -> str:
+    """The SVG with a description for screen readers; matplotlib writes only the title."""
+    named = svg.replace("<svg ", '<svg role="img" aria-labelledby="title description" ', 1)
+    return named.replace("<title>", '<title id="title">', 1).replace(
+        "</title>", f'</title>\n <desc id="description">{escape(description)}</desc>', 1
+    )
+
 
 def diagnostics_figure(heading: str, rows: Mapping[str, Sequence[StudentDiagnostics]]) -> Figure:
-    """The figure, in the rcParams that are current (STYLE is meant). `rows` is `student_diagnostics`', not empty."""
+    """The figure, in the current rcParams (STYLE is intended).
+
+    `rows` comes from `student_diagnostics` and is not empty.
+    """
     from matplotlib.figure import Figure
 
     students = [student for row in rows.values() for student in row]
@@ -96,7 +148,7 @@ def _strip_height(row: Sequence[StudentDiagnostics]) -> float:
 
 
 def _legend_columns(row: Sequence[StudentDiagnostics]) -> int:
-    """How many entries of the longest name's width stand side by side."""
+    """How many entries of the longest name's width fit in a line."""
     longest = max(len(_label(student)) for student in row)
     entry = _LEGEND_HANDLE + _LEGEND_CHARACTER * longest
     return min(len(row), max(1, int((_WIDTH - 2 * _MARGIN) / entry)))
@@ -148,60 +200,10 @@ def _fill(
     axes.text(0, 1.035, panel.explanation, transform=axes.transAxes, fontsize=7.5, color="#333333")
     axes.set_xlabel("epoch")
     axes.set_ylabel(panel.y_label)
-    # All panels share the scale of epochs. A single epoch stands in the middle.
+    # All panels share the scale of epochs. A single epoch is in the middle.
     axes.set_xlim(0, last_epoch + max(1.0, 0.02 * last_epoch))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     panel.draw(axes, row, styles)
     if not any(line.get_gid() for line in axes.lines):
         axes.text(0.5, 0.5, "not recorded", transform=axes.transAxes, ha="center", va="center", color="#555555")
         axes.set_yticks([])
-
-
-# Text stays text, to be searched and read aloud; the ids of shared shapes come from a fixed salt and not from chance.
-_SVG: Mapping[RcKeyType, Any] = {"svg.fonttype": "none", "svg.hashsalt": "bansweep"}
-
-
-def diagnostics_svg(
-    plan: Plan, histories: Mapping[str, Sequence[EpochReport]], *, rehearsal: bool = False
-) -> str | None:
-    """The text of an SVG picture, equal for equal arguments; None where no history has any of DIAGNOSTICS.
-
-    `histories` maps generation ids to histories, as `recorded_diagnostics` gives them. Each network that has something
-    gets a line of panels against the epoch, with a line for each column: the mean over those of its seeds that are in
-    `histories`. A `rehearsal` is marked as one.
-    """
-    rows = student_diagnostics(plan, histories)
-    if not rows:
-        return None
-    # Loaded only here: verbs that draw nothing need not wait for it.
-    import matplotlib
-
-    heading = f"{plan.sweep}: what students see of their teachers"
-    if rehearsal:
-        heading = f"{REHEARSAL} ({heading})"
-    # The user's own matplotlibrc must not change the picture, nor the picture's style anything else.
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update({**STYLE, **_SVG})
-        figure = diagnostics_figure(heading, rows)
-        text = io.StringIO()
-        figure.savefig(text, format="svg", metadata={"Title": heading, "Date": None, "Creator": "bansweep"})
-    return _described(text.getvalue(), _description(rows))
-
-
-def _description(rows: Mapping[str, Sequence[StudentDiagnostics]]) -> str:
-    columns = dict.fromkeys(student.column for row in rows.values() for student in row)
-    return (
-        "Line charts against the epoch, four for each network: the sizes of the ground-truth and the dark-knowledge "
-        "part of the distillation gradient, the signed ground-truth part, quantiles of each teacher's largest "
-        "probability, and the percentage of samples for which teacher and student give the same class. "
-        f"Networks: {', '.join(rows)}. Students: {', '.join(columns)}."
-    )
-
-
-def _described(svg: str, description: str) -> str:
-    """The SVG with a description for those who cannot see it. matplotlib itself writes the title, and no more."""
-    named = svg.replace("<svg ", '<svg role="img" aria-labelledby="title description" ', 1)
-    return named.replace("<title>", '<title id="title">', 1).replace(
-        "</title>", f'</title>\n <desc id="description">{escape(description)}</desc>', 1
-    )

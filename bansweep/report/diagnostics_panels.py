@@ -1,4 +1,4 @@
-"""The four panels that a network has in the diagnostics plot, and the styles by which its lines are told apart.
+"""The four panels of a network in the diagnostics plot, and the styles that distinguish its lines.
 
 matplotlib is imported where something is drawn, and for types.
 """
@@ -27,11 +27,12 @@ from bansweep.report.diagnostics import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+
 # Okabe and Ito's palette for all kinds of colour vision, without its yellow, which is too pale on white. Colours and
-# markers run out at different lengths, so that 56 columns differ; markers alone tell lines apart in greyscale.
+# markers repeat after different counts, so that 56 columns differ; markers alone distinguish lines in greyscale.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-# What a teacher that learnt from labels is drawn in: no student has a grey or these markers.
+# The style of teachers trained on labels: no student has a grey or these markers.
 _TEACHER_COLOUR = "#555555"
 _TEACHER_MARKERS = ("h", "d", "<", ">")
 
@@ -85,7 +86,7 @@ def _draw_signed(axes: Axes, students: Sequence[StudentDiagnostics], styles: Map
 
 
 def _draw_confidence(axes: Axes, students: Sequence[StudentDiagnostics], styles: Mapping[str, LineStyle]) -> None:
-    """A band for each teacher, from the first of the students that it teaches: the others see the same but for chance.
+    """A band for each teacher, from the first of the students that it teaches: the others see nearly the same.
 
     A teacher that is a student itself keeps its own style.
     """
@@ -188,7 +189,7 @@ def _band(axes: Axes, student: StudentDiagnostics, style: LineStyle) -> None:
 
 
 def _logarithmic(axes: Axes, students: Sequence[StudentDiagnostics]) -> None:
-    """Sizes fall tenfold over a schedule's steps. A size of exactly zero has no place on this scale and is left out."""
+    """Sizes fall tenfold over a schedule's steps. A size of exactly zero cannot be shown on this scale."""
     from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
     curves = [student.curves[name] for student in students for name in _SIZES if name in student.curves]

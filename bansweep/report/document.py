@@ -21,7 +21,7 @@ _FIXED_COLUMNS = ("network", "column", "kind", "mean", "sd", "paper", "differenc
 def comma_separated(table: ReportTable) -> str:
     """CSV text with a header line: the columns that every report has, then one for each seed.
 
-    What is not there (an unfinished seed, a figure that the paper lacks) is an empty string. `difference` is the mean
+    A missing figure (of an unfinished seed, or not in the paper) is an empty string. `difference` is the mean
     minus the paper's figure; `rehearsal` is true or false, the same in every line.
     """
     text = io.StringIO()
@@ -40,7 +40,7 @@ def _empty_for_none(*figures: float | None) -> list[float | str]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a plan's generations, by their ids.
+    """The outcomes of a plan's generations, by their ids.
 
     `trained` by this command, `reused` because the store had them; `failed` maps to the reason, `blocked` to the
     failed ancestor's id (as `GenerationBlocked`).
@@ -106,7 +106,7 @@ def _difference(difference: StudentDifference, reference: str) -> dict[str, Any]
 
 
 def figures_document(cell: ReportCell) -> dict[str, Any]:
-    """A cell's figures, and what they come to."""
+    """A cell's figures with mean and standard deviation."""
     return {
         "values": [json_figure(value) for value in cell.values],
         "mean": json_figure(cell.mean),
@@ -115,7 +115,7 @@ def figures_document(cell: ReportCell) -> dict[str, Any]:
 
 
 def paired_document(paired: PairedDifference) -> dict[str, Any]:
-    """What a difference is for each seed, and what these come to."""
+    """A difference for each seed, with their statistics."""
     return {
         "values": [json_figure(value) for value in paired.values],
         "mean": json_figure(paired.mean),

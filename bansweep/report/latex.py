@@ -1,4 +1,4 @@
-"""The report as LaTeX: a table as the paper sets it, with booktabs, ours above the paper's for each network."""
+"""The report as LaTeX: a table in the paper's style, with booktabs; each network has our line and the paper's."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def latex(table: ReportTable) -> str:
     r"""A `table` environment, to be `\input` into a document that loads booktabs.
 
     Each network has a line of means with their standard deviations, and below it one of the paper's figures where it
-    has any. What a reader must know of missing figures stands in the caption.
+    has any. The caption explains missing figures.
     """
     columns = "r" * len(table.columns)
     lines = [
@@ -58,7 +58,7 @@ def _network(table: ReportTable, row: str) -> Iterator[str]:
     cells = [table.cell(row, column) for column in table.columns]
     yield _line(escaped(row), *map(_figure, cells))
     if any(cell is not None and cell.paper is not None for cell in cells):
-        yield _line(r"\quad paper", *map(_papers, cells))
+        yield _line(r"\quad paper", *map(_paper_figure, cells))
 
 
 def _figure(cell: ReportCell | None) -> str:
@@ -70,7 +70,7 @@ def _figure(cell: ReportCell | None) -> str:
     return f"${_number(cell, cell.mean)}{spread}$"
 
 
-def _papers(cell: ReportCell | None) -> str:
+def _paper_figure(cell: ReportCell | None) -> str:
     return "" if cell is None or cell.paper is None else f"${_number(cell, cell.paper)}$"
 
 
@@ -93,5 +93,5 @@ def _caption(table: ReportTable) -> str:
 
 
 def _label(sweep: str) -> str:
-    """Letters, digits and hyphens: what references may hold whatever packages make of other characters."""
+    """Letters, digits and hyphens, which are safe in labels with every package."""
     return "".join(character if character.isascii() and character.isalnum() else "-" for character in sweep)

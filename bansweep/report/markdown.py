@@ -1,4 +1,4 @@
-"""The report as Markdown that reads well as plain text, too: the table, notes, and what the students gain."""
+"""The report as Markdown that also reads well as plain text: the table, notes, and the students' gains."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _networks_by_students(table: ReportTable, differences: Sequence[StudentDiffe
 
 
 def _line_by_line(table: ReportTable, differences: Sequence[StudentDifference]) -> str:
-    """All that several seeds say of a difference."""
+    """A line for each difference, with its statistics over seeds."""
     return _pipe_table(
         ["network", "difference", "mean ± sd", "n", INTERVAL, "verdict"],
         [
@@ -102,7 +102,7 @@ def _cell_text(cell: ReportCell | None) -> str:
 
 
 def _pipe_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table whose source lines up: names to the left, figures to the right."""
+    """A table with aligned source: names to the left, figures to the right."""
     widths = [max(3, *(len(line[index]) for line in (header, *rows))) for index in range(len(header))]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
 

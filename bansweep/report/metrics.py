@@ -1,4 +1,4 @@
-"""What a sweep's networks are judged by: images by their test error, texts by two perplexities."""
+"""The metric of a sweep's networks: the test error for images, two perplexities for texts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Split:
 class Metric:
     """A metric, of which lower is better, and how it is written.
 
-    `heading` stands above figures, with their unit; `difference_unit` is that of differences. The table has every
+    `heading` is the heading of figures, with their unit; `difference_unit` is that of differences. The table has every
     column of the sweep once for each of `splits`.
     """
 
@@ -55,6 +55,7 @@ TEST_ERROR = Metric(
     splits=(Split("test_error"),),
 )
 
+
 # The suffixes are those of the paper's table 6.
 PERPLEXITY = Metric(
     name="perplexity",
@@ -65,7 +66,7 @@ PERPLEXITY = Metric(
 
 
 def metric_of(plan: Plan) -> Metric:
-    """What a plan is judged by. Raises ValueError for a mixture, which no valid sweep makes: it has one data set."""
+    """The metric of a plan. Raises ValueError for a mixture; a valid sweep has one data set, and so one metric."""
     of_text = {is_language_model(generation.network) for generation in plan.generations.values()}
     if len(of_text) > 1:
         raise ValueError(f"{plan.sweep}: image networks and language models have no metric in common")

@@ -1,4 +1,4 @@
-"""How figures are written, and the sentences around them, the same in every format that people read."""
+"""How figures and the sentences around them are written, the same in every format for readers."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def interval_text(metric: Metric, paired: PairedDifference) -> str:
 
 
 def verdict(paired: PairedDifference) -> str:
-    """What the interval says of the difference, or why there is none; nothing where no seed is finished."""
+    """The interval's verdict on the difference, or why there is no interval; empty where no seed is finished."""
     if paired.n == 0:
         return ""
     if paired.within_noise is None:
@@ -67,7 +67,7 @@ def verdict(paired: PairedDifference) -> str:
 
 
 def paper_verdict(from_paper: PaperDifference) -> str:
-    """What seeds say of a difference from the paper: `better, beyond seed noise`; nothing where they say nothing."""
+    """The verdict on a difference from the paper: `better, beyond seed noise`; empty where there is none."""
     if from_paper.within_noise is None:
         return ""
     if from_paper.within_noise:
@@ -76,7 +76,7 @@ def paper_verdict(from_paper: PaperDifference) -> str:
 
 
 def difference_notes(table: ReportTable) -> Iterator[str]:
-    """A line for each difference that is there: from teachers, then from baselines; none in a table of one seed.
+    """A line for each known difference: from teachers, then from baselines; none in a table of one seed.
 
     `ban − teacher, wrn-10-1: -0.42 ± 0.31 (95 % interval -1.19 … +0.35, n = 3): within seed noise`.
     """
@@ -120,7 +120,7 @@ def paper_title(table: ReportTable) -> str:
 
 
 def notes(table: ReportTable) -> Iterator[str]:
-    """What a reader must know of missing figures: cells without any, and cells that stand for fewer seeds."""
+    """Notes on missing figures: unfinished cells, and cells with fewer seeds."""
     unfinished = sum(cell.mean is None for cell in table.cells)
     if unfinished:
         yield f"{UNFINISHED}: not finished ({unfinished} of {len(table.cells)} cells)"
@@ -141,7 +141,7 @@ def notes(table: ReportTable) -> Iterator[str]:
 
 
 def _places_by_count(cells: Iterable[ReportCell]) -> dict[int, str]:
-    """The number of finished seeds -> the cells that stand for so many."""
+    """The number of finished seeds -> the cells with that many."""
     places: dict[int, list[str]] = {}
     for cell in cells:
         places.setdefault(cell.finished, []).append(f"{cell.row} / {cell.column}")
@@ -149,7 +149,7 @@ def _places_by_count(cells: Iterable[ReportCell]) -> dict[int, str]:
 
 
 def _over_seeds(table: ReportTable) -> str:
-    """How many seeds the cells stand for; where that differs, `notes` say which ones stand for fewer."""
+    """The number of seeds in the cells; where it differs, `notes` list the cells with fewer."""
     seeds = len(table.seeds)
     if seeds == 1:
         return f"one seed ({table.seeds[0]})"
@@ -162,5 +162,5 @@ def _over_seeds(table: ReportTable) -> str:
 
 
 def _counts(table: ReportTable) -> set[int]:
-    """The numbers of seeds that cells stand for."""
+    """The distinct numbers of finished seeds in cells."""
     return {cell.finished for cell in table.cells if cell.finished}

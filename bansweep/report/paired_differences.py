@@ -20,8 +20,7 @@ class PairedDifference:
     """One column minus another, in the metric's unit: negative where the first is the better one.
 
     `values` has a difference for each replica seed, None where one of the two figures is missing. A replica's columns
-    rest on one chain of teachers, so it is the differences that are taken over seeds: what a seed does to both columns
-    cancels.
+    share one chain of teachers, so differences are taken seed by seed: an effect of a seed on both columns cancels.
     """
 
     values: tuple[float | None, ...]
@@ -35,7 +34,7 @@ class PairedDifference:
     def mean(self) -> float | None:
         """The mean over the seeds that have both figures; None where none has.
 
-        Infinite or nan where figures are infinite, as the perplexity of a network that has gone astray can be.
+        Infinite or nan where figures are infinite, as the perplexity of a diverged network can be.
         """
         if all(map(math.isfinite, self._known)):
             return mean(self.values)
@@ -51,7 +50,7 @@ class PairedDifference:
     def interval(self) -> tuple[float, float] | None:
         """The paired t-interval of the mean at CONFIDENCE, low and high; None where there is no `sd`.
 
-        mean ± t(0.975; n - 1) sd / sqrt(n): differences are taken for independent draws from a normal distribution.
+        mean ± t(0.975; n - 1) sd / sqrt(n): differences are treated as independent draws from a normal distribution.
         Where all are equal, the interval has no width.
         """
         if self.mean is None or self.sd is None:
@@ -93,8 +92,8 @@ def paired_difference(figures: Sequence[float | None], others: Sequence[float | 
 class PaperDifference:
     """The mean of a cell minus the paper's figure; negative where ours is the better one.
 
-    `interval` is where it would lie, with 95 % confidence, if the paper's figure were that of one more seed; None where
-    fewer than two seeds say nothing of their spread, or a figure is infinite.
+    `interval` would contain it, with 95 % confidence, if the paper's figure were that of one more seed; None for fewer
+    than two seeds, and where a figure is infinite.
     """
 
     mean: float
@@ -113,7 +112,7 @@ def paper_difference(cell: ReportCell) -> PaperDifference | None:
     """None where there is nothing to compare: an unfinished cell, no figure in the paper, a rehearsal.
 
     0 ± t(0.975; n - 1) sd sqrt(1 + 1/n): the prediction interval of a single further draw around the mean of n. The
-    paper prints one figure a cell, with no spread: it is taken for a draw from the distribution of ours.
+    paper prints one figure a cell, without spread: it is treated as a draw from the distribution of ours.
     """
     if cell.difference is None:
         return None
@@ -167,7 +166,7 @@ def _differences(
 ) -> tuple[StudentDifference, ...]:
     """`references` maps columns of the sweep to those that are subtracted from them."""
     metric = metric_of(plan)
-    # Like with like: the table has each column once for each split.
+    # Compare the same splits: the table has each column once for each split.
     subtracted = dict(zip(metric.columns(references), metric.columns(references.values()), strict=True))
     by_place = {(cell.row, cell.column): cell for cell in cells}
     return tuple(
@@ -208,7 +207,7 @@ def _teachers(plan: Plan) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class EnsembleGain:
-    """An ensemble of a row; means are over the seeds of which everything is finished.
+    """An ensemble of a row; means are over the seeds with all figures.
 
     `members` maps the members' columns to their means; `from_average` is the ensemble minus its average member,
     `from_best` minus the best member of the same seed, which is chosen in hindsight: negative where the ensemble gains.

@@ -1,8 +1,8 @@
 """Every figure that "Born-Again Neural Networks" (Furlanello et al., ICML 2018) prints in its tables 1-6.
 
 Lower is better throughout: test errors in percent, perplexities. `params_M` is the number of parameters in millions,
-as printed. None stands where the paper has no figure. Rows and columns have the names that sweep files give them, for
-which table 4 is arranged anew.
+as printed. None means that the paper has no figure. Rows and columns have their names in sweep files; table 4 is
+rearranged for that.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ _TABLE1 = PaperTable(
     },
 )
 
+
 # `ban` and `ban-1` differ in nothing but the seed. Without a third generation of densenet-80-120, its `ens*3` is the
 # mean of teacher, ban-1 and ban-2.
 _TABLE2 = PaperTable(
@@ -56,6 +57,7 @@ _TABLE2 = PaperTable(
     },
 )
 
+
 _TABLE3 = PaperTable(
     title="CIFAR-100: Wide-ResNets that teach themselves, and a DenseNet",
     metric="test_error",
@@ -68,8 +70,9 @@ _TABLE3 = PaperTable(
     },
 )
 
+
 # Printed with a single column of test errors, whose first row is the teacher, densenet-90-60: 22.4 M, which is
-# densenet-80-80's count of table 1, and 17.69 %. A sweep has a teacher and a student in each row, so that 17.69 stands
+# densenet-80-80's count of table 1, and 17.69 %. A sweep has a teacher and a student in each row, so that 17.69 is
 # in each row's teacher cell; params_M is the student's.
 _TABLE4 = PaperTable(
     title="CIFAR-100: shallower, deeper and compressed students of DenseNet-90-60",
@@ -86,6 +89,7 @@ _TABLE4 = PaperTable(
     },
 )
 
+
 _TABLE5 = PaperTable(
     title="CIFAR-100: residual networks, from labels and as students of DenseNet-90-60",
     metric="test_error",
@@ -101,6 +105,7 @@ _TABLE5 = PaperTable(
     },
 )
 
+
 _TABLE6 = PaperTable(
     title="Penn Tree Bank: recurrent language models, validation and test",
     metric="perplexity",
@@ -110,6 +115,7 @@ _TABLE6 = PaperTable(
         "lstm": (52, 75.11, 71.19, 71.87, 68.56),
     },
 )
+
 
 _TABLES = {
     "table1": _TABLE1,

@@ -39,5 +39,5 @@ def trained_text(record: GenerationRecord) -> str:
 
 
 def result_names(metrics: Iterable[str]) -> list[str]:
-    """The metrics that are results, sorted. The last step's learning rate is the schedule's."""
+    """The metrics that are results, sorted. The last step's learning rate belongs to the schedule."""
     return sorted(name for name in metrics if name != "learning_rate")

@@ -1,4 +1,4 @@
-"""Figures from the store: those of generations and ensembles, and what a report says of damaged files."""
+"""Figures from the store, of generations and ensembles, and messages about damaged files."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from bansweep.graph.results import EpochReport
 from bansweep.report.metrics import PERPLEXITY, Metric
 from bansweep.store.parquet_tables import Predictions, TokenPredictions
 
+_Record = TypeVar("_Record", covariant=True)
+
+Figures = Mapping[str, float]
+_P = TypeVar("_P", Predictions, TokenPredictions)
+
 
 class StoredRecord(Protocol):
     """The figures of a finished generation: errors in percent, perplexities as they are."""
 
     @property
     def metrics(self) -> Mapping[str, float]: ...
-
-
-_Record = TypeVar("_Record", covariant=True)
 
 
 class Records(Protocol[_Record]):
@@ -32,7 +34,7 @@ class Records(Protocol[_Record]):
 
 
 class FinishedGenerations(Protocol):
-    """Finished generations by their ids. All raise DamagedError where what was published has changed since."""
+    """Finished generations by their ids. All raise DamagedError where a published file has changed."""
 
     def record(self, generation_id: str, /) -> StoredRecord | None:
         """The record of a generation; None where it is not finished."""
@@ -48,7 +50,7 @@ class FinishedGenerations(Protocol):
 
 
 def intact_records(store: Records[_Record], generation_ids: Iterable[str]) -> dict[str, _Record]:
-    """The records of those that are finished and undamaged, by id."""
+    """The records of finished and undamaged generations, by id."""
     found = {}
     for generation_id in generation_ids:
         with suppress(DamagedError):
@@ -58,9 +60,9 @@ def intact_records(store: Records[_Record], generation_ids: Iterable[str]) -> di
 
 
 class DamageTolerantStore:
-    """`store`, with a note taken of every file in it that turns out damaged; satisfies FinishedGenerations.
+    """`store` that collects a message for each damaged file; satisfies FinishedGenerations.
 
-    `messages` say what is wrong and what to do, once for each file.
+    `messages` name damage and remedy, once for each file.
     """
 
     def __init__(self, store: FinishedGenerations) -> None:
@@ -95,10 +97,6 @@ class DamageTolerantStore:
 
     def _note(self, error: DamagedError) -> None:
         self._messages["; ".join(filter(None, (error.cause, error.remedy)))] = None
-
-
-Figures = Mapping[str, float]
-_P = TypeVar("_P", Predictions, TokenPredictions)
 
 
 def recorded_figures(plan: Plan, metric: Metric, store: FinishedGenerations) -> dict[str, Figures]:

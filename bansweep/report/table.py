@@ -1,4 +1,4 @@
-"""The report as a value: what Markdown, CSV, the terminal and later formats are all made from."""
+"""The report as a value, from which every format is made."""
 
 from __future__ import annotations
 
@@ -22,11 +22,10 @@ class ReportTable:
     """A sweep's table. `rows` and `columns` are in the sweep's order; a place without a cell was skipped.
 
     A sweep's column is there once for each split of the `metric`. `seeds` are the replica seeds that each cell's
-    `values` belong to; `paper` names the paper's table beside it; `remarks` are sentences to be said below. `damaged`
-    says which of the store's files could not be used; the figures that need them count as unfinished. A `rehearsal`
-    exercises everything with very little data for one epoch: its figures mean nothing, so that they are compared with
-    none: neither the paper's nor, in `differences`, the teacher's nor, in `baseline_differences` (of students) and
-    `ensemble_differences`, those of the first teacher in the chain.
+    `values` belong to; `paper` names the paper's table beside it; `remarks` are sentences below the table. `damaged`
+    names unusable files of the store; figures that need them count as unfinished. `differences` are from the teacher,
+    `baseline_differences` (of students) and `ensemble_differences` from the first teacher in the chain. A `rehearsal`
+    runs everything with very little data for one epoch: its figures mean nothing and are compared with none.
     """
 
     sweep: str
@@ -66,9 +65,9 @@ def report_table(
     remarks: tuple[str, ...] = (),
 ) -> ReportTable:
     """The table of a plan from what the store holds now. Raises what `cells` raises."""
-    noted = DamageTolerantStore(store)
+    tolerant = DamageTolerantStore(store)
     metric = metric_of(plan)
-    made = cells(plan, noted, paper=paper, rehearsal=rehearsal)
+    made = cells(plan, tolerant, paper=paper, rehearsal=rehearsal)
     return ReportTable(
         sweep=plan.sweep,
         metric=metric,
@@ -81,6 +80,6 @@ def report_table(
         baseline_differences=() if rehearsal else baseline_differences(plan, made),
         ensemble_differences=() if rehearsal else ensemble_differences(plan, made),
         remarks=remarks,
-        damaged=noted.messages,
+        damaged=tolerant.messages,
         rehearsal=rehearsal,
     )

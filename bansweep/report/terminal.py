@@ -1,4 +1,4 @@
-"""The report on a terminal, laid out for the width that there is."""
+"""The report on a terminal, laid out for its width."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CellStyle = Callable[[ReportCell], str]
 class TerminalReport:
     """What rich's `console.print` takes: the sweep's name, what the figures are, the table, notes, differences.
 
-    One seed says nothing of what others would do, so that its table comes without differences.
+    A single seed has no differences: it says nothing about other seeds.
     """
 
     def __init__(self, table: ReportTable) -> None:
@@ -55,7 +55,7 @@ def terminal_table(table: ReportTable, *, width: int) -> Table:
     """The first layout that fits into `width` characters; the last one where none does.
 
     A network is a line as long as that fits (`17.42 ± 0.13  (paper 17.43, -0.01)`), then takes more lines, with the
-    brackets and the spread below the mean; then columns and networks change places; at last each cell has its line.
+    brackets and the spread below the mean; then the table is transposed; in the last layout each cell has its line.
     """
     ruler = Console(width=100_000)  # only measures: its width must not squeeze what it measures
     layouts = list(_layouts(table))
@@ -100,7 +100,7 @@ def _cells_down(table: ReportTable) -> Table:
 
 def _grid(corner: str, headings: Sequence[str]) -> Table:
     grid = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    # Long names may break anywhere, figures nowhere: half a number is worse than none.
+    # Long names may break anywhere, figures never.
     grid.add_column(Text(corner), overflow="fold")
     for heading in headings:
         grid.add_column(Text(heading), justify="right", no_wrap=True)

@@ -1,4 +1,7 @@
-"""The Python interface: load a sweep, run it, and read its results."""
+"""The Python interface: load a sweep, run it, and read its results.
+
+pandas is imported only where a DataFrame is made.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,8 @@ from bansweep.graph.chains import ChainEnd, without_ended
 from bansweep.graph.plan import Plan
 from bansweep.report.document import Outcome
 from bansweep.service.display import MessageConsole
-from bansweep.service.frames import cells_frame, generations_frame, histories_frame, table_frame
-from bansweep.service.request import SweepRequest
+from bansweep.service.generation_states import generation_states
+from bansweep.service.request import SweepRequest, sweep_request
 from bansweep.service.run_log import messages_stream
 from bansweep.service.running import run_request
 from bansweep.service.sweep_report import SweepReport, sweep_report
@@ -30,7 +33,9 @@ from bansweep.store.store import Store
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bansweep.service.request import SweepRequest
+
+# A process has one connection to Ray and one standard output: calls from several threads wait for each other.
+_one_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -59,9 +64,6 @@ class Sweep:
 
     def result(self, store: str | Path | None = None) -> SweepResult:
         """The sweep as the `store` has it now; nothing is trained. Raises BansweepError."""
-        from bansweep.report.document import Outcome
-        from bansweep.service.generation_states import generation_states
-
         request = self.request(store)
         states = generation_states(request.plan, request.store)
         return SweepResult(self, request, states.ends, Outcome(reused=states.finished))
@@ -69,9 +71,7 @@ class Sweep:
     def request(
         self, store: str | Path | None = None, address: str | None = None, *, to_run: bool = False
     ) -> SweepRequest:
-        """What a subcommand of the command line would work on. Raises RequestError; `to_run` also StoreError."""
-        from bansweep.service.request import sweep_request
-
+        """The request of a subcommand for this sweep. Raises RequestError; `to_run` also StoreError."""
         if read_sweep(self.file, self.changes) != self.spec:
             raise RequestError(f"{self.file} has changed since it was loaded", remedy="load it again: load_sweep(...)")
         return sweep_request(
@@ -101,95 +101,6 @@ def load_sweep(
     texts = tuple(f"{key}={_as_yaml(value)}" for key, value in (changes or {}).items())
     patterns = (only,) if isinstance(only, str) else tuple(only)
     return Sweep(path, texts, patterns, rehearse, spec=read_sweep(path, texts))
-
-
-def _as_yaml(value: Any) -> str:
-    """A value as a sweep file may have it. JSON is YAML."""
-    return json.dumps(value, default=_plain, ensure_ascii=False)
-
-
-def _plain(value: Any) -> Any:
-    """What JSON lacks but people have at hand: paths, tuples within others, NumPy's numbers and arrays."""
-    if isinstance(value, Path):
-        return str(value)
-    if callable(convert := getattr(value, "tolist", None)):
-        return convert()
-    raise RequestError(f"{value!r} cannot stand in a sweep file", remedy="give numbers, texts, lists and mappings")
-
-
-def _location(store: str | Path | None) -> str:
-    """The store that is meant, as on the command line."""
-    return store_location(store if store is not None else environ.get("BANSWEEP_STORE") or DEFAULT_STORE)
-
-
-@dataclass(frozen=True)
-class SweepResult:
-    """A sweep's generations as its store held them when this was made, and what became of them.
-
-    Errors are in percent, perplexities as they are, losses in nats, times in seconds.
-    """
-
-    sweep: Sweep
-    request: SweepRequest = field(repr=False)
-    ends: Sequence[ChainEnd] = field(repr=False)
-    outcome: Outcome = field(repr=False)
-
-    @property
-    def trained(self) -> tuple[str, ...]:
-        """The ids of the generations that this run trained."""
-        return self.outcome.trained
-
-    @property
-    def reused(self) -> tuple[str, ...]:
-        """The ids of those that the store had before."""
-        return self.outcome.reused
-
-    @property
-    def failed(self) -> Mapping[str, str]:
-        """Id -> why it failed."""
-        return self.outcome.failed
-
-    @property
-    def store(self) -> Store:
-        """Where weights, predictions and records are: `store.record(id)`, `store.weights(id)`, ..."""
-        return self.request.store
-
-    @property
-    def plan(self) -> Plan:
-        """The plan, without what chains that stopped improving have left out."""
-        return without_ended(self.request.plan, self.ends)
-
-    @cached_property
-    def report(self) -> SweepReport:
-        """The report: `report.page` is the HTML page, `report.document` what `bansweep report --json` prints."""
-        return sweep_report(self.request, self.ends, self.outcome)
-
-    def table(self) -> pd.DataFrame:
-        """Networks by columns, as `bansweep report` shows them: means over seeds, NaN where nothing is finished."""
-        return table_frame(self.report.table)
-
-    def cells(self) -> pd.DataFrame:
-        """A line for each cell and seed: `row`, `column`, `kind` (generation or ensemble), `seed`, `value`, `paper`."""
-        return cells_frame(self.report.table)
-
-    def generations(self) -> pd.DataFrame:
-        """A line for each generation, by its id: its place, network, loss, teacher and state; of finished ones metrics.
-
-        One that several cells show stands here once: `columns` has all of them, in the `row` that shows it first.
-        """
-        return generations_frame(self.plan, self.store)
-
-    def histories(self) -> pd.DataFrame:
-        """A line for each finished generation, epoch and metric: `generation`, `label`, `epoch`, `metric`, `value`."""
-        return histories_frame(self.plan, self.store)
-
-    def _repr_html_(self) -> str:
-        html: str = self.table().to_html(float_format=lambda value: f"{value:.2f}", na_rep="")
-        return html
-
-
-# Ray is connected once a process, and a process has one standard output: calls from several threads take turns.
-_one_at_a_time = threading.Lock()
 
 
 def run(
@@ -227,6 +138,99 @@ def run(
     if check and end.state.failed:
         raise _failure(end.state)
     return SweepResult(sweep, end.request, end.ends, end.outcome)
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """A sweep's generations as the store held them at that time, and their outcomes.
+
+    Errors are in percent, perplexities as they are, losses in nats, times in seconds.
+    """
+
+    sweep: Sweep
+    request: SweepRequest = field(repr=False)
+    ends: Sequence[ChainEnd] = field(repr=False)
+    outcome: Outcome = field(repr=False)
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """The ids of the generations that this run trained."""
+        return self.outcome.trained
+
+    @property
+    def reused(self) -> tuple[str, ...]:
+        """The ids of the generations that the store had before."""
+        return self.outcome.reused
+
+    @property
+    def failed(self) -> Mapping[str, str]:
+        """Id -> why it failed."""
+        return self.outcome.failed
+
+    @property
+    def store(self) -> Store:
+        """Where weights, predictions and records are: `store.record(id)`, `store.weights(id)`, ..."""
+        return self.request.store
+
+    @property
+    def plan(self) -> Plan:
+        """The plan, without generations after the ends of chains that stopped improving."""
+        return without_ended(self.request.plan, self.ends)
+
+    @cached_property
+    def report(self) -> SweepReport:
+        """The report: `report.page` is the HTML page, `report.document` what `bansweep report --json` prints."""
+        return sweep_report(self.request, self.ends, self.outcome)
+
+    def table(self) -> pd.DataFrame:
+        """Networks by columns, as `bansweep report` shows them: means over seeds, NaN where nothing is finished."""
+        from bansweep.service.frames import table_frame
+
+        return table_frame(self.report.table)
+
+    def cells(self) -> pd.DataFrame:
+        """A line for each cell and seed: `row`, `column`, `kind` (generation or ensemble), `seed`, `value`, `paper`."""
+        from bansweep.service.frames import cells_frame
+
+        return cells_frame(self.report.table)
+
+    def generations(self) -> pd.DataFrame:
+        """A line for each generation, by its id: its place, network, loss, teacher and state; of finished ones metrics.
+
+        A generation in several cells has one line: `columns` has all of them, `row` the first.
+        """
+        from bansweep.service.frames import generations_frame
+
+        return generations_frame(self.plan, self.store)
+
+    def histories(self) -> pd.DataFrame:
+        """A line for each finished generation, epoch and metric: `generation`, `label`, `epoch`, `metric`, `value`."""
+        from bansweep.service.frames import histories_frame
+
+        return histories_frame(self.plan, self.store)
+
+    def _repr_html_(self) -> str:
+        html: str = self.table().to_html(float_format=lambda value: f"{value:.2f}", na_rep="")
+        return html
+
+
+def _as_yaml(value: Any) -> str:
+    """A value as a sweep file may have it. JSON is YAML."""
+    return json.dumps(value, default=_plain, ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    """Values that JSON lacks: paths, NumPy's numbers and arrays."""
+    if isinstance(value, Path):
+        return str(value)
+    if callable(convert := getattr(value, "tolist", None)):
+        return convert()
+    raise RequestError(f"{value!r} cannot stand in a sweep file", remedy="give numbers, texts, lists and mappings")
+
+
+def _location(store: str | Path | None) -> str:
+    """The store's location, with the command line's defaults."""
+    return store_location(store if store is not None else environ.get("BANSWEEP_STORE") or DEFAULT_STORE)
 
 
 def _failure(state: SweepState) -> TrainingError:

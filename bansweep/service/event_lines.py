@@ -1,4 +1,4 @@
-"""An event as a line of text: what pipes and logs get, and what stays above a tree."""
+"""An event as a line of text, for pipes and logs, and above a tree."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _Progress = GenerationStarted | EpochFinished | GenerationElsewhere | CandidateS
 
 
 class EventLines:
-    """Words events, which the state has taken in. `only_ends`: nothing of what a tree shows, such as epochs."""
+    """Words events that the state has handled. `only_ends`: nothing that a tree shows, such as epochs."""
 
     def __init__(self, state: SweepState, *, only_ends: bool = False) -> None:
         self._state = state
@@ -42,7 +42,7 @@ class EventLines:
         self._causes: set[tuple[str, bool]] = set()
 
     def line(self, event: SweepEvent) -> str | None:
-        """The line; None where the event deserves none."""
+        """The line; None for an event without one."""
         if isinstance(event, _Progress):
             return None if self._only_ends else self._progress(event)
         return self._end(event)
@@ -53,7 +53,7 @@ class EventLines:
         match event:
             case GenerationStarted(generation_id, epochs_done):
                 search = state.plan.generations[generation_id].search
-                what = _going_on(epochs_done) if search is None else f", a search among {search.size} candidates"
+                what = _resume_text(epochs_done) if search is None else f", a search among {search.size} candidates"
                 return f"started   {label}{what}"
             case EpochFinished(generation_id, report):
                 return self._epoch(generation_id, label, report)
@@ -61,7 +61,7 @@ class EventLines:
                 return f"waits     {label}: {by} trains it"
             case CandidateStarted(generation_id, candidate, epochs_done):
                 name = state.candidate_label(generation_id, candidate)
-                return f"started   {name} ({settings_text(candidate.setting)}){_going_on(epochs_done)}"
+                return f"started   {name} ({settings_text(candidate.setting)}){_resume_text(epochs_done)}"
             case CandidateEpochFinished(generation_id, candidate, report):
                 return self._epoch(candidate.id, state.candidate_label(generation_id, candidate), report)
             case _:
@@ -126,8 +126,8 @@ class EventLines:
             return None
         running = self._state.trainings.get(training)
         left = running.time_left_text if running else ""
-        told = ", ".join(filter(None, (f"{report.epoch}/{report.epochs}", metric_text(report), left)))
-        return f"epoch     {label}: {told}"
+        text = ", ".join(filter(None, (f"{report.epoch}/{report.epochs}", metric_text(report), left)))
+        return f"epoch     {label}: {text}"
 
     def _is_due(self, training: str, now: float) -> bool:
         """Whether a training's next line is worth printing: not more often than every few seconds."""
@@ -137,7 +137,7 @@ class EventLines:
         return True
 
 
-def _going_on(epochs_done: int) -> str:
+def _resume_text(epochs_done: int) -> str:
     return f", goes on after epoch {epochs_done}" if epochs_done else ""
 
 

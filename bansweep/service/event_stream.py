@@ -35,11 +35,11 @@ from bansweep.graph.results import EpochReport
 
 STDOUT = "-"
 ENDED_AS = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "unfinished"}
-"""How a sweep that the tracker knows by these words ended, for programs."""
+"""The tracker's status of a sweep -> the status for programs."""
 
 
 class EventStream:
-    """Writes events as they come. A reader that goes away, or a full disk, is no reason to stop a sweep."""
+    """Writes events as they arrive. A closed pipe or a full disk does not stop a sweep."""
 
     def __init__(self, plan: Plan, file: IO[str] | None, *, clock: Callable[[], float] = time.time) -> None:
         self._plan = plan
@@ -50,11 +50,11 @@ class EventStream:
         self._write(event_document(event, self._plan))
 
     def start(self, finished: int) -> None:
-        """The first line: what is to be done, and how much of it was `finished` before."""
+        """The first line: the number of generations, and how many were `finished` before."""
         self._write({"event": "sweep_started", "generations": len(self._plan.generations), "finished": finished})
 
     def end(self, status: str, counts: Mapping[str, int], report: dict[str, Any] | None = None) -> None:
-        """The last line: how it ended, how many generations became what, and the report if one is wanted here."""
+        """The last line: the sweep's status, its generations by outcome, and the report if given."""
         document = {"event": "sweep_ended", "status": status, "counts": dict(counts)}
         self._write(document if report is None else {**document, "report": report})
 
@@ -71,16 +71,16 @@ class EventStream:
 
 @contextmanager
 def event_stream(plan: Plan, target: str | None) -> Iterator[EventStream]:
-    """To the file `target`, which is appended to; to stdout where that is "-"; nowhere without one.
+    """Appends to the file `target`, or writes to stdout if that is "-"; None writes nothing.
 
-    Stdout stays what it is now, wherever libraries' output is sent meanwhile. Raises RequestError where the file
+    Stdout is the current one, even if library output is redirected later. Raises RequestError where the file
     cannot be written.
     """
     if target is None:
         yield EventStream(plan, None)
         return
     try:
-        opened = _stdout() if target == STDOUT else Path(target).open("a", encoding="utf-8")  # noqa: SIM115  # noqa: SIM115
+        opened = _stdout() if target == STDOUT else Path(target).open("a", encoding="utf-8")  # noqa: SIM115
     except OSError as error:
         raise RequestError(
             f"--events: cannot write {target}: {error.strerror}", remedy="name another file, or - for stdout"
@@ -93,12 +93,12 @@ def _stdout() -> AbstractContextManager[IO[str]]:
     sys.stdout.flush()
     try:
         return os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-    except (OSError, ValueError):  # no file behind it: somebody collects what is printed
+    except (OSError, ValueError):  # stdout is not a file, but captured
         return nullcontext(sys.stdout)
 
 
 def event_document(event: SweepEvent, plan: Plan) -> dict[str, Any]:
-    """The fields of an event's line, but for its time and its sweep: names that stay."""
+    """The fields of an event's line, without its time and its sweep. The names are stable."""
     generation = {"id": event.generation_id, "label": plan.label(event.generation_id)}
     match event:
         case GenerationStarted(generation_id, epochs_done):
@@ -145,6 +145,6 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
 
 
 def _epoch(report: EpochReport) -> dict[str, Any]:
-    # JSON has no word for what is not a number.
+    # Standard JSON has neither NaN nor infinity.
     metrics = {name: value if math.isfinite(value) else None for name, value in report.metrics.items()}
     return {"epoch": report.epoch, "epochs": report.epochs, "seconds": report.seconds, "metrics": metrics}

@@ -73,7 +73,7 @@ def _of_record(record: GenerationRecord) -> dict[str, Any]:
 
 
 def histories_frame(plan: Plan, store: Store) -> pd.DataFrame:
-    """A line for each finished generation, epoch and metric; damaged histories are left out. Raises StoreError."""
+    """A line for each finished generation, epoch and metric; damaged histories are skipped. Raises StoreError."""
     return pd.DataFrame(list(_histories(plan, store)), columns=list(_HISTORIES)).astype({"value": float})
 
 
@@ -85,7 +85,7 @@ def _histories(plan: Plan, store: Store) -> Iterator[tuple[str, str, int, str, f
         try:
             history = store.history(generation_id)
         except DamagedError:
-            continue  # `generations()` and the report say so
+            continue  # `generations()` and the report show it
         label = plan.label(generation_id)
         for report in history:
             for metric, value in {"seconds": report.seconds, **report.metrics}.items():

@@ -1,4 +1,4 @@
-"""How far each generation of a plan is, by what the store holds."""
+"""The state of each generation of a plan, from the store."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ State = Literal["finished", "started", "waiting", "damaged", "not needed"]
 
 @dataclass(frozen=True)
 class GenerationStates:
-    """Each generation's state by its id, in the plan's order, the chains that stopped improving (`ends`), and the
-    records of those that are finished."""
+    """Each generation's state by its id, in the plan's order; the chains that stopped improving (`ends`); and the
+    records of finished generations."""
 
     by_id: Mapping[str, State]
     ends: tuple[ChainEnd, ...]
@@ -30,21 +30,21 @@ class GenerationStates:
 
     @property
     def unfinished(self) -> tuple[str, ...]:
-        """Those that are still to be trained."""
+        """The ids that are still to be trained."""
         done = ("finished", "not needed")
         return tuple(generation_id for generation_id, state in self.by_id.items() if state not in done)
 
 
 def generation_states(graph: Plan, store: Store) -> GenerationStates:
-    """Whether each generation is finished, has progress to go on from, waits, or is not needed any more.
+    """Whether each generation is finished, has progress to resume from, waits, or is not needed any more.
 
-    A finished one whose record is not what was published is "damaged"; one that a chain has ended before is "not
+    A finished one whose record does not match its digest is "damaged"; one after the end of its chain is "not
     needed". Every record is read once. Raises StoreError where one cannot be read at all.
     """
     records, damaged = _records(graph.generations, store)
     ends = chain_ends(graph, _metrics(records))
     needed = without_ended(graph, ends).generations
-    # One look at the directory for all that have not begun: there may be thousands of them.
+    # One listing for all generations that have not begun: there may be thousands.
     begun = store.begun()
 
     def state(generation_id: str) -> State:
@@ -61,7 +61,7 @@ def generation_states(graph: Plan, store: Store) -> GenerationStates:
 
 
 def ended_chains(graph: Plan, store: Store) -> tuple[ChainEnd, ...]:
-    """The chains that stopped improving before their length, by what is finished; only their records are read."""
+    """The chains that stopped improving before their length; reads only their records."""
     chains = [chain for chain in graph.chains if chain.stop is not None]
     members = dict.fromkeys(member for chain in chains for member in (chain.teacher, *chain.members))
     records, _ = _records(members, store)
@@ -69,7 +69,7 @@ def ended_chains(graph: Plan, store: Store) -> tuple[ChainEnd, ...]:
 
 
 def _records(generation_ids: Iterable[str], store: Store) -> tuple[dict[str, GenerationRecord], set[str]]:
-    """The records of those that are finished, by id, and the ids of those whose records are damaged."""
+    """The records of the finished ones, by id, and the ids of those with damaged records."""
     records: dict[str, GenerationRecord] = {}
     damaged = set()
     for generation_id in generation_ids:

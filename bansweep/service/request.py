@@ -1,4 +1,4 @@
-"""From what a user asks for to the sweep, its plan and its store."""
+"""From a user's request to the sweep, its plan and its store."""
 
 from __future__ import annotations
 
@@ -24,21 +24,15 @@ from bansweep.store.layout import sha256
 from bansweep.store.spending_ledger import SpendingLedger
 from bansweep.store.store import Store
 
-
-def local_folder(store: Store) -> Path:
-    """The store's own folder; for an object store one below the cache. It need not exist yet."""
-    return store.directory or cache_folder() / "stores" / sha256(store.location.encode())[:16]
-
-
-# A store of its own inside the store: what a rehearsal trains is never found where results are looked for.
+# A separate store inside the store, so that generations of a rehearsal never count as results.
 REHEARSALS = "rehearsals"
 
 
 @dataclass(frozen=True)
 class SweepRequest:
-    """What is worked on. `location` is the store's, as the user would write it; so are `file`, `overrides`, `only`.
+    """A sweep to work on. `location` is the store's as the user wrote it, likewise `file`, `overrides` and `only`.
 
-    `bf16` is how the CPU that will train computes it: this machine's, else it is taken for "native". `bf16_replaced`:
+    `bf16` is how the CPU that trains computes it; "native" is assumed for other machines. `bf16_replaced`:
     the rehearsal computes in fp32 what the sweep computes in bf16.
     """
 
@@ -55,7 +49,7 @@ class SweepRequest:
 
     @property
     def bf16_message(self) -> str | None:
-        """One line that says that bf16 is emulated where this trains, and what follows; None where it is not."""
+        """One line on bf16 that is emulated by the CPU that trains, and its effect; None where it is not."""
         if self.bf16_replaced:
             return (
                 "bf16 is emulated on this CPU: the rehearsal computes in fp32 (--set resources.precision=bf16 keeps "
@@ -68,12 +62,12 @@ class SweepRequest:
 
     @property
     def text(self) -> str:
-        """The sweep file as it is, line ends included."""
+        """The sweep file's text, unchanged."""
         return read_regular(self.file, MAX_BYTES).decode()
 
     @property
     def asked_location(self) -> str:
-        """The store that was named: a rehearsal's own lies inside it."""
+        """The store that the user named: a rehearsal's store lies inside it."""
         return self.location.removesuffix(f"/{REHEARSALS}") if self.rehearsal else self.location
 
     @property
@@ -84,23 +78,9 @@ class SweepRequest:
 
     @property
     def arguments(self) -> list[str]:
-        """What asks for the same on a command line, after `bansweep VERB`."""
+        """The arguments of the same request, after `bansweep COMMAND`."""
         chosen = [part for pattern in self.only for part in ("--only", pattern)]
         return [str(self.file), "--store", self.asked_location, *self.changes, *chosen]
-
-
-def planned(sweep: SweepSpec, data: Sequence[DataIdentity], store: Store, *, to_run: bool = False) -> Plan:
-    """The plan of a valid sweep. What the store holds under former ids has these.
-
-    `data` are the identities of its data set, from `data_identities`. A plan `to_run` must know what the store holds,
-    and raises StoreError where the store cannot be read. Other plans then have normalised ids.
-    """
-    try:
-        return as_stored(expansions(sweep, data), store)
-    except StoreError:
-        if to_run:
-            raise
-        return expand(sweep, data[0])
 
 
 def sweep_request(
@@ -132,8 +112,8 @@ def sweep_request(
         return SweepRequest(sweep, plan, store, location, rehearse, path, changes, chosen, bf16)
 
     def rehearsal(*, in_fp32: bool) -> SweepRequest:
-        # After the user's changes, and after the data were found to have what these ask for: to be rehearsed is the
-        # sweep as it would run, and its errors are to be in its own figures.
+        # Applied after the user's changes and after the data were checked against them: a rehearsal runs the sweep as
+        # it would run, and errors have the sweep's own figures.
         overrides = rehearsal_overrides(sweep, changes, in_fp32=in_fp32)
         spec = read_sweep(path, (*changes, *overrides))
         inside = f"{location}/{REHEARSALS}"
@@ -147,20 +127,24 @@ def sweep_request(
     in_fp32 = rehearsal(in_fp32=True)
     if in_fp32.spec == in_own_precision.spec:
         return in_own_precision
-    # A rehearsal of an earlier version, or of a cluster, is continued and reported as it began.
+    # A rehearsal that an earlier version or a cluster began keeps its precision.
     if _is_begun(in_own_precision) and not _is_begun(in_fp32):
         return in_own_precision
     return replace(in_fp32, bf16_replaced=True)
 
 
-def _bf16_of(sweep: SweepSpec, address: str | None) -> Bf16:
-    return bf16_on_this_cpu() if trains_on_this_cpu(sweep.resources, address) else "native"
+def planned(sweep: SweepSpec, data: Sequence[DataIdentity], store: Store, *, to_run: bool = False) -> Plan:
+    """The plan of a valid sweep. Generations that the store has under former ids keep these.
 
-
-def _is_begun(request: SweepRequest) -> bool:
-    """Whether the store has some of the request's generations, finished or with progress. Raises StoreError."""
-    generations = request.plan.generations
-    return bool(request.store.finished(generations) or request.store.begun() & generations.keys())
+    `data` are the identities of its data set, from `data_identities`. A plan `to_run` must know what the store holds,
+    and raises StoreError where the store cannot be read. Other plans then have normalised ids.
+    """
+    try:
+        return as_stored(expansions(sweep, data), store)
+    except StoreError:
+        if to_run:
+            raise
+        return expand(sweep, data[0])
 
 
 def budget_text(request: SweepRequest) -> str:
@@ -178,3 +162,18 @@ def spent_text(request: SweepRequest) -> str:
 def spent_hours(request: SweepRequest) -> float:
     """The device hours that a sweep has spent in its store. Raises StoreError."""
     return sum(SpendingLedger(request.store, request.spec.name).total().values())
+
+
+def local_folder(store: Store) -> Path:
+    """The store's folder; for an object store a folder in the cache. It need not exist yet."""
+    return store.directory or cache_folder() / "stores" / sha256(store.location.encode())[:16]
+
+
+def _bf16_of(sweep: SweepSpec, address: str | None) -> Bf16:
+    return bf16_on_this_cpu() if trains_on_this_cpu(sweep.resources, address) else "native"
+
+
+def _is_begun(request: SweepRequest) -> bool:
+    """Whether the store has some of the request's generations, finished or with progress. Raises StoreError."""
+    generations = request.plan.generations
+    return bool(request.store.finished(generations) or request.store.begun() & generations.keys())

@@ -1,4 +1,4 @@
-"""Where libraries' own output goes while a sweep runs: into a log file, not between a user and the table."""
+"""Redirects library output to a log file while a sweep runs."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class RunLog:
 
 @contextmanager
 def run_log(store: Store, sweep: str) -> Iterator[RunLog]:
-    """Add what this process and its children print meanwhile to the sweep's run.log.
+    """Redirects the output of this process and its children to the sweep's run.log, until the block ends.
 
-    In another thread than the main one nothing is redirected: the program's other threads print, too. An object store
-    gets the log at the end, under a name of its own for each run.
+    Outside the main thread nothing is redirected, because the program's other threads print, too. An object store gets
+    the log at the end, under a separate name for each run.
     """
     log = local_folder(store) / "sweeps" / sweep / "run.log"
     remedy = "name a store that can be written with --store"
@@ -55,42 +55,42 @@ def run_log(store: Store, sweep: str) -> Iterator[RunLog]:
         raise StoreError(f"cannot write {log}: {error.strerror}", remedy=remedy) from error
     try:
         in_main_thread = threading.current_thread() is threading.main_thread()
-        with file, _pointing_to(file.fileno()) if in_main_thread else nullcontext():
+        with file, _redirected_to(file.fileno()) if in_main_thread else nullcontext():
             yield RunLog(log, os.fstat(file.fileno()).st_size)
     finally:
         if store.directory is None:
-            with suppress(StoreError, OSError):  # nobody's result depends on it
+            with suppress(StoreError, OSError):  # no result depends on it
                 store.write_sweep_file(sweep, log.name, log.read_text(errors="replace"))
 
 
 def messages_stream() -> TextIO:
-    """Standard error as it is now, for messages of ours: `run_log` does not take it away."""
+    """The current standard error, for bansweep's messages: `run_log` does not redirect it."""
     try:
-        if sys.stderr.fileno() != _STDERR:  # a notebook's names the file that it would print to without the notebook
+        if sys.stderr.fileno() != _STDERR:  # a notebook's reports the descriptor of another file
             return sys.stderr
         descriptor = os.dup(_STDERR)
-    except (OSError, ValueError, AttributeError):  # a test's is no file
+    except (OSError, ValueError, AttributeError):  # replaced by an object that is not a file
         return sys.stderr
     return open(descriptor, "w", encoding=sys.stderr.encoding, errors="replace", buffering=1)  # noqa: PTH123
 
 
 @contextmanager
-def _pointing_to(target: int) -> Iterator[None]:
-    """Let what this process and its children write to standard output and error go to `target` meanwhile.
+def _redirected_to(target: int) -> Iterator[None]:
+    """Redirects standard output and error of this process and its children to `target`, until the block ends.
 
-    Ray and MLflow print there as they like, and a reader of `--json` must find one document and nothing else. Works on
-    file descriptors, so that threads, native code and child processes are included.
+    Ray and MLflow print at any time, and `--json` must print one document and nothing else. File descriptors are
+    redirected, which includes threads, native code and child processes.
     """
     with ExitStack() as stack:
         for stream, descriptor in ((sys.stdout, _STDOUT), (sys.stderr, _STDERR)):
             stream.flush()
             kept = os.dup(descriptor)
             os.dup2(target, descriptor)
-            stack.callback(_put_back, stream, kept, descriptor)
+            stack.callback(_restore, stream, kept, descriptor)
         yield
 
 
-def _put_back(stream: TextIO, kept: int, descriptor: int) -> None:
+def _restore(stream: TextIO, kept: int, descriptor: int) -> None:
     with suppress(OSError):
         stream.flush()
     os.dup2(kept, descriptor)

@@ -22,7 +22,7 @@ from bansweep.graph.chains import ChainEnd, not_needed
 from bansweep.graph.events import GenerationNotNeeded, SweepEvent
 from bansweep.graph.plan import Plan
 from bansweep.report.document import Outcome
-from bansweep.service.display import Display, MessageConsole, own_warnings_shown
+from bansweep.service.display import Display, MessageConsole, bansweep_warnings_shown
 from bansweep.service.event_stream import EventStream
 from bansweep.service.generation_states import ended_chains
 from bansweep.service.request import SweepRequest
@@ -33,55 +33,7 @@ from bansweep.service.sweep_state import SweepState
 from bansweep.service.tracking import finished_ensembles, finished_generations, tracker_of
 from bansweep.tracking.protocol import SweepStatus, TrackingSummary
 
-logger = logging.getLogger(__name__)
-
-
-def check_data(spec: SweepSpec, graph: Plan) -> None:
-    """Prepare the data, and see that everything suits it, while that is cheap to mend.
-
-    Side effects: prepares the data in the cache, runs user code, and logs a warning where test images are among the
-    training images. Raises RequestError, DataError.
-    """
-    folder = prepare(spec.data)
-    pairs = {
-        (variant.recipe, variant.network)
-        for generation in graph.generations.values()
-        for variant in variants(generation)
-    }
-    if is_text(spec.data):
-        text = load_text(spec.data, folder)
-        for recipe, _ in pairs:
-            assert isinstance(recipe, LanguageRecipe)
-            check_text_suitable(recipe, text)
-        _try_own_code(spec, graph, None, len(text.vocabulary))
-        return
-    images = load_images(spec.data, folder)
-    _warn_of_copies(trained_test_images(spec.data, folder), len(images.test))
-    for recipe, network in pairs:
-        assert not isinstance(recipe, LanguageRecipe)
-        assert not is_language_model(network)
-        check_suitable(recipe, network, images)
-    _try_own_code(spec, graph, images.input_shape, len(images.classes))
-
-
-def _warn_of_copies(copies: int, test_images: int) -> None:
-    if copies:
-        logger.warning(
-            "%s of the %s test images are also training images with the same label: "
-            "test errors are lower than on new images",
-            f"{copies:,}",
-            f"{test_images:,}",
-        )
-
-
-def _try_own_code(spec: SweepSpec, graph: Plan, input_shape: tuple[int, int, int] | None, classes: int) -> None:
-    """Raises RequestError where code of the user's own fails."""
-    if code_files(spec):
-        from bansweep.training.user_code_check import try_user_code
-
-        tried = [variant for generation in graph.generations.values() for variant in variants(generation)]
-        try_user_code(tried, input_shape=input_shape, classes=classes, workers=spec.resources.workers or 1)
-
+_log = logging.getLogger(__name__)
 
 # At the end of a sweep the tracker may take this long to send what is left; the rest waits for `bansweep sync`.
 TRACKING_TIMEOUT_S = 60.0
@@ -90,7 +42,7 @@ TRACKING_TIMEOUT_INTERRUPTED_S = 5.0
 
 @dataclass(frozen=True)
 class SweepEnd:
-    """How a run ended. `stopped_by` is what ended the training early: somebody's wish, or an error."""
+    """How a run ended. `stopped_by` is what ended the training early: an interrupt or an error."""
 
     request: SweepRequest
     state: SweepState
@@ -109,7 +61,7 @@ class SweepEnd:
         return _status(self.state, self.stopped_by)
 
     def messages(self) -> list[str]:
-        """What a user is told, in lines: what was done, where it is, and what MLflow lacks."""
+        """The messages to print: what was done, where the results are, and what MLflow lacks."""
         lines = [f"{self.state.closing}; store: {self.request.location}, MLflow: {self.tracking.uri}"]
         if self.log is not None and self.log.has_grown:
             lines.append(f"what libraries said meanwhile: {self.log.path}")
@@ -129,14 +81,14 @@ def run_request(
     stream: EventStream | None = None,
     interruptible: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> SweepEnd:
-    """Train what the store lacks; whatever ends that early, what is finished is reported and tracked.
+    """Trains what the store lacks. Finished generations are reported and tracked even after an early end.
 
-    Progress is told on `console`, and `stream` is given the events. `interruptible` may turn signals into exceptions
-    below KeyboardInterrupt while there is something to interrupt.
+    `console` shows progress, `stream` gets the events. `interruptible` may turn signals into subclasses of
+    KeyboardInterrupt during training.
 
     Side effects: the store, MLflow, Ray's processes while it runs, and what they print goes to the sweep's log.
-    Raises RequestError and DataError before anything is started, StoreError where the store cannot be read; what else
-    goes wrong is the end's `stopped_by`.
+    Raises RequestError and DataError before anything is started, StoreError where the store cannot be read; other
+    errors are the end's `stopped_by`.
     """
     plan, store = request.plan, request.store
     for generation_id, damage in store.set_aside_damaged(plan.generations).items():
@@ -152,10 +104,10 @@ def run_request(
         stream.handle(event)
         tracker.handle(event)
 
-    not_wanted = _not_wanted(request, state)
-    something_to_train = len(not_wanted) < len(state.left)
+    unneeded = _no_longer_needed(request, state)
+    something_to_train = len(unneeded) < len(state.left)
     if something_to_train:
-        with nullcontext() if console.quiet else own_warnings_shown(console):
+        with nullcontext() if console.quiet else bansweep_warnings_shown(console):
             _prepare(request, state)
         if request.bf16_message is not None:
             console.print(request.bf16_message, soft_wrap=True)
@@ -167,15 +119,17 @@ def run_request(
         if something_to_train:
             shown: AbstractContextManager[None] = nullcontext() if console.quiet else display.shown()
             with interruptible(), run_log(store, request.spec.name) as log, shown:
-                _train(request, plan, emit, address)
+                from bansweep.cluster.sweep_run import run_sweep  # Ray takes seconds to import
+
+                run_sweep(request.spec, plan, store, emit=emit, address=address)
         else:
-            for generation_id, cause in not_wanted.items():
+            for generation_id, cause in unneeded.items():
                 emit(GenerationNotNeeded(generation_id, cause))
     except (KeyboardInterrupt, BansweepError) as end:
         stopped_by = end
     ends = ended_chains(plan, store)
     report = sweep_report(request, ends, _outcome(state))
-    # Somebody who wants it to stop waits.
+    # After an interrupt, the user is waiting.
     patience_s = TRACKING_TIMEOUT_INTERRUPTED_S if isinstance(stopped_by, KeyboardInterrupt) else TRACKING_TIMEOUT_S
     files = _kept_files(request, report, console)
     tracking = tracker.finish(
@@ -188,31 +142,22 @@ def run_request(
     return SweepEnd(request, state, stopped_by, log, tracking, ends, report)
 
 
-def _not_wanted(request: SweepRequest, state: SweepState) -> dict[str, str]:
-    """Of what is not trained, what chains that have ended no longer need, with the cause."""
+def _no_longer_needed(request: SweepRequest, state: SweepState) -> dict[str, str]:
+    """The unfinished generations after the ends of chains -> the generation that ended the chain."""
     left = set(state.left)
     causes = not_needed(request.plan, ended_chains(request.plan, request.store))
     return {generation_id: cause for generation_id, cause in causes.items() if generation_id in left}
 
 
 def _prepare(request: SweepRequest, state: SweepState) -> None:
-    """Raises RequestError, DataError."""
-    # PyTorch and Ray take seconds to import, and a finished sweep needs neither.
-
+    """Checks the data and sets the pace. Raises RequestError, DataError."""
     check_data(request.spec, request.plan)
     state.pace = sweep_pace(request.spec, request.plan, readable_records(request.store, state.reused))
 
 
-def _train(request: SweepRequest, plan: Plan, emit: Callable[[SweepEvent], None], address: str | None) -> None:
-    """Let Ray train. Raises ClusterError, ResourcesError."""
-    from bansweep.cluster.sweep_run import run_sweep
-
-    run_sweep(request.spec, plan, request.store, emit=emit, address=address)
-
-
 def _kept_files(request: SweepRequest, report: SweepReport, console: MessageConsole) -> dict[str, str]:
-    """Leave the reports in the store, and return them. What goes wrong there is told, and costs no result."""
-    if request.only:  # a part of the table is no reason to lose the whole one
+    """Writes the reports to the store and returns them. An error of writing is only printed."""
+    if request.only:  # a partial table must not replace the whole one
         return {}
     try:
         for name, text in report.files.items():
@@ -230,3 +175,50 @@ def _status(state: SweepState, stopped_by: KeyboardInterrupt | BansweepError | N
     if isinstance(stopped_by, BansweepError) or (state.failed and stopped_by is None):
         return "FAILED"
     return "KILLED" if stopped_by is not None or state.left else "FINISHED"
+
+
+def check_data(spec: SweepSpec, graph: Plan) -> None:
+    """Prepares the data and checks that everything suits it, before training starts.
+
+    Side effects: prepares the data in the cache, runs user code, and logs a warning where test images are among the
+    training images. Raises RequestError, DataError.
+    """
+    folder = prepare(spec.data)
+    pairs = {
+        (variant.recipe, variant.network)
+        for generation in graph.generations.values()
+        for variant in variants(generation)
+    }
+    if is_text(spec.data):
+        text = load_text(spec.data, folder)
+        for recipe, _ in pairs:
+            assert isinstance(recipe, LanguageRecipe)
+            check_text_suitable(recipe, text)
+        _try_user_code(spec, graph, None, len(text.vocabulary))
+        return
+    images = load_images(spec.data, folder)
+    _warn_of_copies(trained_test_images(spec.data, folder), len(images.test))
+    for recipe, network in pairs:
+        assert not isinstance(recipe, LanguageRecipe)
+        assert not is_language_model(network)
+        check_suitable(recipe, network, images)
+    _try_user_code(spec, graph, images.input_shape, len(images.classes))
+
+
+def _warn_of_copies(copies: int, test_images: int) -> None:
+    if copies:
+        _log.warning(
+            "%s of the %s test images are also training images with the same label: "
+            "test errors are lower than on new images",
+            f"{copies:,}",
+            f"{test_images:,}",
+        )
+
+
+def _try_user_code(spec: SweepSpec, graph: Plan, input_shape: tuple[int, int, int] | None, classes: int) -> None:
+    """Raises RequestError where user code fails."""
+    if code_files(spec):
+        from bansweep.training.user_code_check import try_user_code
+
+        tried = [variant for generation in graph.generations.values() for variant in variants(generation)]
+        try_user_code(tried, input_shape=input_shape, classes=classes, workers=spec.resources.workers or 1)

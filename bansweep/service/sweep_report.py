@@ -24,27 +24,10 @@ from bansweep.service.request import SweepRequest
 from bansweep.store.spending_ledger import SpendingLedger
 
 
-def report_files(source: PageSource, document: Mapping[str, Any], diagnostics: str | None = None) -> dict[str, str]:
-    """File name -> text, for the store and the tracker.
-
-    `source` has the table, and what the page shows beside it; `document` is `report_document`'s, `diagnostics`
-    `diagnostics_svg`'s; where that is None, there is no such file.
-    """
-    table = source.table
-    files = {
-        "report.md": markdown(table),
-        "report.csv": comma_separated(table),
-        "report.tex": latex(table),
-        "report.json": json.dumps(document, indent=2) + "\n",
-        "report.html": report_page(source),
-    }
-    return files if diagnostics is None else {**files, "diagnostics.svg": diagnostics}
-
-
 @dataclass(frozen=True)
 class SweepReport:
-    """`plan` is the request's without what ended chains leave out, `document` what `--json` prints. The page and the
-    files take longer, and are made when they are asked for."""
+    """`plan` is the request's without generations after the ends of chains, `document` what `--json` prints. The page
+    and the files take longer and are made on first use."""
 
     table: ReportTable
     plan: Plan
@@ -58,7 +41,7 @@ class SweepReport:
 
     @cached_property
     def files(self) -> dict[str, str]:
-        """File name -> text: what is kept in the store, and what the tracker is given."""
+        """File name -> text, for the store and the tracker."""
         diagnostics = None
         if self._request.spec.diagnostics:
             histories = recorded_diagnostics(self.plan, self._request.store)
@@ -77,13 +60,33 @@ class SweepReport:
 
 
 def sweep_report(request: SweepRequest, ends: Sequence[ChainEnd], outcome: Outcome) -> SweepReport:
-    """The report of a plan as it stands, of which `ends` ended early. Raises what `report_table` raises."""
+    """The report of a plan from the store; `ends` are its chains that ended early.
+
+    Raises the errors of `report_table`.
+    """
     plan = without_ended(request.plan, ends)
     remarks = chain_remarks(ends, several_seeds=len(request.spec.seeds) > 1)
     table = report_table(plan, request.store, paper=request.spec.paper, rehearsal=request.rehearsal, remarks=remarks)
     document = report_document(plan, table, outcome)
     document["chains"] = chains_document(ends)
     return SweepReport(table, plan, document, request)
+
+
+def report_files(source: PageSource, document: Mapping[str, Any], diagnostics: str | None = None) -> dict[str, str]:
+    """File name -> text, for the store and the tracker.
+
+    `source` has the table and the page's other content, `document` comes from `report_document`, `diagnostics` from
+    `diagnostics_svg`; None writes no such file.
+    """
+    table = source.table
+    files = {
+        "report.md": markdown(table),
+        "report.csv": comma_separated(table),
+        "report.tex": latex(table),
+        "report.json": json.dumps(document, indent=2) + "\n",
+        "report.html": report_page(source),
+    }
+    return files if diagnostics is None else {**files, "diagnostics.svg": diagnostics}
 
 
 def _commands(request: SweepRequest) -> Commands:
@@ -96,7 +99,7 @@ def _commands(request: SweepRequest) -> Commands:
 
 
 def _device_hours(request: SweepRequest) -> dict[str, float]:
-    """What the sweep has spent. A file that cannot be read costs the page a figure, and no more."""
+    """The device hours by generation; none where a file cannot be read: the page then lacks the figure."""
     try:
         return SpendingLedger(request.store, request.spec.name).total()
     except StoreError:

@@ -1,4 +1,4 @@
-"""Where a running sweep stands, gathered from its events. Displays read it; it prints nothing."""
+"""The state of a running sweep, gathered from its events. Displays read it; it prints nothing."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ from bansweep.service.sweep_status import (
 class SweepState:
     """The outcome so far: `trained`, `reused`, `failed`, `blocked`, `not_needed` by id, and what runs now.
 
-    `trainings` are what runs, by the id of the generation or candidate. `pace` is what was known of the sweep's speed
-    before; whoever knows more than nothing sets it. One thread may `handle` events while another asks for `standing`.
+    `trainings` are the running ones, by the id of the generation or candidate. `pace` is the sweep's speed as known
+    before the run; the caller may set it. One thread may `handle` events while another reads `status`.
     """
 
     def __init__(self, plan: Plan, finished: frozenset[str], *, clock: Callable[[], float] = time.time) -> None:
@@ -64,21 +64,21 @@ class SweepState:
         self.trainings: dict[str, RunningTraining] = {}
         self.last_reports: dict[str, EpochReport] = {}
         self.choices: dict[str, Choice] = {}
-        self.candidates_through: dict[str, Counter[str]] = {}
+        self.candidates_ended: dict[str, Counter[str]] = {}
         self._candidates: dict[str, dict[str, RunningTraining]] = {}
         self._epoch_s: dict[str, float] = {}
         self._most_at_a_time = 1
         self._limit_seen = False
         self._clock = clock
         self._lock = RLock()
-        self._standing: SweepStatus | None = None
+        self._status: SweepStatus | None = None
 
     def handle(self, event: SweepEvent) -> None:
         with self._lock:
-            self._take_in(event)
-            self._standing = None
+            self._apply(event)
+            self._status = None
 
-    def _take_in(self, event: SweepEvent) -> None:
+    def _apply(self, event: SweepEvent) -> None:
         match event:
             case GenerationStarted(generation_id, epochs_done):
                 self._run(generation_id)
@@ -88,7 +88,7 @@ class SweepState:
                 self._run(generation_id)
                 if generation_id not in self.trainings:
                     self._begin(generation_id, 0)
-                self._hear(generation_id, self.trainings[generation_id], report)
+                self._add_epoch(generation_id, self.trainings[generation_id], report)
                 self.last_reports[generation_id] = report
             case GenerationFinished(generation_id, reused, choice):
                 self._end(generation_id)
@@ -112,17 +112,17 @@ class SweepState:
             case GenerationElsewhere(generation_id, by):
                 self._elsewhere[generation_id] = by
             case GenerationUncompiled():
-                pass  # It only takes longer.
+                pass  # It only trains more slowly.
             case CandidateStarted(generation_id, candidate, epochs_done):
                 self._begin(generation_id, epochs_done, candidate)
             case CandidateEpochFinished(generation_id, candidate, report):
                 if candidate.id in self.trainings:
-                    self._hear(generation_id, self.trainings[candidate.id], report)
+                    self._add_epoch(generation_id, self.trainings[candidate.id], report)
             case CandidateEnded(generation_id, candidate, outcome):
                 self.trainings.pop(candidate.id, None)
                 self._candidates.get(generation_id, {}).pop(candidate.id, None)
                 if outcome != "stopped":
-                    self.candidates_through.setdefault(generation_id, Counter())[outcome] += 1
+                    self.candidates_ended.setdefault(generation_id, Counter())[outcome] += 1
             case _:
                 assert_never(event)
 
@@ -151,11 +151,11 @@ class SweepState:
             self.trainings[candidate.id] = self._candidates.setdefault(generation_id, {})[candidate.id] = training
         self._most_at_a_time = max(self._most_at_a_time, len(self.trainings))
 
-    def _hear(self, generation_id: str, training: RunningTraining, report: EpochReport) -> None:
-        training.hear(report)
+    def _add_epoch(self, generation_id: str, training: RunningTraining, report: EpochReport) -> None:
+        training.add_epoch(report)
         if training.epoch_s is not None:
             self._epoch_s[generation_id] = training.epoch_s
-        # Whatever could train has had the time of an epoch to begin: what still waits, waits for room.
+        # Everything that could start has had an epoch's time to start: the others wait for resources.
         self._limit_seen = self._limit_seen or self._something_could_start
 
     def _pause(self, generation_id: str) -> None:
@@ -170,7 +170,7 @@ class SweepState:
         self._elsewhere.pop(generation_id, None)
         self._ended.add(generation_id)
 
-    # What is left
+    # Remaining work
 
     @property
     def left(self) -> list[str]:
@@ -201,48 +201,48 @@ class SweepState:
 
     @property
     def time_left_s(self) -> float | None:
-        """How long the sweep will still take; None where that is unknown."""
+        """The seconds left; None where unknown."""
         left = {generation_id: self._epochs_left(generation_id) for generation_id in self.left}
-        # Nobody knows how many could run at a time before something had to wait for room.
+        # The limit of parallel trainings is unknown until one had to wait for resources.
         at_a_time = self._most_at_a_time if self._limit_seen else sum(map(len, left.values()))
         seconds = self.pace.epoch_seconds(self.plan, self._epoch_s)
         return sweep_time_left(self.plan, left, seconds, at_a_time=at_a_time)
 
     def _epochs_left(self, generation_id: str) -> tuple[int, ...]:
-        """Of each training: of one, or of all candidates that are not through."""
+        """The epochs left of each training: of the generation, or of all unfinished candidates."""
         generation = self.plan.generations[generation_id]
         if generation.search is None:
             training = self.trainings.get(generation_id)
             return (generation.recipe.epochs if training is None else training.epochs_left,)
         running = [training.epochs_left for training in self._candidates.get(generation_id, {}).values()]
-        through = self.candidates_through.get(generation_id, Counter()).total()
+        through = self.candidates_ended.get(generation_id, Counter()).total()
         to_come = max(0, generation.search.size - through - len(running))
         return (*running, *[generation.recipe.epochs] * to_come)
 
     # For displays
 
     @property
-    def standing(self) -> SweepStatus:
-        """What a tree shows now. It is made anew after events only."""
+    def status(self) -> SweepStatus:
+        """The tree's content, computed again only after events."""
         with self._lock:
-            if self._standing is None:
+            if self._status is None:
                 generations = {one: self._generation(one) for one in self.plan.generations}
-                self._standing = SweepStatus(
+                self._status = SweepStatus(
                     rows=row_statuses(self.plan, generations),
                     counts=self.counts,
                     time_left_s=self.time_left_s,
                     at_least=not self._limit_seen and self.waiting > 0,
                     at=self._clock(),
                 )
-            return self._standing
+            return self._status
 
     def _generation(self, generation_id: str) -> GenerationStatus:
         label, state = within_row(self.plan, generation_id), self.state_of(generation_id)
         training = self.trainings.get(generation_id)
         running = [training] if training is not None else self._candidates.get(generation_id, {}).values()
-        standings = tuple(one.standing(self.pace.speed_text) for one in running)
+        trainings = tuple(one.status(self.pace.speed_text) for one in running)
         return GenerationStatus(
-            label, state, standings, self._remark(generation_id, state), searches=state == "searching"
+            label, state, trainings, self._remark(generation_id, state), searches=state == "searching"
         )
 
     def _remark(self, generation_id: str, state: GenerationState) -> str:
@@ -254,7 +254,7 @@ class SweepState:
         if state == "blocked":
             return f"{within_row(self.plan, self.blocked[generation_id])} failed"
         if state == "searching" and generation.search is not None:
-            through = self.candidates_through.get(generation_id, Counter()).total()
+            through = self.candidates_ended.get(generation_id, Counter()).total()
             return f"{through} of {generation.search.size} through"
         if choice := self.choices.get(generation_id):
             metric = str(generation.select.metric)
@@ -295,7 +295,7 @@ class SweepState:
 
     @property
     def amounts(self) -> dict[str, int]:
-        """How many generations became what; `left` are those that may still be trained."""
+        """The number of generations by outcome; `left` may still be trained."""
         ended = {"trained": self.trained, "reused": self.reused, "failed": self.failed, "blocked": self.blocked}
         counted = {name: len(members) for name, members in {**ended, "not_needed": self.not_needed}.items()}
         return {**counted, "left": len(self.left)}

@@ -28,14 +28,14 @@ GenerationState = Literal[
     "damaged",
 ]
 
-# "started" is what another process has begun: it may train still, or have been interrupted.
+# "started": another process began it, and may still train it or have been interrupted.
 RUNNING: tuple[GenerationState, ...] = ("training", "searching", "started")
 DONE: tuple[GenerationState, ...] = ("finished", "in the store")
 
 
 @dataclass(frozen=True)
 class TrainingStatus:
-    """How far a training is: of a generation, or of a candidate that `label` names. Texts are empty where unknown."""
+    """Progress of one training, of a generation or of a candidate that `label` names. Unknown texts are empty."""
 
     label: str
     epochs_done: int
@@ -47,8 +47,8 @@ class TrainingStatus:
 
 @dataclass(frozen=True)
 class GenerationStatus:
-    """What a generation does. `trainings`: its own while it trains, or where it `searches` those of candidates;
-    `remark`: its result, or why it has none."""
+    """A generation's status. `trainings`: its own, or the candidates' if it `searches`; `remark`: its result, or why
+    it has none."""
 
     label: str
     state: GenerationState
@@ -79,8 +79,8 @@ class RowStatus:
 
 @dataclass(frozen=True)
 class SweepStatus:
-    """A whole sweep: its rows, and a last line of what they come to. `time_left_s` is of the time `at` (Unix, seconds);
-    `at_least`: nobody knows yet how many run at a time, so that it may take longer."""
+    """A sweep's rows and the counts of the last line. `time_left_s` was estimated at the time `at` (Unix, seconds);
+    `at_least`: the number of parallel trainings is unknown, so that it may take longer."""
 
     rows: tuple[RowStatus, ...]
     counts: str
@@ -108,7 +108,7 @@ def within_row(plan: Plan, generation_id: str) -> str:
 
 
 def row_statuses(plan: Plan, generations: Mapping[str, GenerationStatus]) -> tuple[RowStatus, ...]:
-    """The plan's rows of what is known of its generations by id."""
+    """The plan's rows with the status of their generations, given by id."""
     return tuple(
         RowStatus(row, tuple(generations[generation_id] for generation_id in ids)) for row, ids in rows_of(plan).items()
     )
@@ -116,7 +116,7 @@ def row_statuses(plan: Plan, generations: Mapping[str, GenerationStatus]) -> tup
 
 @dataclass
 class RunningTraining:
-    """A generation in training, or a candidate of one: how far it is, and how long its epochs take.
+    """A generation or candidate in training: its progress and the duration of its epochs.
 
     `within` is its label inside its row, or inside its generation where it is a candidate.
     """
@@ -136,14 +136,14 @@ class RunningTraining:
     def epochs_left(self) -> int:
         return max(0, self.epochs - self.epochs_done)
 
-    def hear(self, report: EpochReport) -> None:
+    def add_epoch(self, report: EpochReport) -> None:
         self.epochs_done = report.epoch
         self.last_report = report
         self.seconds.append(report.seconds)
 
     @property
     def epoch_s(self) -> float | None:
-        """The median of its epochs so far: the first one, with its warming up, says little."""
+        """The median duration of its epochs so far: the first one includes warming up."""
         return median_low(self.seconds) if self.seconds else None
 
     @property
@@ -156,7 +156,7 @@ class RunningTraining:
         left = self.time_left_s
         return f"{duration_text(left)} left" if left else ""
 
-    def standing(self, speed_text: Callable[[Generation, float | None], str]) -> TrainingStatus:
+    def status(self, speed_text: Callable[[Generation, float | None], str]) -> TrainingStatus:
         return TrainingStatus(
             self.within,
             self.epochs_done,
@@ -168,7 +168,7 @@ class RunningTraining:
 
 
 def metric_text(report: EpochReport) -> str:
-    """How good an epoch's network is: `test error 4.17 %`, `validation perplexity 123.41`."""
+    """An epoch's result: `test error 4.17 %`, `validation perplexity 123.41`."""
     for name, value in report.metrics.items():
         if name.endswith(("_error", "_perplexity")):
             return named_figure_text(name, value)

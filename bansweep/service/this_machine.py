@@ -1,4 +1,4 @@
-"""What this machine's CPU does with bf16, asked without PyTorch, which takes seconds to import.
+"""How this machine's CPU computes bf16, found without PyTorch, which takes seconds to import.
 
 PyTorch computes bf16 on CPUs by oneDNN, which uses the instructions that the CPU has and `ONEDNN_MAX_CPU_ISA` allows.
 Without them it converts between bf16 and fp32 around every operation.
@@ -25,7 +25,7 @@ _WITH_AVX_NE_CONVERT = frozenset({"", "all", "default", "avx2_vnni_2"})
 
 
 def bf16_on_this_cpu() -> Bf16:
-    """How this CPU computes bf16. "native" where the system does not say what the CPU has, as outside of Linux."""
+    """How this CPU computes bf16; "native" where the CPU's features are unknown, as outside of Linux."""
     features = _cpu_features()
     if not features:
         return "native"
@@ -39,7 +39,7 @@ def bf16_on_this_cpu() -> Bf16:
 
 
 def trains_on_this_cpu(resources: Resources, address: str | None = None) -> bool:
-    """Whether a sweep that is run from here trains on this machine's CPU: not on a cluster, and not on GPUs."""
+    """Whether a sweep run on this machine trains on its CPU: not on a cluster, and not on GPUs."""
     if address or os.environ.get("RAY_ADDRESS"):
         return False
     return not has_gpu() if resources.gpus_per_worker is None else resources.gpus_per_worker == 0

@@ -1,4 +1,4 @@
-"""Between the store and the tracker: what MLflow should hold is what the store holds."""
+"""From the store to the tracker: finished generations and ensembles that MLflow should hold."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def finished_generations(plan: Plan, store: Store) -> Iterator[FinishedGeneratio
             history = store.history(generation_id) if record is not None else ()
             candidates = _candidates(record, store) if record is not None else ()
         except DamagedError:
-            continue  # the report tells of it
+            continue  # the report shows it
         if record is not None:
             yield FinishedGeneration(
                 generation_id=generation_id,
@@ -48,7 +48,7 @@ def finished_generations(plan: Plan, store: Store) -> Iterator[FinishedGeneratio
 
 
 def finished_ensembles(plan: Plan, table: ReportTable) -> Iterator[FinishedEnsemble]:
-    """The ensembles of a plan whose figures its `table` has."""
+    """The ensembles of a plan that have figures in its `table`."""
     for one in plan.ensembles:
         metrics = {}
         for split in table.metric.splits:

@@ -22,7 +22,7 @@ from bansweep.service.sweep_status import (
 )
 
 _STEP = "  "
-# In this order, without those that run: they are shown.
+# In this order; running generations have lines of their own.
 _COUNTED: tuple[GenerationState, ...] = (
     "finished",
     "in the store",
@@ -33,6 +33,113 @@ _COUNTED: tuple[GenerationState, ...] = (
     "stopped",
     "waiting",
 )
+
+_BAR_WIDTH = 16
+_GAP = "  "
+_WIDE, _MEDIUM = 100, 76
+_CURSOR_LINE = 1
+# Words tell states apart; colours only help.
+_STYLES: dict[GenerationState, str] = {
+    "training": "bold",
+    "searching": "bold",
+    "finished": "green",
+    "in the store": "green",
+    "failed": "bold red",
+    "damaged": "bold red",
+    "blocked": "red",
+}
+
+
+class ProgressTree:
+    """A tree that fits the console: `folded` makes it fit the height.
+
+    On narrow consoles speeds are dropped first, then bars. `prefix` begins the closing line.
+    """
+
+    def __init__(
+        self,
+        sweep: SweepStatus,
+        *,
+        prefix: str = "",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._sweep = sweep
+        self._prefix = prefix
+        self._clock = clock
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        closing = self._closing(options.max_width)
+        height = options.size.height - len(closing) - _CURSOR_LINE
+        # Some terminals lack the characters of bars, and of an ellipsis.
+        plain = options.ascii_only
+        lines = _laid_out(folded(self._sweep, height), options.max_width, plain=plain)
+        for line in (*lines, *(Text(text, style="bold") for text in closing)):
+            line.truncate(options.max_width, overflow="crop" if plain else "ellipsis")
+            line.no_wrap = True
+            yield line
+
+    def _closing(self, width: int) -> tuple[str, ...]:
+        """Counts and time left, on one line, or on two where that is too narrow."""
+        counts = self._prefix + self._sweep.counts
+        if not self._sweep.time_left_s:
+            return (counts,)
+        # Time passes between events.
+        left_s = max(0.0, self._sweep.time_left_s - (self._clock() - self._sweep.at))
+        left = f"{'at least' if self._sweep.at_least else 'about'} {duration_text(left_s)} left"
+        one = f"{counts}; {left}"
+        return (one,) if cell_len(one) <= width else (counts, left)
+
+
+def _laid_out(lines: Sequence[TreeLine], width: int, *, plain: bool) -> Iterator[Text]:
+    """Labels, states or bars, and the progress of trainings in aligned columns; remarks are not aligned."""
+    label_width = min(max((cell_len(line.label) for line in lines), default=0), max(12, width * 2 // 5))
+    rows = [(line, _cells(line, width, plain=plain)) for line in lines]
+    widths = _widths(cells for line, cells in rows if line.training is not None)
+    state_width = max([*widths[:1], *(cell_len(line.state or "") for line in lines)], default=0)
+    for line, cells in rows:
+        label = Text(line.label, style="bold" if line.state is None or line.training is not None else "")
+        label.truncate(label_width, overflow="crop" if plain else "ellipsis", pad=True)
+        text = Text.assemble(label)
+        for place, cell in enumerate(cells):
+            padded = cell.copy()
+            padded.pad_right(max(0, _width_at(place, line, widths, state_width) - cell.cell_len))
+            text.append(_GAP).append_text(padded)
+        text.rstrip()
+        yield text
+
+
+def _width_at(place: int, line: TreeLine, widths: Sequence[int], state_width: int) -> int:
+    if line.state is None:
+        return 0
+    if place == 0:
+        return state_width
+    return widths[place] if line.training is not None else 0
+
+
+def _widths(rows: Iterable[Sequence[Text]]) -> list[int]:
+    return [max(cell.cell_len for cell in column) for column in zip(*rows, strict=True)]
+
+
+def _cells(line: TreeLine, width: int, *, plain: bool) -> list[Text]:
+    """The cells after a line's label."""
+    if line.state is None:
+        return [Text(line.remark, style="dim")]
+    training = line.training
+    if training is None:
+        style = _STYLES.get(line.state, "dim")
+        return [Text(line.state, style=style), Text(line.remark, style="red" if line.state == "failed" else "")]
+    epochs = Text(f"epoch {training.epochs_done}/{training.epochs}")
+    metric, speed, left = Text(training.metric), Text(training.speed), Text(training.left)
+    if width < _MEDIUM:
+        return [epochs, metric, left]
+    bar = _bar(training, plain=plain)
+    return [bar, epochs, metric, left] if width < _WIDE else [bar, epochs, metric, speed, left]
+
+
+def _bar(training: TrainingStatus, *, plain: bool) -> Text:
+    done, to_do = "#." if plain else "━─"
+    cells = _BAR_WIDTH * min(training.epochs_done, training.epochs) // max(1, training.epochs)
+    return Text.assemble((done * cells, "cyan"), (to_do * (_BAR_WIDTH - cells), "dim"))
 
 
 @dataclass(frozen=True)
@@ -46,11 +153,10 @@ class TreeLine:
 
 
 def folded(sweep: SweepStatus, height: int) -> tuple[TreeLine, ...]:
-    """At most `height` lines (at least 1), those that run first of all.
+    """At most `height` lines (at least 1), with running generations first.
 
-    Folded one after the other until it fits: rows that are done; generations that do not run, which their row counts;
-    rows in which nothing runs, which are counted together; candidates, which their generation counts. What is still
-    too much is cut off and counted.
+    These are folded, one step after the other, until the tree fits: finished rows; idle generations, counted in their
+    row; idle rows, counted together; candidates, counted in their generation. The remaining lines are cut and counted.
     """
     height = max(1, height)
     lines: tuple[TreeLine, ...] = ()
@@ -133,114 +239,5 @@ def _candidates_counted(generation: GenerationStatus) -> Iterator[TreeLine]:
 
 
 def counts_text(states: Counter[GenerationState]) -> str:
-    """`2 finished, 3 waiting`, without those that run."""
+    """`2 finished, 3 waiting`, without running generations."""
     return ", ".join(f"{states[state]} {state}" for state in _COUNTED if states[state])
-
-
-_BAR_WIDTH = 16
-_GAP = "  "
-_WIDE, _MEDIUM = 100, 76
-_CURSOR_LINE = 1
-# Words tell states apart; colours only help.
-_STYLES: dict[GenerationState, str] = {
-    "training": "bold",
-    "searching": "bold",
-    "finished": "green",
-    "in the store": "green",
-    "failed": "bold red",
-    "damaged": "bold red",
-    "blocked": "red",
-}
-
-
-class ProgressTree:
-    """As high and as wide as the console is: see `folded` for what a low one shows, and here for a narrow one.
-
-    `prefix` begins the closing line. On a narrow terminal first bars
-    and speeds go, then what is left of each training.
-    """
-
-    def __init__(
-        self,
-        sweep: SweepStatus,
-        *,
-        prefix: str = "",
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._sweep = sweep
-        self._prefix = prefix
-        self._clock = clock
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        closing = self._closing(options.max_width)
-        height = options.size.height - len(closing) - _CURSOR_LINE
-        # Some terminals lack the characters of bars, and of an ellipsis.
-        plain = options.ascii_only
-        lines = _laid_out(folded(self._sweep, height), options.max_width, plain=plain)
-        for line in (*lines, *(Text(text, style="bold") for text in closing)):
-            line.truncate(options.max_width, overflow="crop" if plain else "ellipsis")
-            line.no_wrap = True
-            yield line
-
-    def _closing(self, width: int) -> tuple[str, ...]:
-        """What it all comes to and how long it will take: on one line, or on two where that is too narrow."""
-        counts = self._prefix + self._sweep.counts
-        if not self._sweep.time_left_s:
-            return (counts,)
-        # Between two events time goes on.
-        left_s = max(0.0, self._sweep.time_left_s - (self._clock() - self._sweep.at))
-        left = f"{'at least' if self._sweep.at_least else 'about'} {duration_text(left_s)} left"
-        one = f"{counts}; {left}"
-        return (one,) if cell_len(one) <= width else (counts, left)
-
-
-def _laid_out(lines: Sequence[TreeLine], width: int, *, plain: bool) -> Iterator[Text]:
-    """Labels, then states or bars, each below each other; then how far trainings are; remarks run on freely."""
-    label_width = min(max((cell_len(line.label) for line in lines), default=0), max(12, width * 2 // 5))
-    rows = [(line, _cells(line, width, plain=plain)) for line in lines]
-    widths = _widths(cells for line, cells in rows if line.training is not None)
-    state_width = max([*widths[:1], *(cell_len(line.state or "") for line in lines)], default=0)
-    for line, cells in rows:
-        label = Text(line.label, style="bold" if line.state is None or line.training is not None else "")
-        label.truncate(label_width, overflow="crop" if plain else "ellipsis", pad=True)
-        text = Text.assemble(label)
-        for place, cell in enumerate(cells):
-            padded = cell.copy()
-            padded.pad_right(max(0, _width_at(place, line, widths, state_width) - cell.cell_len))
-            text.append(_GAP).append_text(padded)
-        text.rstrip()
-        yield text
-
-
-def _width_at(place: int, line: TreeLine, widths: Sequence[int], state_width: int) -> int:
-    if line.state is None:
-        return 0
-    if place == 0:
-        return state_width
-    return widths[place] if line.training is not None else 0
-
-
-def _widths(rows: Iterable[Sequence[Text]]) -> list[int]:
-    return [max(cell.cell_len for cell in column) for column in zip(*rows, strict=True)]
-
-
-def _cells(line: TreeLine, width: int, *, plain: bool) -> list[Text]:
-    """What stands behind a line's label."""
-    if line.state is None:
-        return [Text(line.remark, style="dim")]
-    training = line.training
-    if training is None:
-        style = _STYLES.get(line.state, "dim")
-        return [Text(line.state, style=style), Text(line.remark, style="red" if line.state == "failed" else "")]
-    epochs = Text(f"epoch {training.epochs_done}/{training.epochs}")
-    metric, speed, left = Text(training.metric), Text(training.speed), Text(training.left)
-    if width < _MEDIUM:
-        return [epochs, metric, left]
-    bar = _bar(training, plain=plain)
-    return [bar, epochs, metric, left] if width < _WIDE else [bar, epochs, metric, speed, left]
-
-
-def _bar(training: TrainingStatus, *, plain: bool) -> Text:
-    done, to_do = "#." if plain else "━─"
-    cells = _BAR_WIDTH * min(training.epochs_done, training.epochs) // max(1, training.epochs)
-    return Text.assemble((done * cells, "cyan"), (to_do * (_BAR_WIDTH - cells), "dim"))

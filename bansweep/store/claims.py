@@ -1,22 +1,23 @@
 """Claims: leases on training a generation, so that two sweeps train it once.
 
 The claims on a generation are numbered files, `claims/<id>/1.json`, `2.json` and so on, and the highest number counts.
-It is free to follow once its owner released it, is known to be dead, or lets its heartbeat rest; to acquire is to
-create the next number, which one process can. Why that is free of races, among any number of waiters:
+A claim can be taken over once its owner has released it, has died, or has stopped sending heartbeats. A process
+acquires a claim by creating the next number. Any number of processes can wait without races:
 
-1. Numbers are only ever created, each by exactly one process, and a process creates `n + 1` only after it saw `n`
-   free, or saw no number and creates 1. So whoever saw `n` free late, after another created `n + 1`, fails at
-   creating it and goes back to watching. Nobody renames or removes a claim to take it over, so nobody can
-   hit a live claim by mistake, which is what goes wrong with one file that is moved away when it is stale.
-2. Free is for good: a released claim is never used again, the dead stay dead, and an owner whose heartbeat rested
-   too long finds the next number before its next heartbeat, and renews its own no more (`lost`).
-3. Only its owner writes a number. Heartbeats and the release replace the owner's own file, so an owner that wakes
-   up late cannot overwrite its successor's.
-4. Numbers are removed only when the generation is finished, by an owner that leaves, and only up to its own. Then
-   they might be created again; but an owner asks once more, after acquiring, whether the generation is finished.
+1. Each number is created by exactly one process. A process creates `n + 1` only after it saw that `n` is free, or 1
+   after it saw no number. A process that creates `n + 1` too late fails, because another one has created it, and waits
+   again. A takeover neither renames nor removes a file, so it cannot hit a live claim. With a single file that is
+   moved away when it is stale, it could.
+2. A free claim stays free. A released claim is never used again, and a dead process does not return. An owner whose
+   heartbeat expired finds the next number before its next heartbeat and stops renewing its own (`lost`).
+3. Only its owner writes a number. Heartbeats and the release replace the owner's own file, so an owner that resumes
+   late cannot overwrite its successor's file.
+4. Numbers are removed only after the generation is finished, by a leaving owner, and only up to its own number. A
+   number can then be created again. Therefore an owner checks again, after acquiring, whether the generation is
+   finished.
 
-What no lease can do is stop an owner that is suspended, and superseded, from believing in its claim until its next
-heartbeat. Both then do the same work, and publishing keeps the first.
+A suspended owner that was superseded believes in its claim until its next heartbeat. No lease can prevent that. Both
+processes then do the same work, and publishing keeps the first result.
 """
 
 from __future__ import annotations
@@ -38,75 +39,6 @@ from typing import Self
 from bansweep.errors import DamagedError, StoreError
 from bansweep.store.paths import StorePath
 
-
-@dataclass(frozen=True)
-class ProcessIdentity:
-    """A process among all that ever were.
-
-    `host` names the machine, its boot and the namespace that process numbers count in (containers have their own);
-    `started` is the process's start in clock ticks after boot, which tells it from a later one of the same number.
-    None where the operating system does not say.
-    """
-
-    host: str
-    pid: int
-    started: int | None
-
-    @classmethod
-    def current(cls) -> ProcessIdentity:
-        pid = os.getpid()
-        state = _state_and_start(pid)
-        return cls(host=_host(), pid=pid, started=state[1] if state else None)
-
-    def is_valid(self) -> bool:
-        """Whether the fields have the types and ranges of a process's; the class itself takes whatever JSON holds."""
-        started = self.started is None or type(self.started) is int
-        return type(self.host) is str and type(self.pid) is int and 0 < self.pid < 1 << 31 and started
-
-    @property
-    def hostname(self) -> str:
-        return self.host.partition("/")[0]
-
-    def is_known_dead(self) -> bool:
-        """Whether the process has certainly ended: one of another host, or another container, is never known to."""
-        if self.host != _host():
-            return False
-        if self.started is None or not Path("/proc/self/stat").exists():
-            return not _answers(self.pid)
-        state = _state_and_start(self.pid)
-        # Zombies (Z) have ended, and wait only for their parents to hear of it.
-        return state is None or state[0] in "ZX" or state[1] != self.started
-
-
-def _host() -> str:
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        namespace = str(Path("/proc/self/ns/pid").readlink())
-    except OSError:
-        boot, namespace = f"{uuid.getnode():x}", ""
-    return f"{socket.gethostname()}/{boot}/{namespace}"
-
-
-def _state_and_start(pid: int) -> tuple[str, int] | None:
-    """Fields 3 and 22 of /proc/<pid>/stat (proc(5)); None where there is no such process, or no /proc."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    fields = stat[stat.rindex(")") + 1 :].split()  # field 2, the command, may contain blanks and parentheses
-    return fields[0], int(fields[19])
-
-
-def _answers(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # it is there, and another user's
-        return True
-    return True
-
-
 _log = logging.getLogger(__name__)
 # Accept only the spelling that this module writes: another spelling of a number would name another file.
 _FILE_NAME = re.compile(r"([1-9][0-9]*)\.json")
@@ -116,59 +48,13 @@ def _never() -> bool:
     return False
 
 
-@dataclass(frozen=True)
-class _Lease:
-    """The content of a claim's file. `owner` is drawn anew each time a claim is acquired."""
-
-    owner: str
-    process: ProcessIdentity
-    heartbeat: int = 0
-    released: bool = False
-
-    def encode(self) -> bytes:
-        return (json.dumps(asdict(self)) + "\n").encode()
-
-    @classmethod
-    def decode(cls, content: bytes) -> _Lease | None:
-        """None for what is not a lease: its writer died, or is still writing."""
-        try:
-            fields = json.loads(content)
-            lease = cls(**{**fields, "process": ProcessIdentity(**fields["process"])})
-        except (ValueError, KeyError, TypeError, RecursionError):
-            return None
-        # Check types: anybody may have written the store, and the process number becomes part of a path in /proc.
-        expected = {"owner": str, "heartbeat": int, "released": bool}
-        typed = all(type(getattr(lease, name)) is kind for name, kind in expected.items())
-        return lease if typed and lease.process.is_valid() else None
-
-
-class _Watch:
-    """For how long a claim's heartbeat has rested, by this observer's own monotonic clock."""
-
-    def __init__(self, stale_s: float) -> None:
-        self._stale_s = stale_s
-        self._seen: tuple[int, bytes] | None = None
-        self._seen_at = 0.0
-        self._resting_s = 0.0
-
-    def is_stale(self, number: int, content: bytes) -> bool:
-        now = time.monotonic()
-        if self._seen != (number, content):
-            self._seen, self._resting_s = (number, content), 0.0
-        else:
-            # One look counts for a third at most: where the whole machine was suspended, owner and observer wake
-            # together, and the owner gets the time to go on with its heartbeat.
-            self._resting_s += min(now - self._seen_at, self._stale_s / 3)
-        self._seen_at = now
-        return self._resting_s >= self._stale_s
-
-
 class Claim:
-    """A lease on training one generation; `folder` is the one of its numbered claims.
+    """A lease on training one generation; `folder` holds its numbered claims.
 
-    While it is held a daemon thread renews it every `heartbeat_s` seconds; others take it over when this process is
-    dead, or when they saw no heartbeat for `stale_s` seconds. As a context manager it releases itself at the end;
-    entering does not acquire. `finished` says whether the generation is, in which case leaving tidies up.
+    While it is held, a daemon thread renews it every `heartbeat_s` seconds. Other processes take it over when this
+    process is dead, or when they saw no heartbeat for `stale_s` seconds. As a context manager it releases itself at the
+    end; entering does not acquire. `finished` returns whether the generation is finished: then the release removes the
+    claim's files.
     """
 
     def __init__(
@@ -197,12 +83,12 @@ class Claim:
 
     @property
     def lost(self) -> bool:
-        """Whether another took the claim over, as of the last heartbeat. What was trained is still worth publishing."""
+        """Whether another process took the claim over, as of the last heartbeat. The result can still be published."""
         return self._lost
 
     @property
     def owner(self) -> str:
-        """Who else had it when this object looked last: `process 4711 on gpu-box`."""
+        """The last known owner other than this object: `process 4711 on gpu-box`."""
         return self._owner
 
     def acquire(
@@ -213,37 +99,37 @@ class Claim:
         on_wait: Callable[[], None] | None = None,
         until: Callable[[], bool] = _never,
     ) -> bool:
-        """Acquires the claim, waiting for its owner by default, and says whether it did.
+        """Acquires the claim, by default waiting for its owner, and returns whether it did.
 
-        False: `until()` is true (pass "the generation is finished"), or `wait` is false and somebody has the claim.
-        `until` is asked before each attempt, `poll_s` seconds apart, and after the one that succeeds; `on_wait` is
-        called once, where there is something to wait for. An owner's silence is noticed across calls with `wait`
-        false as well, given three or more of them. Raises StoreError where the store cannot be written.
+        Returns False if `until()` is true (pass "the generation is finished"), or if `wait` is false and another
+        process has the claim. `until` is called before each attempt, `poll_s` seconds apart, and after a successful
+        one. `on_wait` is called once, before the first wait. Missing heartbeats are also noticed across three or more
+        calls with `wait` false. Raises StoreError where the store cannot be written.
         """
         if self.held:
             return True
-        told = False
+        has_waited = False
         while not until():
             if self._try_to_acquire():
-                if not until():  # it may have been finished, and its claim released, since we asked
+                if not until():  # another process may have finished it and released its claim since the last check
                     return True
                 self.release()
                 return False
             if not wait:
                 return False
-            if on_wait is not None and not told:
+            if on_wait is not None and not has_waited:
                 on_wait()
-            told = True
+            has_waited = True
             time.sleep(poll_s)
         return False
 
     def is_taken(self) -> bool:
-        """Whether somebody else has it, for whoever asks again and again: that also shows an owner's silence."""
+        """Whether another process has it. Repeated calls also notice missing heartbeats."""
         number = self._highest()
         return bool(number) and not self.held and not self._is_free(number)
 
     def release(self) -> None:
-        """Gives the claim up, if this object holds it; never raises: what cannot be released goes stale."""
+        """Releases the claim if this object holds it. Never raises: a claim that cannot be released expires."""
         lease, self._lease = self._lease, None
         if lease is None or lease.process.pid != os.getpid():  # a forked child is not the owner
             return
@@ -255,7 +141,7 @@ class Claim:
         try:
             self._path(self._number).replace(replace(lease, released=True).encode(), durable=False)
             if self._finished():
-                self._forget()
+                self._remove_files()
         except (StoreError, FileNotFoundError) as error:
             _log.warning("cannot release the claim %s: %s", self._path(self._number), error)
 
@@ -292,7 +178,7 @@ class Claim:
     def _is_free(self, number: int) -> bool:
         try:
             content = self._path(number).read()
-        except FileNotFoundError:  # its owner finished the generation just now
+        except FileNotFoundError:  # its owner has just finished the generation
             return False
         except DamagedError:  # not a lease; it never changes, so it expires
             content = b""
@@ -318,11 +204,11 @@ class Claim:
                     raise FileNotFoundError
                 lease = replace(lease, heartbeat=lease.heartbeat + 1)
                 path.replace(lease.encode(), durable=False)
-            except FileNotFoundError:  # superseded, or somebody emptied the folder by hand
+            except FileNotFoundError:  # superseded, or a user emptied the folder
                 self._lost = True
                 _log.warning("lost claim %s: another process took it over", path)
                 return
-            except StoreError as error:  # a full disk or a network that is away: others will see us silent
+            except StoreError as error:  # a full disk or a lost network: other processes will see no heartbeat
                 _log.warning("cannot renew claim %s: %s", path, error.cause)
 
     @staticmethod
@@ -330,9 +216,124 @@ class Claim:
         there = _Lease.decode(content)
         return there is not None and there.owner == lease.owner
 
-    def _forget(self) -> None:
-        """Removes the numbers up to this one: the generation is finished, and nobody has to wait for it again."""
+    def _remove_files(self) -> None:
+        """Removes the numbers up to this one: the generation is finished, so no process waits for it again."""
         for number in self._numbers():
             if number <= self._number:
                 self._path(number).remove()
         self._folder.remove_empty_folder()
+
+
+@dataclass(frozen=True)
+class _Lease:
+    """The content of a claim's file. `owner` is a new random text at each acquisition."""
+
+    owner: str
+    process: ProcessIdentity
+    heartbeat: int = 0
+    released: bool = False
+
+    def encode(self) -> bytes:
+        return (json.dumps(asdict(self)) + "\n").encode()
+
+    @classmethod
+    def decode(cls, content: bytes) -> _Lease | None:
+        """None for what is not a lease: its writer died or is still writing."""
+        try:
+            fields = json.loads(content)
+            lease = cls(**{**fields, "process": ProcessIdentity(**fields["process"])})
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return None
+        # Check types: the store's content is untrusted, and the process number becomes part of a path in /proc.
+        expected = {"owner": str, "heartbeat": int, "released": bool}
+        typed = all(type(getattr(lease, name)) is kind for name, kind in expected.items())
+        return lease if typed and lease.process.is_valid() else None
+
+
+class _Watch:
+    """How long a claim has had no new heartbeat, by this process's monotonic clock."""
+
+    def __init__(self, stale_s: float) -> None:
+        self._stale_s = stale_s
+        self._seen: tuple[int, bytes] | None = None
+        self._seen_at = 0.0
+        self._silent_s = 0.0
+
+    def is_stale(self, number: int, content: bytes) -> bool:
+        now = time.monotonic()
+        if self._seen != (number, content):
+            self._seen, self._silent_s = (number, content), 0.0
+        else:
+            # One interval counts for a third at most. After a whole machine was suspended, owner and observer resume
+            # together, and the owner needs time for its next heartbeat.
+            self._silent_s += min(now - self._seen_at, self._stale_s / 3)
+        self._seen_at = now
+        return self._silent_s >= self._stale_s
+
+
+@dataclass(frozen=True)
+class ProcessIdentity:
+    """Identifies a process across machines, reboots and reused process numbers.
+
+    `host` names the machine, its boot and its namespace of process numbers (each container has its own). `started` is
+    the process's start in clock ticks after boot: it differs for a later process of the same number. It is None where
+    the operating system does not report it.
+    """
+
+    host: str
+    pid: int
+    started: int | None
+
+    @classmethod
+    def current(cls) -> ProcessIdentity:
+        pid = os.getpid()
+        state = _state_and_start(pid)
+        return cls(host=_host(), pid=pid, started=state[1] if state else None)
+
+    def is_valid(self) -> bool:
+        """Whether the fields have the types and ranges of a process's; the class itself accepts any JSON values."""
+        started = self.started is None or type(self.started) is int
+        return type(self.host) is str and type(self.pid) is int and 0 < self.pid < 1 << 31 and started
+
+    @property
+    def hostname(self) -> str:
+        return self.host.partition("/")[0]
+
+    def is_known_dead(self) -> bool:
+        """Whether the process has certainly ended. That is never known of another host or container."""
+        if self.host != _host():
+            return False
+        if self.started is None or not Path("/proc/self/stat").exists():
+            return not _is_running(self.pid)
+        state = _state_and_start(self.pid)
+        # Zombies (Z) have ended; their parents have not yet waited for them.
+        return state is None or state[0] in "ZX" or state[1] != self.started
+
+
+def _host() -> str:
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        namespace = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        boot, namespace = f"{uuid.getnode():x}", ""
+    return f"{socket.gethostname()}/{boot}/{namespace}"
+
+
+def _state_and_start(pid: int) -> tuple[str, int] | None:
+    """Fields 3 and 22 of /proc/<pid>/stat (proc(5)); None where there is no such process, or no /proc."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    fields = stat[stat.rindex(")") + 1 :].split()  # field 2, the command, may contain blanks and parentheses
+    return fields[0], int(fields[19])
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it runs, as another user's process
+        return True
+    return True

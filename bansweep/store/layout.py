@@ -10,13 +10,13 @@
         candidates.parquet      of a searched generation: a row per candidate and epoch
         predictions.parquet     class probabilities of the test split, or log-probabilities of the held-out tokens
       progress/<id>/            what a running generation resumes from: epoch-NNNNNN.progress; `stop` asks it to end;
-                                search.json says how far a search is, attempts.json how often training began
-      claims/<id>/              who trains it: 1.json, 2.json, ...; the highest number counts
-      candidates/               a store of its own, for the candidates of searches that are not decided
-      sweeps/<name>/            reports and log of a sweep, what it spent (spent/), what MLflow was told (tracking.json)
+                                search.json has the progress of a search, attempts.json the number of attempts
+      claims/<id>/              the leases on training it: 1.json, 2.json, ...; the highest number counts
+      candidates/               a separate store for the candidates of undecided searches
+      sweeps/<name>/            reports and log of a sweep, its spending (spent/), its MLflow sync state (tracking.json)
 
-Names that begin with a dot are being written, or were set aside. In an object store, where no folder can be moved to
-its place, the files beside generation.json lie one folder lower, which the record names.
+Names that begin with a dot are incomplete or were set aside. An object store cannot rename a folder. There the files
+next to generation.json lie in a subfolder that the record names.
 """
 
 from __future__ import annotations
@@ -27,15 +27,6 @@ from dataclasses import dataclass
 
 from bansweep.errors import StoreError
 from bansweep.store.paths import SMALL_BYTES, StorePath
-
-
-def sha256(*parts: bytes | memoryview) -> str:
-    """The SHA-256 of the parts one after the other, in hexadecimal."""
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part)
-    return digest.hexdigest()
-
 
 RECORD_FILE = "generation.json"
 WEIGHTS_FILE = "weights.safetensors"
@@ -64,7 +55,7 @@ _SWEEP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+*_-]{0,79}")
 
 @dataclass(frozen=True)
 class Layout:
-    """The folders of the store at `root`. Names that would lead out of it raise StoreError."""
+    """The folders of the store at `root`. Raises StoreError for names that would lead out of it."""
 
     root: StorePath
 
@@ -109,3 +100,11 @@ def _checked_id(generation_id: str) -> str:
             remedy="ids are 16 hexadecimal digits; bansweep plan SWEEP --json lists those of a sweep",
         )
     return generation_id
+
+
+def sha256(*parts: bytes | memoryview) -> str:
+    """The SHA-256 of the parts one after the other, in hexadecimal."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Stores in directories: files are written beside their place and renamed, so that a crash leaves old or new, whole."""
+"""Stores in directories: files are written under a temporary name, then renamed: a crash leaves no partial file."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from bansweep.errors import DamagedError, StoreError
 from bansweep.regular_file import UnusableFileError, read_regular
 from bansweep.store.paths import SMALL_BYTES, StorePath
 
-# What a crashed writer left is removed after this time, far longer than any file takes to write.
+# Files of crashed writers are removed after this time, far longer than any write takes.
 LEFTOVER_AGE_S = 3600.0
 
-# How the names of folders begin that are being removed.
+# Prefix of the names of folders that are being removed.
 REMOVED = ".removed-"
 
 _ATTEMPTS = 5
@@ -93,14 +93,14 @@ class LocalPath(StorePath):
         with _explained("write", self.path):
             try:
                 file = self.path.open("xb")
-            except (FileExistsError, FileNotFoundError):  # not found: its folder was removed again meanwhile
+            except (FileExistsError, FileNotFoundError):  # not found: its folder was removed meanwhile
                 return False
             with file:
                 file.write(content)
             return True
 
     def replace(self, *parts: bytes, durable: bool = True) -> None:
-        # A name of its own: two processes may write the same file at once, and the later rename wins.
+        # A unique name: two processes may write the same file at once, and the later rename wins.
         temporary = self.path.with_name(f".{self.name}.{uuid.uuid4().hex}.tmp")
         with _explained("write", self.path, FileNotFoundError):
             try:
@@ -122,11 +122,11 @@ class LocalPath(StorePath):
             self.path.unlink(missing_ok=True)
 
     def remove_folder(self) -> None:
-        """Removes the folder at once, with all that is in it: it gets another name first."""
+        """Removes the folder atomically with all its content: it is renamed first."""
         doomed = self.with_name(f"{REMOVED}{self.name}-{uuid.uuid4().hex}")
         self.set_aside(doomed.name)
-        # A writer that was just opening a file may still create it under the new name; one that holds a file open can
-        # keep a network filesystem from removing it, and then the rest is a leftover.
+        # A writer that is just opening a file may still create it under the new name. On a network filesystem an open
+        # file can prevent its removal; the remainder is then removed later, as a leftover.
         for _ in range(_ATTEMPTS):
             with _explained("remove", self.path):
                 try:
@@ -143,12 +143,12 @@ class LocalPath(StorePath):
 
     def remove_leftovers(self, *prefixes: str) -> None:
         for path in (self.path / name for name in self.names() if name.startswith((*prefixes, REMOVED))):
-            # Best effort: others may be tidying up too, and a leftover harms nobody.
+            # Best effort: other processes may clean up, too, and leftovers are harmless.
             with suppress(OSError):
                 if time.time() - path.stat().st_mtime > LEFTOVER_AGE_S:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
 
-    # What only a filesystem with folders can do
+    # Operations that need real folders
 
     def write_into(self, contents: dict[str, bytes]) -> None:
         """Creates this folder with these files, in this order, durably."""
@@ -160,7 +160,7 @@ class LocalPath(StorePath):
             _sync_folder(self.path)
 
     def move_folder(self, target: LocalPath) -> bool:
-        """Gives this folder another name in the same parent, durably; False where something has that name."""
+        """Renames this folder within its parent, durably; False where the name is taken."""
         with _explained("write", target.path):
             try:
                 self.path.rename(target.path)
@@ -194,7 +194,7 @@ def _write_new(path: Path, parts: tuple[bytes, ...], *, durable: bool) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Makes names in a folder survive a power cut; some network filesystems do so unasked and refuse the call."""
+    """Makes a folder's names durable. Some network filesystems do that by themselves and refuse the call."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""Where a user says that a store is, a folder or a URL: what can be one, and the path of its root."""
+"""A store's location as a user names it, a folder or a URL: validates it and opens its root."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from bansweep.store.local_path import LocalPath
 from bansweep.store.object_path import SCHEMES, ObjectPath, object_filesystem
 from bansweep.store.paths import StorePath
 
-# fsspec and the packages behind it are imported where a URL's store is opened: `bansweep plan` on a folder starts at
-# once, and a laptop without them can submit a sweep to a cluster that has them.
+# fsspec and its packages are imported only where a URL's store is opened: `bansweep plan` on a folder starts fast, and
+# a laptop without them can submit a sweep to a cluster that has them.
 
 DEFAULT_STORE = "bansweep-store"
-"""The store that is meant where none is named: a folder here."""
+"""The default store: a folder in the working directory."""
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(//)?(.*)", re.DOTALL)
 _FILE = "file"
@@ -24,7 +24,7 @@ _AZURE = ("az", "abfs", "abfss")
 
 
 def store_location(location: str | Path) -> str:
-    """A folder, or an object store's URL with its scheme in small letters and no needless slashes. Opens nothing.
+    """Normalises a folder or an object store's URL: scheme in lower case, no redundant slashes. Opens nothing.
 
     `file://` URLs become folders. Raises RequestError for what cannot be a store: an unknown scheme, a URL without a
     bucket, with credentials, or with characters that mean something else in a URL.
@@ -57,12 +57,12 @@ def store_location(location: str | Path) -> str:
 
 
 def is_url(location: str) -> bool:
-    """Whether it names an object store, and no folder. Raises RequestError for what can be neither."""
+    """Whether it names an object store, not a folder. Raises RequestError for what can be neither."""
     return store_location(location).partition("://")[0] in SCHEMES
 
 
 def store_path(location: str | Path) -> StorePath:
-    """The root of the store at `location`. Nothing is looked at. Raises RequestError where that cannot be a store's."""
+    """The root of the store at `location`, without any access. Raises RequestError where that cannot be a store's."""
     text = store_location(location)
     if not is_url(text):
         # Absolute: Ray's workers change their directory.
@@ -73,7 +73,7 @@ def store_path(location: str | Path) -> StorePath:
 
 
 def _folder(path: Path) -> str:
-    """As text that is read as the same folder again, whatever its name looks like."""
+    """As text that `store_location` reads as the same folder, even if its name looks like a URL."""
     return f"./{path}" if _URL.fullmatch(str(path)) else str(path)
 
 

@@ -1,7 +1,7 @@
 """Stores in object stores (S3 and compatible ones, Google's, Azure's), through fsspec.
 
-An object appears at once and whole, and can be created on the condition that there is none of its name; folders are no
-more than beginnings of names. So there is nothing to rename and nothing to leave half written.
+An object appears atomically, and can be created on the condition that none of its name exists. Folders are only
+prefixes of names. So nothing is renamed, and nothing is left half written.
 """
 
 from __future__ import annotations
@@ -21,41 +21,11 @@ if TYPE_CHECKING:
 SCHEMES = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss")
 """The kinds of object store whose conditional writes fsspec's packages know how to ask for."""
 
-# A server that is restarted is waited for: so many tries with growing pauses, half a minute in all. One that takes
-# requests and answers nothing is given up after some four minutes.
+# Retries outlast a server's restart: growing pauses of half a minute together. A server that accepts requests and never
+# answers is given up after about four minutes.
 _ATTEMPTS = 6
 _CONNECT_TIMEOUT_S = 10
 _READ_TIMEOUT_S = 15
-
-
-def object_filesystem(scheme: str) -> AbstractFileSystem:
-    """The filesystem for URLs of this scheme; nothing is asked of it yet. Raises RequestError where a package lacks."""
-    import fsspec
-
-    try:
-        # A listing that is remembered hides what other processes have written since.
-        filesystem = fsspec.filesystem(scheme, use_listings_cache=False, **_options(scheme))
-    except ImportError as error:
-        extra = "pip install 'bansweep[s3]'" if scheme.startswith("s3") else f"install fsspec's package ({error})"
-        raise RequestError(f"stores at {scheme}:// need another package", remedy=extra) from error
-    if scheme.startswith("s3"):
-        # s3fs repeats what the library below it has repeated already, except for an answer that breaks off.
-        filesystem.retries = 2
-    return filesystem
-
-
-def _options(scheme: str) -> dict[str, Any]:
-    """New ones at each call: botocore changes what it is given."""
-    if not scheme.startswith("s3"):
-        return {}
-    return {
-        "config_kwargs": {
-            "retries": {"mode": "standard", "max_attempts": _ATTEMPTS},
-            "connect_timeout": _CONNECT_TIMEOUT_S,
-            "read_timeout": _READ_TIMEOUT_S,
-        }
-    }
-
 
 _CREDENTIALS = "see that the environment has credentials for it (for S3: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
 _REMEDIES = {
@@ -67,13 +37,13 @@ _OTHER_REMEDY = "check its address (for S3: AWS_ENDPOINT_URL) and the network, o
 # HTTP's statuses where a name is taken: Precondition Failed, and Conflict with a write at the same moment.
 _TAKEN = (409, 412)
 
-# Known to refuse to create what there is already; whoever does not would give one claim to two.
+# Object stores verified to honour conditional creates. Without that, two processes could hold the same lease.
 _exclusive: set[str] = set()
 
 
 @dataclass(frozen=True)
 class ObjectPath(StorePath):
-    """An object or the beginning of objects' names; `key` is as `filesystem`, which keeps no listings, names them."""
+    """An object or a prefix of names; `key` is the name in `filesystem`, which caches no listings."""
 
     remote = True
     filesystem: AbstractFileSystem
@@ -130,24 +100,24 @@ class ObjectPath(StorePath):
             if self._is_created(content):
                 self._check_exclusive(content)
                 return True
-            # An attempt whose answer was lost has created it all the same, and the next one found that.
+            # An attempt whose answer was lost may have created it; then the retry finds it taken.
             try:
                 return self.read() == content
-            except FileNotFoundError:  # whose it was, it is gone again
+            except FileNotFoundError:  # it was removed meanwhile
                 return False
 
     def _is_created(self, content: bytes) -> bool:
         try:
             self.filesystem.pipe_file(self.key, content, mode="create")
         except OSError as error:
-            # What it answers for a name that is taken differs between servers.
+            # Servers answer differently for a name that is taken.
             if isinstance(error, FileExistsError) or _status(error) in _TAKEN or self.filesystem.exists(self.key):
                 return False
             raise
         return True
 
     def _check_exclusive(self, content: bytes) -> None:
-        """Once for each bucket: what was just created cannot be created again."""
+        """Checks once for each bucket that an existing object cannot be created again."""
         bucket = f"{self.scheme}://{self.key.partition('/')[0]}"
         if bucket in _exclusive:
             return
@@ -159,7 +129,7 @@ class ObjectPath(StorePath):
             )
         _exclusive.add(bucket)
 
-    def replace(self, *parts: bytes, durable: bool = True) -> None:  # noqa: ARG002  # all that is there is durable
+    def replace(self, *parts: bytes, durable: bool = True) -> None:  # noqa: ARG002  # objects are always durable
         with self._explained("write"):
             self.filesystem.pipe_file(self.key, b"".join(parts))
 
@@ -187,7 +157,7 @@ class ObjectPath(StorePath):
         pass
 
     def _keys(self) -> list[str]:
-        """All objects that this is, or that lie below it: those nearest to it first, its record among them."""
+        """This object and all objects below it, the nearest first: its record is among these."""
         keys: list[str] = self.filesystem.find(self.key)
         return sorted(keys, key=lambda key: (key.count("/"), key))
 
@@ -198,7 +168,7 @@ class ObjectPath(StorePath):
 
     @contextmanager
     def _explained(self, action: str, *passing: type[OSError]) -> Iterator[None]:
-        """Turns whatever the filesystem's libraries raise into StoreError, except errors of the types `passing`."""
+        """Turns errors of the filesystem's libraries into StoreError, except those of the types `passing`."""
         try:
             yield
         except StoreError:
@@ -213,9 +183,38 @@ class ObjectPath(StorePath):
 
 
 def _status(error: BaseException) -> int | None:
-    """The HTTP status that an S3 library's error comes from, where it has one."""
+    """The HTTP status of an S3 library's error; None where it has none."""
     cause = error.__cause__ or error
     response = getattr(cause, "response", None)
     metadata = response.get("ResponseMetadata", {}) if isinstance(response, dict) else {}
     status = metadata.get("HTTPStatusCode")
     return status if isinstance(status, int) else None
+
+
+def object_filesystem(scheme: str) -> AbstractFileSystem:
+    """The filesystem for URLs of this scheme; sends no request. Raises RequestError where a package is missing."""
+    import fsspec
+
+    try:
+        # A cached listing would hide what other processes have written since.
+        filesystem = fsspec.filesystem(scheme, use_listings_cache=False, **_options(scheme))
+    except ImportError as error:
+        extra = "pip install 'bansweep[s3]'" if scheme.startswith("s3") else f"install fsspec's package ({error})"
+        raise RequestError(f"stores at {scheme}:// need another package", remedy=extra) from error
+    if scheme.startswith("s3"):
+        # botocore retries requests already; s3fs adds retries only for answers that break off.
+        filesystem.retries = 2
+    return filesystem
+
+
+def _options(scheme: str) -> dict[str, Any]:
+    """A new dict at each call: botocore changes its arguments."""
+    if not scheme.startswith("s3"):
+        return {}
+    return {
+        "config_kwargs": {
+            "retries": {"mode": "standard", "max_attempts": _ATTEMPTS},
+            "connect_timeout": _CONNECT_TIMEOUT_S,
+            "read_timeout": _READ_TIMEOUT_S,
+        }
+    }

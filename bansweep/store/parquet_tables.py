@@ -1,6 +1,7 @@
 """Parquet files of a generation: predictions, history and candidates.
 
-What an epoch took of the machine has columns `system/...`.
+An epoch's use of the machine has columns `system/...`. Nothing imports pyarrow at module level: `bansweep plan` loads
+this module and must start fast.
 """
 
 from __future__ import annotations
@@ -16,14 +17,17 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
-# pyarrow is imported inside the functions: `bansweep plan` loads this module and must start at once.
+_COUNTS = ("epoch", "epochs")
+_TIMES = ("seconds", "finished_at")
+_CANDIDATE = "candidate"
+_SYSTEM = "system/"
 
 
 @dataclass(frozen=True)
 class Predictions:
     """Class probabilities (float32, N x C) and labels (int64, N) of the test split, in the data set's order.
 
-    Raises ValueError where shapes or dtypes are others.
+    Raises ValueError for other shapes or dtypes.
     """
 
     probabilities_NC: npt.NDArray[np.float32]
@@ -39,10 +43,10 @@ class Predictions:
 
 @dataclass(frozen=True)
 class TokenPredictions:
-    """The log-probabilities, in nats (float32), that a language model gives to the tokens of the two held-out texts.
+    """The log-probabilities, in nats (float32), that a language model gives the tokens of the two held-out texts.
 
-    That is all an ensemble's perplexity needs; whole distributions over a vocabulary would be gigabytes. Raises
-    ValueError where shapes or dtypes are others.
+    An ensemble's perplexity needs no more; distributions over the whole vocabulary would take gigabytes. Raises
+    ValueError for other shapes or dtypes.
     """
 
     validation_N: npt.NDArray[np.float32]
@@ -75,7 +79,7 @@ def encode_predictions(predictions: Predictions | TokenPredictions) -> bytes:
         rows = pa.FixedSizeListArray.from_arrays(pa.array(probabilities_NC.reshape(-1)), probabilities_NC.shape[1])
         table = pa.table({"probabilities": rows, "label": pa.array(predictions.labels_N)})
     sink = pa.BufferOutputStream()
-    # Probabilities hardly repeat: a dictionary would only cost time.
+    # Probabilities hardly repeat, so a dictionary would only cost time.
     pq.write_table(table, sink, use_dictionary=[name for name in ("label", "split") if name in table.column_names])
     encoded: bytes = sink.getvalue().to_pybytes()
     return encoded
@@ -88,7 +92,7 @@ def decode_predictions(encoded: bytes) -> Predictions | TokenPredictions:
     import pyarrow.parquet as pq
 
     table = pq.ParquetFile(pa.BufferReader(encoded)).read(use_threads=False)
-    # Arrow's memory is read-only, which torch.from_numpy warns of: hence copies.
+    # Copies: Arrow's memory is read-only, which torch.from_numpy warns of.
     if "split" in table.column_names:
         validation, test = (
             table.filter(pc.equal(table["split"], name))["log_probability"].to_numpy().copy()
@@ -102,16 +106,8 @@ def decode_predictions(encoded: bytes) -> Predictions | TokenPredictions:
     )
 
 
-# pyarrow is imported inside the functions: `bansweep plan` loads this module and must start at once.
-
-_COUNTS = ("epoch", "epochs")
-_TIMES = ("seconds", "finished_at")
-_CANDIDATE = "candidate"
-_SYSTEM = "system/"
-
-
 def encode_history(history: Sequence[EpochReport]) -> bytes:
-    """The bytes of history.parquet. A metric that an epoch lacks is null; NaN stays NaN.
+    """The bytes of history.parquet. A missing metric is null; NaN stays NaN.
 
     Raises ValueError where a metric has the name of one of an epoch report's own fields.
     """

@@ -1,7 +1,7 @@
-"""What a store needs of a filesystem: files that appear at once and complete, and names that one caller can create.
+"""What a store needs of a filesystem: files that appear atomically, and names that only one caller can create.
 
-`LocalPath` is a file or folder of a filesystem that this machine has mounted, `ObjectPath` one of an object store such
-as S3. `tests/store/test_paths.py` holds both to what is said here.
+`LocalPath` is a file or folder of a mounted filesystem, `ObjectPath` one of an object store such as S3.
+`tests/store/test_paths.py` tests both against this interface.
 """
 
 from __future__ import annotations
@@ -16,12 +16,11 @@ SMALL_BYTES = 64 << 20
 class StorePath(ABC):
     """The name of a file or folder in a store, whether it is there or not.
 
-    Methods raise StoreError where the filesystem does not do as asked, with the reason and a remedy; what they raise
-    besides, their docstrings say.
+    Methods raise StoreError, with cause and remedy, where the filesystem fails. Their docstrings name other errors.
     """
 
     remote: ClassVar[bool]
-    """Whether each look takes a round trip through a network."""
+    """Whether each access is a network round trip."""
 
     @abstractmethod
     def __str__(self) -> str:
@@ -59,25 +58,25 @@ class StorePath(ABC):
 
     @abstractmethod
     def make_folder(self) -> None:
-        """Creates this folder and its parents, durably, where folders are something of their own."""
+        """Creates this folder and its parents, durably; nothing in a filesystem without folders."""
 
     @abstractmethod
     def create(self, content: bytes) -> bool:
-        """Writes a file that does not exist; False where it does. Of several callers exactly one gets True.
+        """Writes a file that does not exist; False where it does. Exactly one of several callers gets True.
 
-        Readers may see it empty for a moment, and for good where the writer dies just then.
+        Readers may see it empty for a moment. It stays empty if the writer dies then.
         """
 
     @abstractmethod
     def replace(self, *parts: bytes, durable: bool = True) -> None:
-        """Writes a file whole, over what may be there: readers see the former content or the new one.
+        """Writes or replaces a file atomically: readers see the former content or the new one.
 
-        Raises FileNotFoundError where its folder is missing and folders are something of their own.
+        Raises FileNotFoundError where its folder is missing, in a filesystem with folders.
         """
 
     @abstractmethod
     def set_aside(self, name: str) -> None:
-        """Gives a file or folder another name beside it; nothing where another process did so before."""
+        """Renames a file or folder within its folder; nothing where another process did so before."""
 
     @abstractmethod
     def remove(self) -> None:
@@ -85,12 +84,12 @@ class StorePath(ABC):
 
     @abstractmethod
     def remove_folder(self) -> None:
-        """Removes a folder with all that is in it, its own files first; nothing where there is none."""
+        """Removes a folder with all its content, its own files first; nothing where there is none."""
 
     @abstractmethod
     def remove_empty_folder(self) -> None:
-        """Removes a folder with nothing in it; leaves another alone."""
+        """Removes an empty folder; leaves any other."""
 
     @abstractmethod
     def remove_leftovers(self, *prefixes: str) -> None:
-        """Removes what writers that crashed more than an hour ago left in a folder under names that begin so."""
+        """Removes files with these prefixes that writers which crashed more than an hour ago left in a folder."""

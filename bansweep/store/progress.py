@@ -1,13 +1,13 @@
-"""Progress: what a running generation resumes from, in files of our own that survive crashes and show damage.
+"""Progress: what a running generation resumes from, in files that survive crashes and show damage.
 
-A saved epoch is one file, `epoch-000012.progress`, so that nothing can belong to another half of it::
+A saved epoch is one file, `epoch-000012.progress`, so that all its parts belong together::
 
     SHA-256 of all that follows, in hexadecimal, and a newline
     {"epochs_done": 12, "history": [...], "compiled_epochs": 12}, on one line
     the tensors, in safetensors format
 
-It appears under its name by a rename once it is complete. The last two are kept; one that is damaged is set aside as
-`*.damaged`, and the one before it takes its place.
+A rename gives it its name once it is complete. The last two are kept. A damaged one is set aside as `*.damaged`, and
+the one before it is used.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ def load_progress(folder: StorePath) -> Progress | None:
         except FileNotFoundError:  # another process saved a newer one and removed this one: look again
             continue
         except DamagedError as error:
-            going_on = f"epoch {saved[-2]}" if len(saved) > 1 else "the beginning"
-            _log.warning("%s; set aside as %s.damaged, going on from %s", error.cause, path.name, going_on)
+            resume_from = f"epoch {saved[-2]}" if len(saved) > 1 else "the beginning"
+            _log.warning("%s; set aside as %s.damaged, going on from %s", error.cause, path.name, resume_from)
             path.set_aside(f"{path.name}.damaged")
     return None
 

@@ -26,9 +26,9 @@ TRAINED_AGAIN = "the next bansweep run sets the generation aside and trains it a
 class CandidateRecord(SpecModel):
     """A `CandidateResult` as generation.json has it; its history is in candidates.parquet.
 
-    `number` counts from 1; `id` is that of the generation that it was; `setting` has the searched hyperparameters by
-    their keys. `epochs` it trained before it was finished, pruned or failed, in `seconds`; `value` is what it was
-    compared by, reached in epoch `epoch`.
+    `number` counts from 1; `id` is that of the candidate's generation; `setting` has the searched hyperparameters by
+    key. It trained `epochs` epochs in `seconds` before it was finished, pruned or failed. Candidates are compared by
+    `value`, reached in epoch `epoch`.
     """
 
     model_config = ConfigDict(allow_inf_nan=True, ser_json_inf_nan="strings")
@@ -48,7 +48,7 @@ class CandidateRecord(SpecModel):
         """The record of a candidate of a search that is decided."""
         return cls(
             number=recorded_number(result.candidate),
-            # A setting that could not be has no training of its own.
+            # An invalid setting has no training of its own.
             id="" if result.candidate.generation.search else result.candidate.id,
             setting=result.candidate.setting,
             outcome=result.outcome,
@@ -61,19 +61,19 @@ class CandidateRecord(SpecModel):
 
 
 class GenerationRecord(SpecModel):
-    """What is known of a finished generation.
+    """A finished generation.
 
-    `label` is what the sweep that trained it called it; `input_shape` is channels, height, width (None for text);
-    `classes` counts the words of a vocabulary as well; `teacher_digest` is the SHA-256 of the teacher's weights file;
-    `metrics` the final figures (`test_error` in percent, `test_loss`, `train_loss`, ...); times are Unix seconds.
-    `selected_epoch` is the one whose weights these are; of a searched generation `candidates` has all that were tried,
-    and `winner` the number of the one that it is; `parameters` to `metrics` and times are the winner's.
-    `compiled_epochs` of its epochs ran compiled; None in records of former versions, which did not say. `digests` maps
-    file names to their SHA-256 and is filled in when the generation is published; the entry of generation.json is the
-    digest of the record without that entry. `folder` is where the other files lie, below the record's own folder.
+    `label` is its name in the sweep that trained it. `input_shape` is channels, height, width (None for text).
+    `classes` is the number of classes, or of words in the vocabulary. `teacher_digest` is the SHA-256 of the teacher's
+    weights file. `metrics` has the final figures (`test_error` in percent, `test_loss`, `train_loss`, ...). Times are
+    Unix seconds. `selected_epoch` is the epoch whose weights are stored. A searched generation has all its
+    `candidates` and the number of the `winner`; `parameters` to `metrics` and times are the winner's.
+    `compiled_epochs` counts the epochs that ran compiled; None in records of former versions. `digests` maps file
+    names to their SHA-256 and is set when the generation is published; the entry of generation.json is the digest of
+    the record without that entry. `folder` holds the other files, below the record's own folder.
     """
 
-    # A final loss that overflowed is a result too. Standard JSON has no such numbers, hence strings.
+    # An infinite loss is a result, too. Standard JSON has no such numbers, hence strings.
     model_config = ConfigDict(allow_inf_nan=True, ser_json_inf_nan="strings")
 
     schema_version: int = SCHEMA_VERSION
@@ -115,19 +115,19 @@ class GenerationRecord(SpecModel):
 
     @property
     def trained(self) -> Generation:
-        """What was trained: the generation, or the candidate that won its search."""
+        """The trained generation: this one, or the candidate that won its search."""
         if self.winner is None:
             return self.generation
         return candidate_in(self, self.candidates[self.winner - 1]).generation
 
 
 def recorded_number(candidate: Candidate) -> int:
-    """Records number candidates from 1, as everything does that people read."""
+    """Records number candidates from 1, as all output does."""
     return candidate.number + 1
 
 
 def candidate_in(record: GenerationRecord, recorded: CandidateRecord) -> Candidate:
-    """One of a record's candidates as it was trained, under the id that it then had."""
+    """One of a record's candidates, under the id that it was trained with."""
     named = (record.generation, recorded.number - 1, recorded.setting)
     candidate = candidate_of(*named)
     if candidate.id == recorded.id:
@@ -138,7 +138,7 @@ def candidate_in(record: GenerationRecord, recorded: CandidateRecord) -> Candida
 def candidate_results(
     record: GenerationRecord, histories: Mapping[int, tuple[EpochReport, ...]]
 ) -> tuple[CandidateResult, ...]:
-    """What became of a record's candidates, given their histories by number; without those that could not be."""
+    """The results of a record's candidates, given their histories by number; without invalid settings."""
     return tuple(
         CandidateResult(
             candidate_in(record, one),
@@ -188,22 +188,11 @@ def decode_record(text: bytes, path: StorePath) -> GenerationRecord:
         ) from error
 
 
-def _content(record: GenerationRecord) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(record.model_dump_json())
-    return content
-
-
-def _own_digest(content: dict[str, Any]) -> str:
-    """The SHA-256 of the record's canonical JSON without this digest."""
-    others = {name: digest for name, digest in content["digests"].items() if name != RECORD_FILE}
-    return sha256(json.dumps({**content, "digests": others}, sort_keys=True, separators=(",", ":")).encode())
-
-
 def check_user_code(record: GenerationRecord, *, planned_id: str | None) -> None:
-    """Code that a store holds is run where it is what a sweep file at hand has named, and nowhere else.
+    """Allows stored user code to run only where the user's sweep file names the same code.
 
-    `planned_id` is the generation's by that sweep: the digest of all that it is, its code included. Raises StoreError
-    where the record's code is other code, or None says that no sweep has named it.
+    `planned_id` is the generation's id in that sweep, a digest that covers its code; None if no sweep names it. Raises
+    StoreError for None and where the record has other code.
     """
     network, planned = record.trained.network, record.generation
     if not isinstance(network, UserNetwork):
@@ -220,3 +209,14 @@ def check_user_code(record: GenerationRecord, *, planned_id: str | None) -> None
             f"the record of {record.id} holds other code than the sweep names",
             remedy="somebody has changed the store: remove that generation, and run the sweep again",
         )
+
+
+def _content(record: GenerationRecord) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(record.model_dump_json())
+    return content
+
+
+def _own_digest(content: dict[str, Any]) -> str:
+    """The SHA-256 of the record's canonical JSON without this digest."""
+    others = {name: digest for name, digest in content["digests"].items() if name != RECORD_FILE}
+    return sha256(json.dumps({**content, "digests": others}, sort_keys=True, separators=(",", ":")).encode())

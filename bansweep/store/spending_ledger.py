@@ -1,4 +1,4 @@
-"""What a sweep has spent, kept in `sweeps/<name>/spent/`: a file for each run of it, of which there may be several."""
+"""A sweep's spending, kept in `sweeps/<name>/spent/`: one file for each run, and several may run at once."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from bansweep.graph.spending import hours_in
 from bansweep.store.paths import StorePath
 from bansweep.store.store import Store
 
+_log = logging.getLogger(__name__)
+
 _FOLDER = "spent"
 _REMEDY = "move the file away to leave out what it says"
-_log = logging.getLogger(__name__)
 
 
 class SpendingLedger:
@@ -25,7 +26,7 @@ class SpendingLedger:
         self._own = f"{uuid.uuid4().hex}.json"
 
     def total(self) -> dict[str, float]:
-        """The hours of all runs, by generation. Raises StoreError where a file cannot be used: a budget that forgot it
+        """The hours of all runs, by generation. Raises StoreError where a file cannot be used: without it the budget
         would be spent twice."""
         hours: Counter[str] = Counter()
         for name in self._folder.names():
@@ -34,12 +35,12 @@ class SpendingLedger:
         return dict(hours)
 
     def others(self) -> float:
-        """The hours of all runs but this one. Raises StoreError likewise."""
+        """The hours of all other runs. Raises StoreError likewise."""
         names = [name for name in self._folder.names() if name.endswith(".json") and name != self._own]
         return sum(sum(_read(self._folder / name).values()) for name in names)
 
     def write(self, hours: dict[str, float]) -> None:
-        """Keep this run's hours. Training never stops for it: what cannot be written is told in the log."""
+        """Writes this run's hours. Failing to write is logged and never stops training."""
         if not hours:
             return
         text = json.dumps({"device_hours": hours}) + "\n"

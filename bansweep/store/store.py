@@ -43,15 +43,15 @@ from bansweep.store.records import GenerationRecord
 
 _Decoded = TypeVar("_Decoded")
 
-# Reading a note that this class did not write raises one of these; the note is then ignored.
+# Errors of reading a note file that this class did not write; the file is then ignored.
 _UNREADABLE_NOTE = (DamagedError, ValueError, OverflowError, RecursionError, AttributeError, KeyError, TypeError)
 
 
 class Store:
-    """The store at `location`, a folder or an object store's URL; it comes to be when something is first written to it.
+    """The store at `location`, a folder or an object store's URL. The first write creates it.
 
-    Several processes and machines may use one store at once. Every method raises StoreError where it cannot be read or
-    written, or an id or name cannot be one.
+    Several processes and machines may use one store at once. Every method raises StoreError where the store cannot be
+    read or written, and for invalid ids and names.
     """
 
     def __init__(self, location: str | Path | StorePath) -> None:
@@ -63,7 +63,7 @@ class Store:
 
     @property
     def location(self) -> str:
-        """Its absolute folder or its URL, by which another process finds it."""
+        """Its absolute folder or its URL: another process finds it by that."""
         return str(self._root)
 
     @property
@@ -73,46 +73,46 @@ class Store:
 
     @property
     def exists(self) -> bool:
-        """Whether anything was ever written to it."""
+        """Whether anything has been written to it."""
         return self._root.exists()
 
     @property
     def candidates(self) -> Store:
-        """The store inside the store where the candidates of searches are trained. Once a search is decided its winner
-        is published here, and they are removed."""
+        """The nested store where candidates of searches are trained. Once a search is decided, its winner is published
+        here, and the candidates are removed."""
         return Store(self._layout.candidates)
 
     # Finished generations
 
     def finished(self, generation_ids: Iterable[str]) -> frozenset[str]:
-        """Those of the generations that are finished. One look each; nothing is read."""
+        """The finished ones of the generations. One check each; nothing is read."""
         wanted = sorted(set(generation_ids))
         records = map(self._layout.record, wanted)
         return frozenset(one for one, there in zip(wanted, self._looked_at(records), strict=True) if there)
 
     def ids(self) -> tuple[str, ...]:
-        """The ids of all finished generations, sorted. One look each; nothing is read."""
+        """The ids of all finished generations, sorted. One check each; nothing is read."""
         names = [name for name in self._layout.generations.names() if not name.startswith(".")]
         records = (self._layout.generations / name / RECORD_FILE for name in names)
         return tuple(name for name, there in zip(names, self._looked_at(records), strict=True) if there)
 
     def present(self) -> frozenset[str]:
-        """The ids under which anything lies here, finished, in progress or incomplete. Two directories are listed."""
+        """The ids with any files: finished, in progress or incomplete. Lists two directories."""
         folders = (self._layout.generations, self._layout.progress_folders)
         return frozenset(name for folder in folders for name in folder.names() if not name.startswith("."))
 
     def _looked_at(self, paths: Iterable[StorePath]) -> list[bool]:
-        """Whether each is there. Where a look takes its time, several at once."""
+        """Whether each exists. A remote store is asked with several threads."""
         if not self._root.remote:
             return [path.exists() for path in paths]
         with ThreadPoolExecutor(READERS) as readers:
             return list(readers.map(lambda path: path.exists(), paths))
 
     def set_aside_damaged(self, generations: Mapping[str, Generation]) -> dict[str, str]:
-        """Reads the files of those that are finished; in an object store weights only where another of them needs them.
+        """Reads the files of the finished ones; in an object store weights only where another of them needs them.
 
-        One that is damaged is finished no more: it is moved to `generations/.damaged-<id>-*`. Returns what is wrong
-        with each, and where it is now.
+        Damaged generations are moved to `generations/.damaged-<id>-*` and count as unfinished. Returns id -> damage and
+        new folder.
         """
         return set_aside_damaged(self._layout, generations, finished=self.finished, claim=self.claim)
 
@@ -132,12 +132,12 @@ class Store:
         predictions: Predictions | TokenPredictions,
         candidates: Mapping[int, Sequence[EpochReport]] | None = None,
     ) -> GenerationRecord:
-        """Publishes a finished generation whole, and returns the record that is now stored, digests included.
+        """Publishes a finished generation atomically and returns the record that is now stored, digests included.
 
-        `weights` is in safetensors format; `candidates` has the histories of a search's, by their numbers. A complete
-        generation of this id stays as it is, and its record is returned; an incomplete or damaged one is set aside.
-        Raises StoreError where that cannot be written, with nothing published, and ValueError where `record.id` is not
-        its generation's. The caller clears the progress.
+        `weights` is in safetensors format; `candidates` has the histories of a search's candidates, by number. A
+        complete generation of this id is kept, and its record is returned; an incomplete or damaged one is set aside.
+        Raises StoreError, with nothing published, where writing fails, and ValueError where `record.id` is not its
+        generation's. The caller clears the progress.
         """
         if record.id != record.generation.id:
             raise ValueError(f"the record says {record.id!r}, its generation's id is {record.generation.id!r}")
@@ -169,7 +169,10 @@ class Store:
         self._layout.claims(generation_id).remove_folder()
 
     def predictions(self, generation_id: str) -> Predictions | TokenPredictions:
-        """What the generation answers to held-out splits. Raises DamagedError where it is not what was published."""
+        """The generation's predictions for held-out splits.
+
+        Raises DamagedError where they are not what was published.
+        """
         return self._decoded(generation_id, PREDICTIONS_FILE, decode_predictions)
 
     def _decoded(self, generation_id: str, name: str, decode: Callable[[bytes], _Decoded]) -> _Decoded:
@@ -179,7 +182,7 @@ class Store:
         except MemoryError:
             raise
         except Exception as error:
-            # Parquet's reader fails in many ways, also on a file whose digest is right: both can be written on purpose.
+            # Parquet's reader raises many types of errors, even if the digest is right: a store's content is untrusted.
             folder = self._layout.generation(generation_id)
             reason = " ".join(str(error).split()) or type(error).__name__
             raise DamagedError(
@@ -208,21 +211,21 @@ class Store:
         return lineage[::-1]
 
     def everything(self) -> set[str]:
-        """The ids of all that lies here, finished or in progress."""
+        """The ids of all finished generations and of those in progress."""
         return {*self.ids(), *(name for name in self._layout.progress_folders.names() if name[0] != ".")}
 
     # Running generations
 
     def save_progress(self, generation_id: str, progress: Progress) -> None:
-        """Saves what the generation can resume from, durably; the last two are kept."""
+        """Saves progress durably; the last two are kept."""
         save_progress(self._layout.progress(generation_id), progress)
 
     def begun(self) -> frozenset[str]:
-        """The generations of which there may be progress. One look at one directory."""
+        """The generations that may have progress. Lists one directory."""
         return frozenset(self._layout.progress_folders.names())
 
     def load_progress(self, generation_id: str) -> Progress | None:
-        """The newest undamaged progress, or None. What is damaged is set aside, with a warning in the log."""
+        """The newest undamaged progress, or None. Damaged files are set aside, with a warning in the log."""
         return load_progress(self._layout.progress(generation_id))
 
     def epochs_done(self, generation_id: str) -> int:
@@ -234,8 +237,8 @@ class Store:
         clear_progress(self._layout.progress(generation_id))
 
     def begin_attempt(self, generation_id: str, run: str) -> int:
-        """Notes that training begins or goes on, and says how often it has in this `run`, a name of the caller's,
-        without saving another epoch in between: 1 the first time."""
+        """Records that training starts or resumes, and returns the number of attempts of this `run` (the caller's name
+        for it) since the last saved epoch: 1 for the first."""
         folder = self._layout.progress(generation_id)
         place = {"run": run, "epochs_done": self.epochs_done(generation_id)}
         attempts = 1
@@ -244,16 +247,16 @@ class Store:
             if before["place"] == place:
                 attempts += int(before["attempts"])
         folder.make_folder()
-        with suppress(FileNotFoundError):  # it was published just now, and its progress removed
+        with suppress(FileNotFoundError):  # it was just published, and its progress removed
             text = json.dumps({"place": place, "attempts": attempts})
             (folder / ATTEMPTS_FILE).replace(text.encode(), durable=False)
         return attempts
 
     def ask_to_stop(self, generation_id: str) -> None:
-        """Asks whoever trains the generation to stop after the epoch that is running."""
+        """Asks the process that trains the generation to stop after the current epoch."""
         folder = self._layout.progress(generation_id)
         folder.make_folder()
-        # Where the folder is gone again, training has just come to its end.
+        # If the folder is gone, training has just finished.
         with suppress(FileNotFoundError):
             (folder / STOP_FILE).replace(b"")
 
@@ -261,21 +264,18 @@ class Store:
         return (self._layout.progress(generation_id) / STOP_FILE).exists()
 
     def withdraw_stop(self, generation_id: str) -> None:
-        """The generation may be trained on; nothing where nobody asked it to stop."""
+        """Removes a request to stop; nothing where there is none."""
         (self._layout.progress(generation_id) / STOP_FILE).remove()
 
     def save_search_counts(self, generation_id: str, counts: Mapping[str, int]) -> None:
-        """Says how far the search of a generation is: how many candidates have begun, and how many ended how.
-
-        For whoever looks; what cannot be written is left out.
-        """
+        """Writes the number of a search's candidates by state, for `bansweep status`. Errors of writing are ignored."""
         folder = self._layout.progress(generation_id)
         with suppress(StoreError, OSError):
             folder.make_folder()
             (folder / SEARCH_FILE).replace(json.dumps(dict(counts)).encode(), durable=False)
 
     def search_counts(self, generation_id: str) -> dict[str, int]:
-        """What `save_search_counts` said last; empty where no search is under way, or what it said cannot be read."""
+        """The last `save_search_counts`; empty where no search is running, or it cannot be read."""
         try:
             text = (self._layout.progress(generation_id) / SEARCH_FILE).read()
             return {str(key): int(value) for key, value in json.loads(text).items()}
@@ -283,17 +283,17 @@ class Store:
             return {}
 
     def claim(self, generation_id: str) -> Claim:
-        """The claim on training the generation, not acquired yet."""
+        """The claim on training the generation, not yet acquired."""
         return Claim(self._layout.claims(generation_id), finished=lambda: bool(self.finished([generation_id])))
 
     # Sweeps
 
     def write_sweep_file(self, sweep: str, name: str, text: str) -> None:
-        """Writes `<root>/sweeps/<sweep>/<name>` whole: a reader sees the former text or this one."""
+        """Writes `<root>/sweeps/<sweep>/<name>` atomically: a reader sees the former text or this one."""
         folder = self._layout.sweep(sweep)
         folder.make_folder()
         (folder / name).replace(text.encode())
 
     def sweep_path(self, sweep: str) -> StorePath:
-        """`<root>/sweeps/<name>`, whether it is there or not."""
+        """`<root>/sweeps/<name>`, which need not exist."""
         return self._layout.sweep(sweep)

@@ -1,1 +1,1 @@
-"""What MLflow is told of a sweep: best effort while it runs, completed afterwards from what the store holds."""
+"""Sends sweeps to MLflow: best effort while they run, completed afterwards from the store."""

@@ -1,7 +1,8 @@
-"""Opens MLflow's client quietly and with short patience. The only module that imports mlflow at run time.
+"""Opens MLflow's client quietly and with short timeouts. The only module that imports mlflow at run time.
 
-MLflow creates its tables and then changes them, for seconds, in dozens of steps. A process that is killed meanwhile, or
-two that do it at once, leave a database that MLflow refuses for ever.
+MLflow creates its tables and migrates them in dozens of steps, which take seconds. A process killed meanwhile, or two
+that do so at once, would leave a database that MLflow refuses for ever. `make_database` therefore creates it
+atomically.
 
 Side effects: imports mlflow (seconds), sets environment variables that the user has not set, adds one warning filter.
 """
@@ -30,9 +31,56 @@ if TYPE_CHECKING:
 
 _WRONG_HOST = "Invalid Host header"  # what MLflow's own middleware answers
 
+_ABANDONED_S = 60.0  # an incomplete database without writes for so long was abandoned
+
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # errors are reported in one line by the caller
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # stdout belongs to the command's data
+    # MLflow's defaults wait 120 s, seven times. What is not sent is backfilled later.
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+}
+
+
+def open_client(uri: str) -> MlflowClient:
+    """A client of the tracking server or database at `uri`. Contacts no server; creates a missing database."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    # MLflow 3.17 asks SQLAlchemy 2.1 for a loader that it deprecates. `catch_warnings` is not safe in threads.
+    warnings.filterwarnings(
+        "ignore", message="The ``noload`` loader strategy is deprecated", category=DeprecationWarning
+    )
+    from mlflow import MlflowClient
+
+    file = database_file(uri)
+    if file is not None:
+        make_database(file, lambda new_uri: _initialise(MlflowClient(tracking_uri=new_uri)))
+    return MlflowClient(tracking_uri=uri)
+
+
+def _initialise(client: MlflowClient) -> None:
+    client.search_experiments(max_results=1)
+
+
+def in_one_line(error: BaseException, uri: str, sweep: str = "") -> str:
+    """Why MLflow at `uri` does not have `sweep`: a remedy or the operating system's message, if there is one."""
+    root = _root_of(error)
+    words = (root.strerror or str(root)) if isinstance(root, OSError) else str(error)
+    line = next((line.strip() for line in words.splitlines() if line.strip()), type(error).__name__)
+    message = without_secrets(line, uri)[:300]
+    remedy = remedy_of(error, root, sweep)
+    return f"MLflow at {without_credentials(uri)}: {f'{remedy}. It says: {message}' if remedy else message}"
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether retrying is useless until a user acts."""
+    return remedy_of(error, _root_of(error), "") is not None
+
 
 def remedy_of(error: BaseException, root: BaseException, sweep: str) -> str | None:
-    """What was refused to `sweep`, and the remedy; None where `error`, whose first cause is `root`, is no refusal."""
+    """What MLflow refused to `sweep`, and the remedy; None if `error`, with the root cause `root`, is no refusal."""
     if isinstance(root, ssl.SSLCertVerificationError):
         return "its certificate is not trusted; MLFLOW_TRACKING_SERVER_CERT_PATH names a file of those that are"
     match _status_of(error):
@@ -60,50 +108,53 @@ def _status_of(error: BaseException) -> int | None:
     return getattr(getattr(error, "response", None), "status_code", None)
 
 
-_ABANDONED_S = 60.0  # a database that is not ready and that nobody has written to for so long
+def _root_of(error: BaseException) -> BaseException:
+    while (deeper := error.__cause__ or (None if error.__suppress_context__ else error.__context__)) is not None:
+        error = deeper
+    return error
 
 
 def make_database(file: Path, initialise: Callable[[str], None]) -> None:
-    """Have MLflow's tables in the database `file` before anybody opens it.
+    """Creates a SQLite database with MLflow's tables atomically.
 
-    `initialise` makes them in a database that it is given the URI of. Of two processes that do this at once, one's
-    database stays. One that was left without them by a process that died, and so holds nothing, is replaced. Raises
-    OSError where something else than a file is there.
+    `initialise` creates the tables in the database at the URI it is given. If two processes do this at once, one
+    database stays. A database without tables, which a dead process left, is replaced. Raises OSError where `file` is
+    not a regular file.
     """
     if file.exists():
-        # SQLite would wait for the writer of a named pipe, for ever.
+        # SQLite would wait for the writer of a named pipe for ever.
         open_regular(file).close()
-    is_left_over = file.exists() and _is_left_over(file)
-    if file.exists() and not is_left_over:
+    is_abandoned = file.exists() and _is_abandoned(file)
+    if file.exists() and not is_abandoned:
         return
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{file.name}.", dir=file.parent) as folder:
         built, copy = Path(folder) / "built.db", Path(folder) / "copy.db"
         initialise(f"sqlite:///{built}")
-        # MLflow keeps the one open that it has made.
+        # MLflow keeps the database that it created open.
         shutil.copyfile(built, copy)
-        if is_left_over:
+        if is_abandoned:
             file.with_name(f"{file.name}-journal").unlink(missing_ok=True)
             copy.replace(file)
         else:
-            _put(copy, file)
+            _link_or_move(copy, file)
 
 
-def _put(copy: Path, file: Path) -> None:
-    """Move `copy` to `file`, unless another process has just put its own there."""
+def _link_or_move(copy: Path, file: Path) -> None:
+    """Moves `copy` to `file`, unless another process has just created it."""
     with contextlib.suppress(FileExistsError):
         try:
             os.link(copy, file)
         except FileExistsError:
             raise
         except OSError:
-            # A file system without hard links: two at the same moment are then not told apart.
+            # A file system without hard links: two processes at the same moment then overwrite each other.
             if not file.exists():
                 copy.replace(file)
 
 
-def _is_left_over(file: Path) -> bool:
-    """Whether it lacks the experiment that MLflow adds last of all, and nobody is about to add it."""
+def _is_abandoned(file: Path) -> bool:
+    """Whether it lacks the experiment that MLflow adds last, and no process is adding it."""
     if time.time() - file.stat().st_mtime < _ABANDONED_S and file.stat().st_size:
         return False
     with contextlib.closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as tables:
@@ -111,55 +162,3 @@ def _is_left_over(file: Path) -> bool:
             return tables.execute("SELECT 1 FROM experiments LIMIT 1").fetchone() is None
         except sqlite3.OperationalError as error:
             return "no such table" in str(error)
-
-
-_ENVIRONMENT = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # what goes wrong is told in one line, by whoever asked
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # stdout belongs to the command's data
-    # MLflow's defaults wait 120 s, seven times. What is missed here is filled in later.
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-}
-
-
-def open_client(uri: str) -> MlflowClient:
-    """A client of the tracking server or database at `uri`. Contacts no server; a database is made where none is."""
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    # MLflow 3.17 asks SQLAlchemy 2.1 for a loader that it deprecates. `catch_warnings` is not safe in threads.
-    warnings.filterwarnings(
-        "ignore", message="The ``noload`` loader strategy is deprecated", category=DeprecationWarning
-    )
-    from mlflow import MlflowClient
-
-    file = database_file(uri)
-    if file is not None:
-        make_database(file, lambda new_uri: _initialise(MlflowClient(tracking_uri=new_uri)))
-    return MlflowClient(tracking_uri=uri)
-
-
-def _initialise(client: MlflowClient) -> None:
-    client.search_experiments(max_results=1)
-
-
-def in_one_line(error: BaseException, uri: str, sweep: str = "") -> str:
-    """Why MLflow at `uri` could not be told of `sweep`: a remedy or the operating system's word, if there is one."""
-    root = _root_of(error)
-    words = (root.strerror or str(root)) if isinstance(root, OSError) else str(error)
-    line = next((line.strip() for line in words.splitlines() if line.strip()), type(error).__name__)
-    said = without_secrets(line, uri)[:300]
-    remedy = remedy_of(error, root, sweep)
-    return f"MLflow at {without_credentials(uri)}: {f'{remedy}. It says: {said}' if remedy else said}"
-
-
-def is_refusal(error: BaseException) -> bool:
-    """Whether somebody has to do something before it is any use to try again."""
-    return remedy_of(error, _root_of(error), "") is not None
-
-
-def _root_of(error: BaseException) -> BaseException:
-    while (deeper := error.__cause__ or (None if error.__suppress_context__ else error.__context__)) is not None:
-        error = deeper
-    return error

@@ -1,7 +1,7 @@
 """What the tracker's thread does: connects to MLflow, sends live events, backfills what is missing.
 
-MLflow can remove whole runs, but no point. An epoch that is trained again begins its run anew (`runs.py`); epochs that
-a candidate trained before it heard that it was given up stay.
+MLflow can delete runs, but no single points. Therefore an epoch that is trained again recreates its run (`runs.py`).
+Epochs that a pruned candidate trained before it stopped stay.
 """
 
 from __future__ import annotations
@@ -48,62 +48,16 @@ from bansweep.tracking.tracking_uri import artifact_location, database_file, wit
 WithoutRun = GenerationBlocked | GenerationNotNeeded | GenerationElsewhere | GenerationUncompiled
 """Events that change no run: the parent run's note, another process or the display reports them."""
 
-
-def send_live(runs: SweepRuns, plan: Plan, events: Sequence[SweepEvent]) -> None:
-    """Send a batch of events, in one request per generation or candidate where they are epochs.
-
-    Of several changes of one's state only the last is sent. May raise whatever MLflow's client raises.
-    """
-    subjects: dict[tuple[str, str], list[SweepEvent]] = defaultdict(list)
-    for event in events:
-        if event.generation_id in plan.generations and not isinstance(event, WithoutRun):
-            candidate_id = event.candidate.id if isinstance(event, CandidateEvent) else ""
-            subjects[event.generation_id, candidate_id].append(event)
-    now = time.time()
-    for told in subjects.values():
-        description = payload.describe_subject(plan, told[0])
-        epochs = [event for event in told if isinstance(event, EpochFinished | CandidateEpochFinished)]
-        if epochs:
-            points = [point for event in epochs for point in payload.epoch_points(event.report)]
-            runs.add_points(description, points, started_at=now)
-        for event in reversed(told):
-            if not isinstance(event, EpochFinished | CandidateEpochFinished):
-                _send_change(runs, description, event, now)
-                break
-
-
-def _send_change(runs: SweepRuns, description: RunDescription, event: SweepEvent, now: float) -> None:
-    match event:
-        case GenerationStarted() | CandidateStarted():
-            runs.begin(description, started_at=now)
-        case GenerationFailed(reason=reason):
-            runs.end(description, "FAILED", now, payload.failure_tags(reason))
-        case GenerationStopped():
-            runs.end(description, "KILLED", now, {})
-        case GenerationFinished(reused=False):
-            runs.end(description, "FINISHED", now, {})
-        case CandidateEnded(outcome=outcome, reason=reason):
-            runs.end(description, payload.CANDIDATE_STATUS[outcome], now, payload.outcome_tags(outcome, reason))
-        case GenerationFinished() | GenerationBlocked() | GenerationNotNeeded() | GenerationElsewhere():
-            pass  # Reused ones are filled in from the store.
-        case GenerationUncompiled():
-            pass
-        case EpochFinished() | CandidateEpochFinished():
-            pass  # They change no state.
-        case _:
-            assert_never(event)
-
-
 _PAUSE_S = 1.0  # between live batches: a batch a second is live enough, and epochs can take milliseconds
 _BACKOFF_S = 10.0  # after a live batch that failed
-_RETRIES_S = (2.0, 8.0)  # pauses before filling in again, where the server has answered before
+_RETRIES_S = (2.0, 8.0)  # pauses before backfilling again, where the server has answered before
 
 
 @dataclass(frozen=True)
 class Ending:
     """How a sweep ended: `documents` maps file names to text, `failed` and `killed` say what was not finished.
 
-    `ended_at` is a Unix time in seconds; `candidates` are the last words on those of generations that are not finished.
+    `ended_at` is a Unix time in seconds; `candidates` has the last event of each candidate of an unfinished generation.
     """
 
     documents: Mapping[str, str]
@@ -123,12 +77,12 @@ class Ending:
 
 
 class MlflowSession:
-    """One sweep's dealings with the MLflow at `uri`. `send_live` and `fill_in` are for one thread, and never raise.
+    """Synchronises one sweep with the MLflow at `uri`. `send_live` and `backfill` belong to one thread and never raise.
 
-    `sent` holds the ids of the generations that MLflow holds completely, `error` why the last attempt failed; both
-    may be read from any thread. Filling in looks for runs that stand twice or are gone where something went wrong
-    before, and with `thorough` always. `has_ended` says whether the sweep's end has been told. Models come after it:
-    a registry that refuses keeps nothing else from MLflow, and `models_error` says why.
+    `sent` has the ids of the generations that MLflow holds completely, `error` the reason why the last attempt failed;
+    any thread may read both. After an error, and with `thorough` always, `backfill` looks for duplicate and missing
+    runs. `has_ended` is true once the sweep's end is sent. Models follow: an error of the registry affects nothing else
+    and is kept in `models_error`.
     """
 
     def __init__(self, uri: str, store_root: Path, sweep: str, *, thorough: bool = False) -> None:
@@ -139,8 +93,8 @@ class MlflowSession:
         self.has_ended = False
         self._artifact_location = artifact_location(uri, store_root)
         self._sweep = sweep
-        self._marker_path = sync_state_path(store_root, sweep)
-        self._marker = SyncState(uri=without_credentials(uri))
+        self._sync_state_path = sync_state_path(store_root, sweep)
+        self._sync_state = SyncState(uri=without_credentials(uri))
         self._runs: SweepRuns | None = None
         self._has_answered = False
         self._is_refused = False
@@ -154,25 +108,25 @@ class MlflowSession:
         file = database_file(self.uri)
         if file is not None and not file.exists():
             return
-        self._marker = read_sync_state(self._marker_path, without_credentials(self.uri))
+        self._sync_state = read_sync_state(self._sync_state_path, without_credentials(self.uri))
         self.sent = {
             generation_id
-            for generation_id in plan.generations.keys() & self._marker.complete.keys()
-            if self._marker.complete[generation_id] == payload.describe(plan, generation_id).digest
+            for generation_id in plan.generations.keys() & self._sync_state.complete.keys()
+            if self._sync_state.complete[generation_id] == payload.describe(plan, generation_id).digest
         }
 
     def compare(self, plan: Plan, items: Sequence[FinishedGeneration]) -> None:
-        """Take out of `sent` what has become another than was sent: trained again since, perhaps by another sweep."""
+        """Removes from `sent` what was retrained since it was sent, perhaps by another sweep."""
         for item in items:
             if item.generation_id in self.sent:
                 completion = completed_generation(payload.describe(plan, item.generation_id), item)
-                if self._marker.records.get(item.generation_id) != completion.digest:
+                if self._sync_state.records.get(item.generation_id) != completion.digest:
                     self.sent.discard(item.generation_id)
 
     def knows(self, ending: Ending) -> bool:
         """Whether MLflow shows this ending already."""
-        told = self._marker.ensembles.keys()
-        return self._marker.parent == ending.digest and all(one.key in told for one in ending.ensembles)
+        sent = self._sync_state.ensembles.keys()
+        return self._sync_state.parent == ending.digest and all(one.key in sent for one in ending.ensembles)
 
     def send_live(self, plan: Plan, events: Sequence[SweepEvent]) -> float:
         """Send a batch of events; the seconds to wait before the next one."""
@@ -180,12 +134,12 @@ class MlflowSession:
         try:
             send_live(self._connected(time.time()), plan, events)
         except Exception as error:
-            # This batch is lost here and filled in from the store. Later ones wait meanwhile.
+            # This batch is dropped and backfilled from the store. Later ones wait meanwhile.
             self._note(error)
             return _BACKOFF_S
         return _PAUSE_S
 
-    def fill_in(
+    def backfill(
         self, plan: Plan, items: Sequence[FinishedGeneration], ending: Ending, abandoned: threading.Event
     ) -> None:
         """Complete `items`, then end the sweep. Stops early once `abandoned` is set."""
@@ -194,8 +148,7 @@ class MlflowSession:
                 return
             self.error = ""
             self._attempt(plan, items, ending, abandoned)
-            # A server that has never answered is down or wrong; one that has is probably coming back, but for those
-            # that refuse.
+            # Retry only a server that has answered before, which probably returns, and none that refused.
             if not self.error or not self._has_answered or self._is_refused:
                 return
 
@@ -208,8 +161,8 @@ class MlflowSession:
             if self._in_doubt:
                 held = runs.merge_duplicates()
                 self._forget({one for one in plan.generations if (payload.GENERATION, one) not in held})
-                self._marker.ensembles = {
-                    key: digest for key, digest in self._marker.ensembles.items() if (payload.ENSEMBLE, key) in held
+                self._sync_state.ensembles = {
+                    key: digest for key, digest in self._sync_state.ensembles.items() if (payload.ENSEMBLE, key) in held
                 }
                 self._in_doubt = False
         except Exception as error:
@@ -221,7 +174,7 @@ class MlflowSession:
             try:
                 self._complete(self._connected(begun_at), plan, item, abandoned)
             except Exception as error:
-                # One generation that MLflow refuses must not keep the others from it.
+                # MLflow may refuse one generation and accept the others.
                 self._note(error)
         by_id = {item.generation_id: item for item in items}
         for ensemble in ending.ensembles:
@@ -243,10 +196,12 @@ class MlflowSession:
             return
         try:
             self.models_error = ""
-            register_models(runs.models, plan, items, run_ids, {} if self._thorough else self._marker.models, abandoned)
+            register_models(
+                runs.models, plan, items, run_ids, {} if self._thorough else self._sync_state.models, abandoned
+            )
         except Exception as error:
             self.models_error = client.in_one_line(error, self.uri, self._sweep)
-        write_sync_state(self._marker_path, self._marker)
+        write_sync_state(self._sync_state_path, self._sync_state)
 
     def _complete(self, runs: SweepRuns, plan: Plan, item: FinishedGeneration, abandoned: threading.Event) -> None:
         if item.generation_id in self.sent:
@@ -256,15 +211,15 @@ class MlflowSession:
         run_id = runs.complete(description, completion)
         if not self._complete_candidates(runs, plan, item, run_id, abandoned):
             return
-        self._marker.complete[item.generation_id] = description.digest
-        self._marker.records[item.generation_id] = completion.digest
-        write_sync_state(self._marker_path, self._marker)
+        self._sync_state.complete[item.generation_id] = description.digest
+        self._sync_state.records[item.generation_id] = completion.digest
+        write_sync_state(self._sync_state_path, self._sync_state)
         self.sent.add(item.generation_id)
 
     def _complete_candidates(
         self, runs: SweepRuns, plan: Plan, item: FinishedGeneration, run_id: str, abandoned: threading.Event
     ) -> bool:
-        """Complete those of a searched generation, whose run has the id `run_id`; whether there was time for all."""
+        """Completes the candidates of the generation with the run `run_id`; whether there was time for all."""
         for one in item.candidates:
             if abandoned.is_set():
                 return False
@@ -272,10 +227,10 @@ class MlflowSession:
             completion = completed_candidate(description, item, one)
             _, key = description.identity
             digest = payload.digest_of([run_id, description.digest, completion.digest])
-            if self._marker.candidates.get(key) != digest:
+            if self._sync_state.candidates.get(key) != digest:
                 runs.complete(description, completion)
-                self._marker.candidates[key] = digest
-                write_sync_state(self._marker_path, self._marker)
+                self._sync_state.candidates[key] = digest
+                write_sync_state(self._sync_state_path, self._sync_state)
         return True
 
     def _complete_ensemble(
@@ -286,10 +241,10 @@ class MlflowSession:
         description = describe_ensemble(plan, ensemble)
         completion = completed_ensemble(description, ensemble, items)
         digest = payload.digest_of([description.digest, completion.digest])
-        if self._marker.ensembles.get(ensemble.key) != digest:
+        if self._sync_state.ensembles.get(ensemble.key) != digest:
             runs.complete(description, completion)
-            self._marker.ensembles[ensemble.key] = digest
-            write_sync_state(self._marker_path, self._marker)
+            self._sync_state.ensembles[ensemble.key] = digest
+            write_sync_state(self._sync_state_path, self._sync_state)
 
     def _end(self, runs: SweepRuns, plan: Plan, ending: Ending) -> None:
         for failed, reason in ending.failed.items():
@@ -300,20 +255,20 @@ class MlflowSession:
             status, tags = payload.last_word(event)
             runs.end(payload.describe_subject(plan, event), status, ending.ended_at, tags)
         runs.end_sweep(ending.documents, ending.tags, ending.status, ending.ended_at)
-        self._marker.parent = ending.digest
-        write_sync_state(self._marker_path, self._marker)
+        self._sync_state.parent = ending.digest
+        write_sync_state(self._sync_state_path, self._sync_state)
 
     def _forget(self, generation_ids: set[str]) -> None:
-        """Note, for later sessions too, that MLflow does not hold these completely."""
+        """Records, for later sessions too, that MLflow does not hold these completely."""
         self.sent -= generation_ids
-        forgotten = generation_ids & self._marker.complete.keys()
+        forgotten = generation_ids & self._sync_state.complete.keys()
         for generation_id in forgotten:
-            del self._marker.complete[generation_id]
+            del self._sync_state.complete[generation_id]
         if forgotten:
-            write_sync_state(self._marker_path, self._marker)
+            write_sync_state(self._sync_state_path, self._sync_state)
 
     def _connected(self, begun_at: float) -> SweepRuns:
-        """The sweep's runs; after an error they are looked up anew, whatever has become of the server."""
+        """The sweep's runs; looked up again after an error."""
         if self._runs is None:
             runs = open_runs(
                 client.open_client(self.uri),
@@ -325,9 +280,9 @@ class MlflowSession:
             )
             self._has_answered = True
             runs.begin_sweep()
-            if self._marker.experiment_id != runs.experiment_id:
-                # Not the database that was filled before.
-                self._marker = SyncState(uri=without_credentials(self.uri), experiment_id=runs.experiment_id)
+            if self._sync_state.experiment_id != runs.experiment_id:
+                # Another database than the one that the cache describes.
+                self._sync_state = SyncState(uri=without_credentials(self.uri), experiment_id=runs.experiment_id)
                 self.sent.clear()
             self._runs = runs
         return self._runs
@@ -337,3 +292,48 @@ class MlflowSession:
         self._in_doubt = True
         self._is_refused = client.is_refusal(error)
         self.error = client.in_one_line(error, self.uri, self._sweep)
+
+
+def send_live(runs: SweepRuns, plan: Plan, events: Sequence[SweepEvent]) -> None:
+    """Send a batch of events, in one request per generation or candidate where they are epochs.
+
+    Of several state changes of a subject only the last is sent. May raise whatever MLflow's client raises.
+    """
+    subjects: dict[tuple[str, str], list[SweepEvent]] = defaultdict(list)
+    for event in events:
+        if event.generation_id in plan.generations and not isinstance(event, WithoutRun):
+            candidate_id = event.candidate.id if isinstance(event, CandidateEvent) else ""
+            subjects[event.generation_id, candidate_id].append(event)
+    now = time.time()
+    for of_subject in subjects.values():
+        description = payload.describe_subject(plan, of_subject[0])
+        epochs = [event for event in of_subject if isinstance(event, EpochFinished | CandidateEpochFinished)]
+        if epochs:
+            points = [point for event in epochs for point in payload.epoch_points(event.report)]
+            runs.add_points(description, points, started_at=now)
+        for event in reversed(of_subject):
+            if not isinstance(event, EpochFinished | CandidateEpochFinished):
+                _send_change(runs, description, event, now)
+                break
+
+
+def _send_change(runs: SweepRuns, description: RunDescription, event: SweepEvent, now: float) -> None:
+    match event:
+        case GenerationStarted() | CandidateStarted():
+            runs.begin(description, started_at=now)
+        case GenerationFailed(reason=reason):
+            runs.end(description, "FAILED", now, payload.failure_tags(reason))
+        case GenerationStopped():
+            runs.end(description, "KILLED", now, {})
+        case GenerationFinished(reused=False):
+            runs.end(description, "FINISHED", now, {})
+        case CandidateEnded(outcome=outcome, reason=reason):
+            runs.end(description, payload.CANDIDATE_STATUS[outcome], now, payload.outcome_tags(outcome, reason))
+        case GenerationFinished() | GenerationBlocked() | GenerationNotNeeded() | GenerationElsewhere():
+            pass  # Reused ones are backfilled from the store.
+        case GenerationUncompiled():
+            pass
+        case EpochFinished() | CandidateEpochFinished():
+            pass  # They change no state.
+        case _:
+            assert_never(event)

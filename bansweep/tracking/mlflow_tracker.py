@@ -18,7 +18,7 @@ from bansweep.tracking.mlflow_session import Ending, MlflowSession, WithoutRun
 from bansweep.tracking.protocol import FinishedEnsemble, FinishedGeneration, Outcomes, SweepStatus, TrackingSummary
 from bansweep.tracking.tracking_uri import absolute_uri, tracking_uri, without_credentials
 
-_MOST_WAITING = 10_000  # the oldest are dropped beyond it; they are filled in from the store
+_MOST_WAITING = 10_000  # beyond it the oldest are dropped, and later backfilled from the store
 
 
 class Background:
@@ -38,15 +38,15 @@ class Background:
         self._thread.start()
 
     def put(self, event: SweepEvent) -> None:
-        """Leave an event to the thread."""
+        """Queues an event for the thread."""
         with self._changed:
             self._waiting.append(event)
             self._changed.notify()
 
     def close(self, last: Callable[[threading.Event], None], timeout_s: float) -> bool:
-        """Let the thread send what waits, do `last` and end; whether it managed that within `timeout_s`.
+        """Lets the thread send the queued events, call `last` and end; whether it ended within `timeout_s`.
 
-        `last` is given an event that is set once nobody waits for it any more.
+        `last` gets an event that is set after the timeout.
         """
         with self._changed:
             self._last = last
@@ -70,11 +70,11 @@ class Background:
 
 
 class MlflowTracker:
-    """Tells the MLflow at `uri` (None: wherever `tracking_uri` says) of one sweep of the store at `store_root`.
+    """Sends one sweep of the store at `store_root` to the MLflow at `uri` (None: the one of `tracking_uri`).
 
-    Side effects: a daemon thread from the first event on, and `<store_root>/sweeps/<sweep>/tracking.json`, a cache.
-    Nothing that MLflow does or fails to do reaches the caller, but as the summary's `error`. A `thorough` one believes
-    the cache nothing but what store and MLflow confirm.
+    Side effects: a daemon thread from the first event on, and the cache `<store_root>/sweeps/<sweep>/tracking.json`.
+    The caller learns of MLflow's errors only from the summary's `error`. A `thorough` tracker verifies the cache
+    against store and MLflow.
     """
 
     def __init__(self, uri: str | None, *, store_root: Path, sweep: str, thorough: bool = False) -> None:
@@ -96,10 +96,10 @@ class MlflowTracker:
             return
         self._outcomes.note(event)
         if isinstance(event, GenerationStarted | EpochFinished):
-            self._session.sent.discard(event.generation_id)  # where it was complete, its files were lost since
+            self._session.sent.discard(event.generation_id)  # if it was complete, its files were lost since
         if isinstance(event, WithoutRun):
-            return  # told at the end; a sweep of which nothing else is told contacts nobody
-        # A process that cannot start another thread goes on without live events.
+            return  # sent at the end; these events alone need no connection
+        # A process that cannot start a thread continues without live events.
         with contextlib.suppress(RuntimeError):
             self._background = self._background or self._begin(self._plan)
             self._background.put(event)
@@ -133,7 +133,7 @@ class MlflowTracker:
         background = self._background or self._begin(plan)
         self._background = None
         in_time = background.close(
-            lambda abandoned: self._session.fill_in(plan, items, ending, abandoned), deadline - time.monotonic()
+            lambda abandoned: self._session.backfill(plan, items, ending, abandoned), deadline - time.monotonic()
         )
         too_late = (
             "" if in_time else f"MLflow at {without_credentials(self.uri)}: not done within {duration_text(timeout_s)}"

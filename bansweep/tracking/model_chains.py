@@ -1,7 +1,7 @@
 """The chains of a sweep, and the best generation of each: what MLflow's model registry holds. Pure.
 
-A chain is what the sweep file calls one, or else a student of a generation that learnt from labels, with all that
-descend from it in the same row. Its first generation's teacher competes with it: no student need be better.
+A chain is one declared in the sweep file, otherwise a student of a generation trained on labels, with all its
+descendants in the same row. The teacher of its first generation is compared, too: students may all be worse.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from bansweep.graph.plan import Plan
 from bansweep.graph.results import comparable
 
-# What generations are compared by where the sweep file does not say: the first of these that all of them have.
+# Without a metric in the sweep file, generations are compared by the first of these that all of them have.
 _METRICS = ("validation_error", "validation_perplexity", "test_error", "test_perplexity")
 
 
 @dataclass(frozen=True)
 class ModelChain:
-    """`members` are ids in order, after the first one's teacher where that stands in the same row; `metric` is what
-    they are compared by (lower is better), None where the sweep file does not say.
+    """`members` are ids in order, preceded by the first one's teacher if it is in the same row.
 
-    `model` is the name in the registry, which the chain keeps in every part of the sweep.
+    They are compared by `metric` (lower is better); None if the sweep file names none. `model` is the name in the
+    registry, the same in every part of the sweep.
     """
 
     name: str
@@ -34,7 +34,10 @@ class ModelChain:
 
 @dataclass(frozen=True)
 class Best:
-    """The best of a chain: of equals the earliest. `chosen_from` has the ids of all that were compared."""
+    """The best generation of a chain, the earliest of equal ones.
+
+    `chosen_from` has the ids of all that were compared.
+    """
 
     generation_id: str
     metric: str
@@ -43,9 +46,9 @@ class Best:
 
 
 def chains_of(plan: Plan) -> tuple[ModelChain, ...]:
-    """The plan's chains, in its order. None is named for generations that all learn from labels."""
-    # Plans are never changed, and descriptions ask for their chains time and again.
-    return _chains_by_identity(_ById(plan))
+    """The plan's chains, in its order; without generations that only learn from labels."""
+    # Plans never change, and descriptions need their chains often.
+    return _chains_by_identity(_PlanIdentity(plan))
 
 
 def best_of(chain: ModelChain, metrics: Mapping[str, Mapping[str, float]]) -> Best | None:
@@ -63,8 +66,8 @@ def best_of(chain: ModelChain, metrics: Mapping[str, Mapping[str, float]]) -> Be
 
 
 @dataclass(frozen=True)
-class _ById:
-    """A plan as a key: the very object."""
+class _PlanIdentity:
+    """A plan as a key, compared by identity."""
 
     plan: Plan
 
@@ -72,11 +75,11 @@ class _ById:
         return id(self.plan)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ById) and self.plan is other.plan
+        return isinstance(other, _PlanIdentity) and self.plan is other.plan
 
 
 @functools.lru_cache(maxsize=4)
-def _chains_by_identity(key: _ById) -> tuple[ModelChain, ...]:
+def _chains_by_identity(key: _PlanIdentity) -> tuple[ModelChain, ...]:
     plan = key.plan
     columns: dict[tuple[str, int], dict[str, str]] = {}
     for cell in plan.cells:
@@ -97,7 +100,7 @@ def _chains_by_identity(key: _ById) -> tuple[ModelChain, ...]:
 
 
 def _families(plan: Plan, column_of: Mapping[str, str], taken: set[str]) -> dict[str, tuple[str, ...]]:
-    """First student -> its teacher, itself and its descendants, of one row and replica; but for those `taken`."""
+    """First student -> its teacher, itself and its descendants, of one row and replica, without those `taken`."""
     families: dict[str, list[str]] = {}
     for generation_id in plan.generations:  # teachers before students
         if generation_id not in column_of or generation_id in taken:
@@ -115,5 +118,5 @@ def _families(plan: Plan, column_of: Mapping[str, str], taken: set[str]) -> dict
 
 def _model_name(plan: Plan, row: str, chain: str, seed: int) -> str:
     parts = [plan.sweep, row, chain] + ([f"seed-{seed}"] if len(plan.replica_seeds) > 1 else [])
-    # The registry takes the first two in no name, and its searches the others in none.
+    # The registry refuses names with the first two characters; its searches fail for the others.
     return re.sub(r"[/:'\"]", "-", ".".join(parts))

@@ -1,8 +1,8 @@
 """Generations as MLflow models: a logged model for each, and a registered one for the best of each chain.
 
-Weights stay in the store, as safetensors; models link to them by tags and hold no files. Whatever is here already is
-found by its tags and not made again. Every function talks to MLflow at once and may raise whatever its client raises,
-as servers before MLflow 3 do, which know no logged models.
+Weights stay in the store, as safetensors; models link to them by tags and hold no files. Existing models are found by
+their tags and reused. Every function sends requests at once and may raise any error of MLflow's client; servers before
+MLflow 3 have no logged models and refuse.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ if TYPE_CHECKING:
 BEST = "best"
 """The alias of a chain's best generation: `models:/NAME@best`."""
 
-RECORD = "bansweep.record"  # the digest of what became of a generation: trained anew, it is another model
+RECORD = "bansweep.record"  # the digest of a generation's result: a retrained generation is another model
 WEIGHTS = "bansweep.weights"
 METRIC = "bansweep.metric"
 VALUE = "bansweep.value"
 
 _MODEL_TYPE = "generation"
-_NO_MODEL_NAME = re.compile(r"[/:.%\"']")  # letters that MLflow refuses in names of logged models
+_NO_MODEL_NAME = re.compile(r"[/:.%\"']")  # characters that MLflow refuses in names of logged models
 
 
 class SweepModels:
     """The models of one sweep, which is the experiment `experiment_id`, from the store at `store_root`.
 
-    `lock` is the file that keeps two processes of one machine from creating the same at once.
+    The file `lock` prevents two processes of one machine from creating the same model at once.
     """
 
     def __init__(self, client: MlflowClient, experiment_id: str, store_root: Path, lock: Path) -> None:
@@ -69,10 +69,10 @@ class SweepModels:
                 self._models_of(tags[payload.GENERATION]).append(model)
         points = [point for point in completion.points if point.key.startswith("final_")]
         data = {"dataset_name": description.data.kind, "dataset_digest": payload.data_digest(description.data)}
-        # The run's own points, which are not stored again: now they are the model's as well.
+        # The run has these points already; this links them to the model.
         metrics = [Metric(one.key, one.value, one.timestamp_ms, one.step, model.model_id, **data) for one in points]
         self._client.log_batch(run_id, metrics=metrics)
-        # MLflow refuses to be told an output again.
+        # MLflow refuses an output that it has already.
         if is_new or model.model_id not in self._outputs_of(run_id):
             step = max((one.step for one in points), default=0)
             self._client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step)])
@@ -85,9 +85,9 @@ class SweepModels:
     def register(
         self, chain: ModelChain, best: Best, description: RunDescription, completion: Completion, model: LoggedModel
     ) -> None:
-        """Let the alias `best` of the chain's registered model name `best`, the generation that `model` is.
+        """Sets the alias `best` of the chain's registered model to `best`, whose logged model is `model`.
 
-        A version that is not among what `best` was chosen from, as where `--only` names a part, keeps it if better.
+        A better version that was not compared, for example because of `--only`, keeps the alias.
         """
         tags = {**self._tags(description, completion), METRIC: best.metric, VALUE: repr(best.value)}
         with exclusive_lock(self._lock):
@@ -101,7 +101,7 @@ class SweepModels:
                     model.artifact_location,
                     run_id=model.source_run_id,
                     tags=tags,
-                    # The verdict: tables of versions show it as it stands, without Markdown.
+                    # The verdict: MLflow's tables of versions do not render Markdown.
                     description=completion.tags[payload.NOTE].partition("\n")[0].strip("*"),
                     await_creation_for=0,
                     model_id=model.model_id,
@@ -135,7 +135,7 @@ class SweepModels:
         return self._held.setdefault(generation_id, [])
 
     def _one_of(self, run_id: str, tags: Mapping[str, str]) -> LoggedModel | None:
-        """The model of this training; those of earlier ones, and one that stands twice, are deleted."""
+        """The model of this training; models of earlier trainings and duplicates are deleted."""
         models = self._models_of(tags[payload.GENERATION])
         ours = [one for one in models if (one.source_run_id, one.tags.get(RECORD)) == (run_id, tags[RECORD])]
         kept = min(ours, key=lambda one: (one.creation_timestamp, one.model_id), default=None)
@@ -151,7 +151,7 @@ class SweepModels:
     def _registered(self, chain: ModelChain, metric: str) -> RegisteredModel:
         from mlflow.exceptions import MlflowException
 
-        # By name and not by a search, whose answer has no aliases with some servers.
+        # By name, not by a search: some servers' search results have no aliases.
         with contextlib.suppress(MlflowException):
             return self._client.get_registered_model(chain.model)
         text = (
@@ -172,7 +172,7 @@ class SweepModels:
         return None if number is None else self._client.get_model_version(registered.name, str(number))
 
     def _version(self, name: str, tags: Mapping[str, str]) -> ModelVersion | None:
-        """The version of this training of this generation; one that stands twice is deleted."""
+        """The version of this training of this generation; duplicates are deleted."""
         found = self._client.search_model_versions(f"name = '{name}'")
         same = [one for one in found if all(one.tags.get(key) == tags[key] for key in (payload.GENERATION, RECORD))]
         same.sort(key=lambda one: int(one.version))
@@ -182,7 +182,7 @@ class SweepModels:
 
 
 def _is_better(holder: ModelVersion, best: Best) -> bool:
-    """Whether a version beats what is told now. One that is told as well has been compared already."""
+    """Whether a version that was not compared beats `best`."""
     if holder.tags.get(payload.GENERATION) in best.chosen_from or holder.tags.get(METRIC) != best.metric:
         return False
     try:
@@ -199,14 +199,14 @@ def register_models(
     known: dict[str, str],
     abandoned: threading.Event,
 ) -> None:
-    """Complete the models of `items`, whose runs are `run_ids`; those whose digests are in `known` are left alone.
+    """Completes the models of `items`, whose runs are `run_ids`; skips those whose digests are in `known`.
 
-    `known` is brought up to date, by the ids of generations and the names of registered models. Stops early once
-    `abandoned` is set. May raise whatever MLflow's client raises.
+    `known` is updated; its keys are ids of generations and names of registered models. Stops early once `abandoned` is
+    set. May raise any error of MLflow's client.
     """
-    told = {item.generation_id: item for item in items if item.generation_id in run_ids}
+    sent = {item.generation_id: item for item in items if item.generation_id in run_ids}
     digests: dict[str, str] = {}
-    for generation_id, item in told.items():
+    for generation_id, item in sent.items():
         if abandoned.is_set():
             return
         description = payload.describe(plan, generation_id)
@@ -215,7 +215,7 @@ def register_models(
         if known.get(generation_id) != digests[generation_id]:
             models.log(description, completion, run_ids[generation_id])
             known[generation_id] = digests[generation_id]
-    metrics = {generation_id: item.metrics for generation_id, item in told.items()}
+    metrics = {generation_id: item.metrics for generation_id, item in sent.items()}
     for chain in chains_of(plan):
         best = best_of(chain, metrics)
         if best is None:
@@ -225,6 +225,6 @@ def register_models(
             continue
         run_id = run_ids[best.generation_id]
         description = payload.describe(plan, best.generation_id)
-        completion = completed_generation(description, told[best.generation_id])
+        completion = completed_generation(description, sent[best.generation_id])
         models.register(chain, best, description, completion, models.log(description, completion, run_id))
         known[chain.model] = digest

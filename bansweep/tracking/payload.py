@@ -1,4 +1,4 @@
-"""What a tracker holds of a sweep before and while it is trained, as MLflow's parameters, tags and points. Pure."""
+"""A sweep and its trainings as MLflow's parameters, tags and points, before results are known. Pure."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ _DIGEST_LENGTH = 36  # likewise
 
 RunStatus = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 
-# MLflow's pages show KILLED in the same red as FAILED. A candidate that was given up went the way that searches are
-# meant to go: its run is FINISHED, and its outcome a tag.
+# MLflow's pages show KILLED in the same red as FAILED. Pruning a candidate is normal in a search: its run is FINISHED,
+# and its outcome a tag.
 CANDIDATE_STATUS: Mapping[CandidateEnding, RunStatus] = {
     "finished": "FINISHED",
     "pruned": "FINISHED",
@@ -67,10 +67,10 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class RunDescription:
-    """What can be said of the run of a generation, candidate or ensemble before its figures are known.
+    """The run of a generation, candidate or ensemble without its figures.
 
-    `identity` is the tag (key and value) that the run is found by. A candidate's run is `below` its generation's, all
-    others are below the sweep's own (None).
+    `identity` is the tag (key and value) by which the run is found. A candidate's run is `below` its generation's; all
+    others are below the sweep's run (None).
     """
 
     identity: tuple[str, str]
@@ -81,14 +81,14 @@ class RunDescription:
 
     @property
     def digest(self) -> str:
-        """Changes when a run that is already complete has to be described anew, as when columns are added."""
+        """Changes when a run that is already complete needs a new description, as when columns are added."""
         return digest_of({"params": self.params, "tags": self.tags})
 
 
 def describe(plan: Plan, generation_id: str) -> RunDescription:
     """The description of a generation of `plan`; raises KeyError for one that is not in it.
 
-    A searched one has no parameters where its search will decide, because MLflow lets none change.
+    A searched one lacks the parameters that its search decides, because MLflow cannot change a parameter.
     """
     generation = plan.generations[generation_id]
     searched = () if generation.search is None else tuple(generation.search.parameters)
@@ -109,7 +109,7 @@ def describe(plan: Plan, generation_id: str) -> RunDescription:
 
 def describe_candidate(plan: Plan, generation_id: str, candidate: Candidate) -> RunDescription:
     """The description of a candidate of a searched generation of `plan`; raises KeyError likewise."""
-    # Two searches may have the same candidate, and each shows it in a run of its own.
+    # Two searches may have the same candidate; each has its own run for it.
     identity = f"{generation_id}/{candidate.id}"
     setting = ", ".join(f"{key} {setting_text(value)}" for key, value in candidate.setting.items())
     note = generation_note(plan, generation_id, candidate.generation)
@@ -132,7 +132,7 @@ def describe_candidate(plan: Plan, generation_id: str, candidate: Candidate) -> 
 
 
 def describe_subject(plan: Plan, event: SweepEvent) -> RunDescription:
-    """The description of what an event is about."""
+    """The description of the generation or candidate of an event."""
     if isinstance(event, CandidateEvent):
         return describe_candidate(plan, event.generation_id, event.candidate)
     return describe(plan, event.generation_id)
@@ -152,7 +152,7 @@ def epoch_points(report: EpochReport) -> tuple[Point, ...]:
 
 
 def sweep_tags(plan: Plan, finished_ids: frozenset[str], outcomes: Outcomes) -> dict[str, str]:
-    """The parent run's tags: how far the sweep came, and what failed, was blocked or turned out not to be needed."""
+    """The parent run's tags: the sweep's progress, and what failed, was blocked or was not needed."""
     lines = [f"{len(finished_ids)} of {len(plan.generations)} generations finished"]
     lines += [f"- {name_of(plan, failed)}: failed: {reason}" for failed, reason in outcomes.failed.items()]
     lines += [
@@ -197,22 +197,22 @@ def milliseconds(seconds: float) -> int:
 
 
 def digest_of(content: object) -> str:
-    """A short digest of anything that JSON can say."""
+    """A short digest of anything that JSON can represent."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _params(generation: Generation) -> dict[str, str]:
-    # Neither is fixed by the id, and MLflow does not let a parameter change: they are tags.
+    # Neither is part of the id, and MLflow cannot change a parameter: they are tags.
     fields = with_digests(generation.model_dump(mode="json", exclude={"generation_index", "teacher"}))
     if generation.select == Select():
         del fields["select"]  # it decides nothing
     if generation.search is not None:
-        del fields["search"]["keep"]  # it is no part of what is learnt, and not of the id
+        del fields["search"]["keep"]  # it affects neither training nor the id
     return {key: value[:_LONGEST_PARAM] for key, value in _flattened(fields)}
 
 
 def _tags(plan: Plan, generation_id: str, trained: Generation) -> dict[str, str]:
-    """Where the generation stands and what it descends from; `trained` is itself, or one of its candidates."""
+    """Place and lineage of the generation; `trained` is the generation itself or one of its candidates."""
     cells = plan.cells_of[generation_id]
     return {
         "bansweep.network": trained.network.name,
@@ -240,7 +240,7 @@ def _joined(names: Iterator[str]) -> str:
 
 
 def _flattened(fields: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Nested fields as dotted names; what is not set is left out."""
+    """Nested fields as dotted names; fields that are None are skipped."""
     for name, value in fields.items():
         if isinstance(value, Mapping):
             yield from _flattened(value, f"{prefix}{name}.")

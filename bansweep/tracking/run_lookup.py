@@ -1,7 +1,7 @@
-"""The one run of an identity: found by its tag or created, and merged where it stands twice.
+"""The one run of an identity: found by its tag or created, with duplicates merged.
 
-MLflow lets nobody choose a run's id. A request to create one that was carried out and whose answer was lost is sent
-again, by the HTTP client itself, and leaves two; so do two sweeps in different stores that begin at once.
+MLflow chooses the ids of runs. If the answer to a request to create one is lost, the HTTP client sends it again, which
+creates two runs. Two sweeps in different stores that begin at once do so, too.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
+
 PARENT = "mlflow.parentRunId"
 Identity = tuple[str, str]
-"""Key and value of the tag that a run is found by."""
+"""Key and value of the tag by which a run is found."""
 
 _IDENTITIES = (payload.SWEEP, payload.GENERATION, payload.CANDIDATE, payload.ENSEMBLE)
 
@@ -44,9 +45,9 @@ def find(client: MlflowClient, experiment_id: str, identity: Identity) -> str | 
 
 
 def merge_all(client: MlflowClient, experiment_id: str) -> set[Identity]:
-    """Merge whatever stands twice in the experiment, and hang each run below its own; the identities of finished runs.
+    """Merges duplicates in the experiment and repairs parents; returns the identities of finished runs.
 
-    A run hangs below one that was merged away where another process created it just then.
+    A run created during another process's merge may still have a deleted parent.
     """
     held = _by_identity(client, experiment_id)
     kept = {identity: _merged(client, experiment_id, runs) for identity, runs in held.items()}
@@ -60,6 +61,12 @@ def merge_all(client: MlflowClient, experiment_id: str) -> set[Identity]:
 def all_of(client: MlflowClient, experiment_id: str, key: str) -> dict[str, Run]:
     """The experiment's runs that carry the tag `key`, by its value."""
     return {run.data.tags[key]: run for run in _pages(client, experiment_id, f"tags.`{key}` LIKE '%'")}
+
+
+def reparent(client: MlflowClient, experiment_id: str, old_id: str, new_id: str) -> None:
+    """Moves the runs below `old_id` to below `new_id`."""
+    for below in client.search_runs([experiment_id], f"tags.`{PARENT}` = '{old_id}'", max_results=50_000):
+        client.set_tag(below.info.run_id, PARENT, new_id)
 
 
 def _by_identity(client: MlflowClient, experiment_id: str) -> dict[Identity, list[Run]]:
@@ -82,21 +89,15 @@ def _pages(client: MlflowClient, experiment_id: str, condition: str) -> Iterator
 
 
 def _above(identity: Identity, known: Iterable[Identity]) -> Identity:
-    """Which of the `known` identities the run of `identity` hangs below; itself where there is none."""
+    """The parent of `identity` among the `known` identities; itself where there is none."""
     key, value = identity
     if key == payload.CANDIDATE:
         return payload.GENERATION, value.partition("/")[0]
     return next((one for one in known if key != payload.SWEEP and one[0] == payload.SWEEP), identity)
 
 
-def reparent(client: MlflowClient, experiment_id: str, old_id: str, new_id: str) -> None:
-    """Put the runs below `old_id` below `new_id`."""
-    for below in client.search_runs([experiment_id], f"tags.`{PARENT}` = '{old_id}'", max_results=50_000):
-        client.set_tag(below.info.run_id, PARENT, new_id)
-
-
 def _merged(client: MlflowClient, experiment_id: str, runs: Sequence[Run]) -> Run:
-    """Keep the one that everybody would keep. What only the others held is filled in from the store."""
+    """Keeps the run that every process would keep. Data of the others are backfilled from the store."""
     kept, *others = sorted(runs, key=_precedence)
     for other in others:
         reparent(client, experiment_id, other.info.run_id, kept.info.run_id)
@@ -116,6 +117,6 @@ def _delete(client: MlflowClient, run_id: str) -> None:
 
 
 def _precedence(run: Run) -> tuple[bool, int, str]:
-    """What is finished, and else the first one. Not the one with metrics: two processes that begin at once and merge
-    while these arrive would see them differently, and each delete what the other keeps."""
+    """Finished runs first, then the oldest. Metrics do not count: two processes that merge while they arrive would see
+    different ones, and each would delete the run that the other keeps."""
     return run.info.status != "FINISHED", run.info.start_time, run.info.run_id

@@ -1,10 +1,7 @@
-"""The note on the page of an MLflow run, in Markdown: loss, teachers, and the command to get it again.
+"""The note on the page of an MLflow run, in Markdown: loss, teachers, and the command to get it again. Pure.
 
-What MLflow's page of a run says of a generation or ensemble, in Markdown: its loss, its teachers, how to get it
-again. Pure.
-
-A note is written before anybody knows the runs it links to and the store's path. `with_links` puts both in; it may be
-applied again to its own result, so that links follow runs that were begun anew.
+A note is written before the runs that it links to and the store's path are known. `with_links` inserts both. It can be
+applied to its own result again, so that links follow recreated runs.
 """
 
 from __future__ import annotations
@@ -17,6 +14,17 @@ from pathlib import Path
 from bansweep.graph.generation import Generation
 from bansweep.graph.plan import Plan
 
+LONGEST_NOTE = 5000
+"""MLflow before 3 refuses longer tags."""
+
+_MOST_LINKS = 12
+_LINK_CHARACTERS = 60  # `#/experiments/NUMBER/runs/ID` where there was `#`
+_STORE_CHARACTERS = 300
+
+# A link's title keeps the generation's id while its target changes.
+_LINK = re.compile(r"\]\(#\S* \"([0-9a-f]{16})\"\)")
+_STORE = "{store}"
+
 
 def name_of(plan: Plan, generation_id: str) -> str:
     """The plan's label, or network and id where no cell shows the generation."""
@@ -24,26 +32,6 @@ def name_of(plan: Plan, generation_id: str) -> str:
         return plan.label(generation_id)
     known = plan.generations.get(generation_id)
     return f"{known.network.name} / {generation_id}" if known else generation_id
-
-
-def lineage(plan: Plan, generation_id: str) -> tuple[str, ...]:
-    """The ids from the generation that learnt from labels down to this one."""
-    ids = [generation_id]
-    while (generation := plan.generations.get(ids[-1])) and generation.teacher:
-        ids.append(generation.teacher)
-    return tuple(reversed(ids))
-
-
-LONGEST_NOTE = 5000
-"""MLflow before 3 refuses longer tags."""
-
-_MOST_LINKS = 12
-_ROOM_FOR_A_LINK = 60  # `#/experiments/NUMBER/runs/ID` where there was `#`
-_ROOM_FOR_THE_STORE = 300
-
-# A link's title keeps the generation's id, whatever its target becomes.
-_LINK = re.compile(r"\]\(#\S* \"([0-9a-f]{16})\"\)")
-_STORE = "{store}"
 
 
 def generation_note(plan: Plan, generation_id: str, trained: Generation) -> str:
@@ -60,7 +48,7 @@ def generation_note(plan: Plan, generation_id: str, trained: Generation) -> str:
 
 
 def ensemble_note(plan: Plan, members: Sequence[str]) -> str:
-    """Whose probabilities an ensemble is the mean of."""
+    """The members whose mean probabilities are the ensemble."""
     return f"**ensemble**: the mean of the probabilities (Eq. 4) of {', '.join(_linked(plan, members))}"
 
 
@@ -77,9 +65,9 @@ def with_links(note: str, run_of: Callable[[str], str | None], experiment_id: st
 
 
 def characters_left(note: str) -> int:
-    """How many letters may be added to a note that is not at home yet."""
-    links = len(_LINK.findall(note)) * _ROOM_FOR_A_LINK
-    return max(0, LONGEST_NOTE - len(note) - links - _ROOM_FOR_THE_STORE)
+    """How many characters may be added to a note whose links and store path are not inserted yet."""
+    links = len(_LINK.findall(note)) * _LINK_CHARACTERS
+    return max(0, LONGEST_NOTE - len(note) - links - _STORE_CHARACTERS)
 
 
 def _searched(generation: Generation) -> list[str]:
@@ -90,13 +78,13 @@ def _searched(generation: Generation) -> list[str]:
 
 
 def _chain(plan: Plan, generation_id: str) -> str:
-    """The teachers' names, with links to their runs, from the one that learnt from labels to this generation."""
+    """The teachers' names, with links to their runs, from the one trained on labels to this generation."""
     *ancestors, _ = plan.lineage(generation_id)
     return " → ".join([*_linked(plan, ancestors), f"**{_plain(name_of(plan, generation_id))}**"])
 
 
 def _linked(plan: Plan, generation_ids: Sequence[str]) -> list[str]:
-    """Names with links to their runs; of many the first and the last ones."""
+    """Names with links to their runs; a long list is shortened to the first and the last ones."""
     named = [f'[{_plain(name_of(plan, one))}](# "{one}")' for one in generation_ids]
     if len(named) > _MOST_LINKS:
         left_out = len(named) - _MOST_LINKS
@@ -105,7 +93,7 @@ def _linked(plan: Plan, generation_ids: Sequence[str]) -> list[str]:
 
 
 def _command(plan: Plan, generation_id: str) -> list[str]:
-    """How to train it again; nothing where no cell of the table shows it. In its own store it would be reused."""
+    """How to train it again; nothing where no cell of the table shows it. Its own store would reuse it."""
     cells = plan.cells_of.get(generation_id)
     if not cells:
         return []
@@ -117,5 +105,5 @@ def _command(plan: Plan, generation_id: str) -> list[str]:
 
 
 def _plain(name: str) -> str:
-    """A name in which Markdown finds nothing."""
+    """A name with Markdown's special characters escaped."""
     return re.sub(r"([\\`*_\[\]<>])", r"\\\1", name)

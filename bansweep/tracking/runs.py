@@ -1,7 +1,7 @@
 """A sweep's experiment and runs in MLflow: found by their tags, created where missing, never twice.
 
-MLflow can remove whole runs, but no point and no parameter. A run that holds what has been trained again since is
-therefore deleted and begun anew, with the points of the epochs before.
+MLflow can delete runs, but no single points and parameters. A run with superseded points is therefore deleted and
+recreated with the points of the epochs before.
 """
 
 from __future__ import annotations
@@ -26,36 +26,37 @@ if TYPE_CHECKING:
 
 
 WITNESSES = (EPOCH_WITNESS, END_WITNESS)
-"""Metrics that stand for all others, which are sent with them: every epoch has the first, every end the second."""
-
-
-def is_superseded(key: str, held: Iterable[tuple[int, int]], points: Sequence[Point]) -> bool:
-    """Whether `points` say otherwise than `held`: the steps and timestamps that a run has of the metric `key`.
-
-    An epoch that is sent again has the timestamp that it had; one that was trained again has another. A training ends
-    once, whatever the step.
-    """
-    told = {point.step: point.timestamp_ms for point in points if point.key == key}
-    if key == END_WITNESS and told:
-        return any(told.get(step) != timestamp_ms for step, timestamp_ms in held)
-    return any(told.get(step, timestamp_ms) != timestamp_ms for step, timestamp_ms in held)
-
+"""Metrics checked in place of all: every epoch sends the first, every end of a training the second."""
 
 # MLflow's limits.
 _METRICS_A_BATCH = 1000
 _PARAMS_A_BATCH = 100
 
-# Without it MLflow's pages guess from an experiment's runs whether it is about training or about language agents.
+# Without this tag MLflow's pages guess whether an experiment is about training or about language agents.
 _KIND = "mlflow.experimentKind"
 _TRAINING = "custom_model_development"
+
+
+def open_runs(
+    client: MlflowClient, sweep: str, artifact_location: str | None, started_at: float, lock: Path, store_root: Path
+) -> SweepRuns:
+    """The experiment and the parent run of `sweep`; a deleted experiment of its name is restored.
+
+    The file `lock` prevents two processes from creating the same at once, a new database included. Runs name
+    `store_root` as the place of their records.
+    """
+    with exclusive_lock(lock):
+        experiment_id = _experiment(client, sweep, artifact_location)
+        parent_id = find_or_create(client, experiment_id, (payload.SWEEP, sweep), {}, sweep, started_at)
+    return SweepRuns(client, experiment_id, parent_id, lock, store_root)
 
 
 class SweepRuns:
     """One sweep in MLflow: an experiment, a parent run, a run below it for each generation and ensemble, and below that
     of a searched generation a run for each candidate.
 
-    Every method talks to MLflow at once and may raise whatever its client raises. Each may be repeated: points that
-    are there already are not stored again, since key, value, time and step together are their key.
+    Every method sends requests at once and may raise any error of MLflow's client. Each may be repeated: a point is
+    identified by key, value, time and step, so that MLflow stores it once.
     """
 
     def __init__(self, client: MlflowClient, experiment_id: str, parent_id: str, lock: Path, store_root: Path) -> None:
@@ -74,21 +75,21 @@ class SweepRuns:
             self._client.update_run(run.info.run_id, "RUNNING")
 
     def add_points(self, description: RunDescription, points: Sequence[Point], started_at: float) -> None:
-        """Add to a run's metrics. One that holds these epochs otherwise is begun anew."""
+        """Adds to a run's metrics. A run with superseded points of these epochs is recreated."""
         if not points:
             return
         run_id = self._run_of(description, started_at)
         first_step = min(point.step for point in points)
-        # What was sent by this object and lies before these points cannot be at odds with them.
-        if self._last_steps.get(run_id, first_step) >= first_step and self._holds_otherwise(run_id, points):
-            run_id = self._begin_anew(description, run_id, started_at, before_step=first_step)
+        # Points that this object sent for earlier steps cannot be superseded.
+        if self._last_steps.get(run_id, first_step) >= first_step and self._has_superseded_points(run_id, points):
+            run_id = self._recreate_run(description, run_id, started_at, before_step=first_step)
         self._log_points(run_id, points)
         self._last_steps[run_id] = max(point.step for point in points)
 
     def end(self, description: RunDescription, status: RunStatus, ended_at: float, tags: Mapping[str, str]) -> None:
-        """A training has ended, at `ended_at` in Unix seconds; an end that is known keeps its time."""
+        """A training has ended, at `ended_at` in Unix seconds; an end that was sent before keeps its time."""
         run_id = self._run_of(description, ended_at)
-        tags = self._at_home(tags)
+        tags = self._with_links(tags)
         run = self._without_old_outcome(run_id, tags)
         if run.info.status == status and all(run.data.tags.get(key) == value for key, value in tags.items()):
             return
@@ -97,7 +98,7 @@ class SweepRuns:
         self._client.set_terminated(run_id, status, payload.milliseconds(ended_at))
 
     def complete(self, description: RunDescription, completion: Completion) -> str:
-        """All about a finished generation, candidate or ensemble, whatever of it is there already; its run's id."""
+        """Sends everything about a finished generation, candidate or ensemble; returns its run's id."""
         if completion.params:
             self._complete_params(description, completion)
         self.add_points(description, completion.points, completion.started_at)
@@ -106,11 +107,11 @@ class SweepRuns:
 
     @property
     def models(self) -> SweepModels:
-        """The models of this sweep, as they are held now."""
+        """The models of this sweep, as MLflow has them now."""
         return SweepModels(self._client, self.experiment_id, self._store_root, self._lock)
 
     def begin_sweep(self) -> None:
-        """The sweep is being worked on."""
+        """The sweep is running."""
         self._client.update_run(self.parent_id, "RUNNING")
 
     def end_sweep(
@@ -119,12 +120,12 @@ class SweepRuns:
         """The sweep has ended: its documents (file name -> text) become artifacts of the parent run."""
         for name, text in documents.items():
             self._client.log_text(self.parent_id, text, name)
-        with_links = {**self._at_home(tags), payload.STORE: str(self._store_root)}
-        self._client.log_batch(self.parent_id, tags=_run_tags(with_links))
+        linked = {**self._with_links(tags), payload.STORE: str(self._store_root)}
+        self._client.log_batch(self.parent_id, tags=_run_tags(linked))
         self._client.set_terminated(self.parent_id, status, payload.milliseconds(ended_at))
 
     def _without_old_outcome(self, run_id: str, tags: Mapping[str, str]) -> Run:
-        """The run, without what was said of an earlier end of it and is not in `tags`."""
+        """The run, after deleting tags of an earlier outcome that are not in `tags`."""
         run = self._client.get_run(run_id)
         for key in payload.PASSING_TAGS:
             if key in run.data.tags and key not in tags:
@@ -132,22 +133,22 @@ class SweepRuns:
         return run
 
     def merge_duplicates(self) -> set[tuple[str, str]]:
-        """Look for runs that stand twice, in the whole experiment; the identities of finished ones."""
+        """Merges duplicate runs in the experiment; returns the identities of finished ones."""
         with exclusive_lock(self._lock):
             return merge_all(self._client, self.experiment_id)
 
-    def _holds_otherwise(self, run_id: str, points: Sequence[Point]) -> bool:
-        told = {point.key for point in points}
+    def _has_superseded_points(self, run_id: str, points: Sequence[Point]) -> bool:
+        sent = {point.key for point in points}
         return any(
             is_superseded(
                 key, [(one.step, one.timestamp) for one in self._client.get_metric_history(run_id, key)], points
             )
             for key in WITNESSES
-            if key in told
+            if key in sent
         )
 
-    def _begin_anew(self, description: RunDescription, run_id: str, started_at: float, before_step: int) -> str:
-        """Delete a run for one without its points from `before_step` on; the id of the new one."""
+    def _recreate_run(self, description: RunDescription, run_id: str, started_at: float, before_step: int) -> str:
+        """Replaces a run by one without its points from `before_step` on; returns the new id."""
         kept = [
             Point(key, one.value, one.timestamp, one.step)
             for key in self._client.get_run(run_id).data.metrics
@@ -155,7 +156,7 @@ class SweepRuns:
             if one.step < before_step
         ]
         self._client.delete_run(run_id)
-        # The runs of candidates are hung below the new run as they are described anew, and at once those that are not.
+        # Runs of candidates get the new parent when they are described again; reparent does so for the others.
         self._run_ids.clear()
         new_id = self._run_of(description, started_at)
         reparent(self._client, self.experiment_id, run_id, new_id)
@@ -173,8 +174,8 @@ class SweepRuns:
         run_id = self._run_of(description, completion.started_at)
         held = self._client.get_run(run_id).data.params
         if any(held.get(key, value) != value for key, value in completion.params.items()):
-            # A search that was made anew has chosen another candidate, and MLflow lets no parameter change.
-            run_id = self._begin_anew(description, run_id, completion.started_at, before_step=0)
+            # A repeated search has chosen another candidate, and MLflow cannot change a parameter.
+            run_id = self._recreate_run(description, run_id, completion.started_at, before_step=0)
         self._log_params(run_id, completion.params)
 
     def _run_of(self, description: RunDescription, started_at: float) -> str:
@@ -188,14 +189,14 @@ class SweepRuns:
                 self._client, self.experiment_id, description.identity, {PARENT: above}, name, started_at
             )
         self._log_params(run_id, description.params)
-        tags = {**self._at_home(description.tags), PARENT: above, payload.STORE: str(self._store_root)}
+        tags = {**self._with_links(description.tags), PARENT: above, payload.STORE: str(self._store_root)}
         self._client.log_batch(run_id, tags=_run_tags(tags))
         self._client.log_inputs(run_id, datasets=[_dataset(description.data)])
         self._run_ids[description.identity] = run_id
         return run_id
 
     def link_notes(self) -> dict[str, str]:
-        """Let all notes link to the runs that there are now: some were begun anew, some came late.
+        """Updates the links in all notes: some runs were recreated, some created late.
 
         Returns the run's id of each generation.
         """
@@ -209,13 +210,12 @@ class SweepRuns:
                 self._client.set_tag(run.info.run_id, payload.NOTE, linked)
         return run_ids
 
-    def _at_home(self, tags: Mapping[str, str]) -> Mapping[str, str]:
-        """The tags as they stand in this store and experiment. Links lead to runs that this object has met;
-        `link_notes` sets the others."""
+    def _with_links(self, tags: Mapping[str, str]) -> Mapping[str, str]:
+        """The tags with links to the runs that this object knows; `link_notes` sets the others."""
         if payload.NOTE not in tags:
             return tags
-        met = {key: run_id for (kind, key), run_id in self._run_ids.items() if kind == payload.GENERATION}
-        note = with_links(tags[payload.NOTE], met.get, self.experiment_id, self._store_root)
+        known = {key: run_id for (kind, key), run_id in self._run_ids.items() if kind == payload.GENERATION}
+        note = with_links(tags[payload.NOTE], known.get, self.experiment_id, self._store_root)
         return {**tags, payload.NOTE: note}
 
     def _log_params(self, run_id: str, params: Mapping[str, str]) -> None:
@@ -226,18 +226,16 @@ class SweepRuns:
             self._client.log_batch(run_id, params=logged[first : first + _PARAMS_A_BATCH])
 
 
-def open_runs(
-    client: MlflowClient, sweep: str, artifact_location: str | None, started_at: float, lock: Path, store_root: Path
-) -> SweepRuns:
-    """The experiment and the parent run of `sweep`; a deleted experiment of its name is restored.
+def is_superseded(key: str, held: Iterable[tuple[int, int]], points: Sequence[Point]) -> bool:
+    """Whether `points` supersede `held`, the steps and timestamps that a run has of the metric `key`.
 
-    `lock` is the file that keeps two processes from creating the same at once, a new database included. `store_root`
-    is what runs say of where their records are.
+    An epoch that is sent again keeps its timestamp; a retrained one has another. A training ends only once, at any
+    step.
     """
-    with exclusive_lock(lock):
-        experiment_id = _experiment(client, sweep, artifact_location)
-        parent_id = find_or_create(client, experiment_id, (payload.SWEEP, sweep), {}, sweep, started_at)
-    return SweepRuns(client, experiment_id, parent_id, lock, store_root)
+    sent = {point.step: point.timestamp_ms for point in points if point.key == key}
+    if key == END_WITNESS and sent:
+        return any(sent.get(step) != timestamp_ms for step, timestamp_ms in held)
+    return any(sent.get(step, timestamp_ms) != timestamp_ms for step, timestamp_ms in held)
 
 
 def _experiment(client: MlflowClient, name: str, artifact_location: str | None) -> str:
@@ -266,7 +264,7 @@ def _run_tags(tags: Mapping[str, str]) -> list[RunTag]:
 
 
 def _dataset(data: DataIdentity) -> DatasetInput:
-    """The data set by its content: where its files lie is not known here, and decides nothing."""
+    """The data set by its content; the path of its files does not matter."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     dataset = Dataset(

@@ -1,4 +1,4 @@
-"""Where the tracking server or database of a store is, as an MLflow URI."""
+"""The MLflow URI of a store's tracking server or database."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from urllib.parse import unquote
 
 _SQLITE = "sqlite:///"
 _SECRETS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
-_SHORTEST_SECRET = 4  # a shorter one would turn other words into asterisks
+_SHORTEST_SECRET = 4  # shorter ones would replace parts of other words
 
-# User and password end at the last `@` before the path. A `/` in a password that was not percent-encoded ends nothing
-# where what stands before it cannot be a port.
+# User and password end at the last `@` before the path. A `/` in a password that was not percent-encoded does not end
+# it unless the text before it can be a port.
 _USER_INFO = re.compile(r"://(?:[^/@:\s]*:(?!\d*(?:[/?#\s]|$))\S*@|[^/\s]*@)")
 _QUERY = re.compile(r"([?&][^=&\s]*(?:password|passwd|pwd|token|secret|key)=)[^&\s'\"]+", re.IGNORECASE)
 
@@ -37,18 +37,18 @@ def database_file(uri: str) -> Path | None:
 def artifact_location(uri: str, store_root: Path) -> str | None:
     """Where the artifacts of a new experiment go; None leaves it to the server.
 
-    Without a server nobody but the client decides, and MLflow's default is `./mlruns`, wherever that is today.
+    Without a server the client decides, and MLflow's default, `./mlruns`, depends on the working directory.
     """
     return (store_root.absolute() / "mlflow-artifacts").as_uri() if database_file(uri) else None
 
 
 def without_credentials(text: str) -> str:
-    """A URI, or text that quotes one, as it may be shown and written down: user, password and token hidden."""
+    """A URI, or text that quotes one, with user, password and token hidden."""
     return _QUERY.sub(r"\1***", _USER_INFO.sub("://***@", text))
 
 
 def without_secrets(text: str, uri: str) -> str:
-    """Text about the server at `uri`, without what would open it: credentials in URIs, and the secrets themselves.
+    """Text about the server at `uri` without credentials in URIs and without the secrets themselves.
 
     These are the URI's password, as it stands there and decoded, and those in MLflow's environment variables.
     """
@@ -58,7 +58,7 @@ def without_secrets(text: str, uri: str) -> str:
     password = user_info.partition(":")[2] or user_info
     set_password, token = (os.environ.get(name, "") for name in _SECRETS)
     secrets = {password, unquote(password), set_password, token}
-    # As the header says them, which servers quote.
+    # As in the header, which servers quote.
     user = os.environ.get("MLFLOW_TRACKING_USERNAME", "")
     in_uri = unquote(user_info) if ":" in user_info else f"{unquote(user_info)}:"
     secrets |= {b64encode(both.encode()).decode() for both in (in_uri, f"{user}:{set_password}")}

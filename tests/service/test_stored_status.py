@@ -21,9 +21,9 @@ from bansweep.store.store import Store
 
 def drawn(sweep_file: Path, store: Store, *overrides: str) -> list[str]:
     request = sweep_request(sweep_file, str(store.directory), list(overrides), None, rehearse=False)
-    standing = stored_status(request, generation_states(request.plan, request.store))
+    progress = stored_status(request, generation_states(request.plan, request.store))
     console = Console(file=io.StringIO(), width=110, height=40, force_terminal=True, color_system=None)
-    console.print(ProgressTree(standing, clock=lambda: standing.at))
+    console.print(ProgressTree(progress, clock=lambda: progress.at))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue().splitlines()
 

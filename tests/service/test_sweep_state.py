@@ -129,7 +129,7 @@ def test_what_another_process_trains_is_told_and_neither_running_nor_waiting(
     assert EventLines(state).line(event) == "waits     wrn-10-1 / teacher: process 7 on gpu-box trains it"
     assert EventLines(state, only_ends=True).line(event) is None
     assert state.counts == "0 of 4 generations done, 1 elsewhere, 3 waiting"
-    [row] = state.standing.rows
+    [row] = state.status.rows
     assert (row.generations[0].state, row.generations[0].remark) == ("started", "by process 7 on gpu-box")
     assert teacher in state.left
 

@@ -30,7 +30,7 @@ def report(epoch: int) -> EpochReport:
 
 def drawn(state: SweepState, *, width: int = 100, height: int = 40) -> list[str]:
     console = Console(file=io.StringIO(), width=width, height=height, force_terminal=True, color_system=None)
-    console.print(ProgressTree(state.standing, clock=lambda: state.standing.at))
+    console.print(ProgressTree(state.status, clock=lambda: state.status.at))
     assert isinstance(console.file, io.StringIO)
     lines = console.file.getvalue().splitlines()
     assert all(len(line) <= width for line in lines)

@@ -1,4 +1,4 @@
-"""`bansweep check`: is this sweep file right?"""
+"""`bansweep check`: validate sweep files."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def data(
 
 
 def _require_at_root(spec: DataSpec) -> None:
-    """What is prepared already would be found without a look at the root that was named."""
+    """Checks the named root: without that, prepared data would be found without a look at it."""
     if isinstance(spec, Cifar) and spec.root is not None:
         from bansweep.data.sources.cifar import require_at_root
 

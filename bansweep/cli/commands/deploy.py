@@ -1,4 +1,4 @@
-"""`bansweep deploy`: a sweep as what Kubernetes understands."""
+"""`bansweep deploy`: a sweep as Kubernetes objects."""
 
 from __future__ import annotations
 

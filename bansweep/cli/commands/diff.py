@@ -1,4 +1,4 @@
-"""`bansweep diff`: what differs between two sweeps, or two generations, in what they say and in what came of it."""
+"""`bansweep diff`: differences of two sweeps or two generations, in settings and results."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from bansweep.store.store import Store
 
 if TYPE_CHECKING:
     from bansweep.cli.sweep_diff import SweepDiff
+
 
 _ARGUMENT_HELP = "a sweep file, SWEEP:ROW/COLUMN (@SEED where it has several), or a generation's id or how it begins."
 
@@ -64,7 +65,7 @@ def diff(
     whole = [isinstance(parse_reference(one.text), WholeSweep) for one in asked]
     compared: SweepDiff | GenerationDiff
     if all(whole):
-        from bansweep.cli.sweep_diff import SweepSide, sweep_diff  # NumPy comes with its reports
+        from bansweep.cli.sweep_diff import SweepSide, sweep_diff  # loads the report modules
 
         compared = sweep_diff(*(SweepSide.read(Path(one.text), one.location, one.overrides) for one in asked))
     elif any(whole):
@@ -81,7 +82,7 @@ def diff(
 
 
 def _generation(asked: _Asked) -> Compared:
-    """A generation with those that it descends from, as far as they are known, and its record if it is finished."""
+    """A generation with its known ancestors, and its record if it is finished."""
     reference = parse_reference(asked.text)
     store = Store(asked.location)
     if isinstance(reference, GenerationId):

@@ -1,4 +1,4 @@
-"""`bansweep export`: a finished generation as files that others can use."""
+"""`bansweep export`: a finished generation as files for other programs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from bansweep.cli.reference import GenerationId, WholeSweep, found_record, parse
 from bansweep.config.data import DataSpec
 from bansweep.errors import RequestError
 from bansweep.service.request import sweep_request
+from bansweep.store.location import DEFAULT_STORE
 from bansweep.store.records import GenerationRecord, check_user_code
 from bansweep.store.store import Store
 
 if TYPE_CHECKING:
     from bansweep.export.exported_folder import ExportForm
-from bansweep.store.location import DEFAULT_STORE
 
 
 class Format(StrEnum):
@@ -66,7 +66,7 @@ def export(
     Example: bansweep export sweeps/table2.yaml densenet-90-60/ban --to my-network --format onnx
     """
     record, lineage, data = _asked_for(generation, cell, store, overrides)
-    # PyTorch is imported once it is known that there is something to export.
+    # Import PyTorch only once there is something to export.
     from bansweep.export.exported_folder import Export, check_free, write_export
     from bansweep.export.inputs import input_of
     from bansweep.export.onnx_file import check_onnx_installed
@@ -89,7 +89,10 @@ def export(
 def _asked_for(
     named: str, cell: str | None, location: str, overrides: list[str] | None
 ) -> tuple[GenerationRecord, list[GenerationRecord], DataSpec | None]:
-    """The record, its lineage, and what a sweep file says of its data. Raises RequestError where it is not finished."""
+    """The record, its lineage, and its data in the sweep file, if one is named.
+
+    Raises RequestError where it is not finished.
+    """
     reference = parse_reference(named if cell is None else f"{named}:{cell}")
     store = Store(location)
     if isinstance(reference, GenerationId):

@@ -1,4 +1,4 @@
-"""`bansweep networks`: how large networks are, and how much arithmetic they take, beside the paper's sizes."""
+"""`bansweep networks`: the size of networks and their operation counts, next to the paper's."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from bansweep.networks.image_network import ImageNetwork
     from bansweep.networks.language_model import LanguageModel
+
 
 _OTHERS_CLASSES = 10
 _OTHERS_WORDS = 10_000
@@ -133,7 +134,7 @@ def _built(spec: NetworkSpec, classes: int, image: int) -> tuple[ImageNetwork | 
     from bansweep.networks.build import build_language_model, build_network
     from bansweep.networks.counting import count_operations, count_operations_of_token
 
-    # Without memory for weights: a name of a few characters can stand for terabytes.
+    # Without memory for weights: a short name can mean terabytes.
     if is_language_model(spec):
         with torch.device("meta"):
             model = build_language_model(spec, vocabulary=_vocabulary(classes))
@@ -167,7 +168,7 @@ def _printed(size: _Size) -> str:
 
 
 def _print(console: Console, sizes: Sequence[_Size], image: int) -> None:
-    """The table, with remarks in a column where there is room for them, else below."""
+    """The table, with remarks in a column if that fits, otherwise below."""
     from rich.console import Console
     from rich.text import Text
 

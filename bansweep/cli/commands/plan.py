@@ -1,4 +1,4 @@
-"""`bansweep plan`: the graph of a sweep, what of it is finished, and what the rest will cost."""
+"""`bansweep plan`: the graph of a sweep, its finished part, and the cost of the rest."""
 
 from __future__ import annotations
 
@@ -43,152 +43,6 @@ from bansweep.store.records import GenerationRecord
 from bansweep.store.store import Store
 
 _OPERATIONS_OF_A_MULTIPLY_ADD = 2
-
-
-@dataclass(frozen=True)
-class SweepCost:
-    """`costs`: one for each device that the sweep may run on, so far as is known. `at_most`: searches may give
-    candidates up, and chains may stop. `bf16_share`: of an fp32 sweep on a GPU, the time that bf16 would take over its
-    own."""
-
-    unfinished: int
-    costs: tuple[Cost, ...]
-    disk_gb: float | None
-    at_most: bool
-    data: str
-    data_known: bool
-    bf16_share: float | None = None
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """For `--json`: hours and rates by device, in hours of one GPU or CPU process and multiply-adds a second."""
-        return {
-            "hours": {cost.placement.device: cost.hours for cost in self.costs},
-            "critical_path_hours": {cost.placement.device: cost.critical_path_hours for cost in self.costs},
-            "measured": self.costs[0].measured,
-            "estimated": self.costs[0].estimated,
-            "disk_gb": self.disk_gb,
-            "rate": {cost.placement.device: cost.rate for cost in self.costs},
-            "bf16_share": self.bf16_share,
-        }
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """For people: the estimate, and what it is made of. None where nothing is left to train."""
-        if not self.unfinished:
-            return ()
-        known = self.costs[0].measured + self.costs[0].estimated
-        if known < self.unfinished:
-            why = (
-                "what a network of your own takes is known once one of them is trained"
-                if self.data_known
-                else f"how large the {self.data} data are is known once `bansweep run --rehearse` has prepared them"
-            )
-            return (f"estimated: unknown for {self.unfinished - known} of {self.unfinished} generations: {why}",)
-        bound = "at most " if self.at_most else ""
-        devices = " or ".join(_device_time_text(cost) for cost in self.costs)
-        chain = " or ".join(dict.fromkeys(_time_text(cost.critical_path_hours or 0.0) for cost in self.costs))
-        disk = "" if self.disk_gb is None else f"; disk {size_text(self.disk_gb * 1e9)}"
-        estimated = f"estimated: {bound}{devices}; longest chain {chain}{disk}"
-        precision = () if self.bf16_share is None else (f"  {_bf16_text(self.bf16_share)}",)
-        return estimated, f"  {self._basis}", *precision
-
-    @property
-    def _basis(self) -> str:
-        measured = self.costs[0].measured
-        if measured == self.unfinished:
-            return "by times measured in this store"
-        counted = (
-            f"computed from operation counts, not measured: {' or '.join(_rate_text(cost) for cost in self.costs)}"
-        )
-        if not measured:
-            return counted
-        return f"{measured} of {self.unfinished} generations by times measured in this store, the others {counted}"
-
-
-def sweep_cost(request: SweepRequest, unfinished: Sequence[str]) -> SweepCost:
-    """What is left of a sweep will cost. Reads the store's records; damaged ones say nothing here."""
-    plan, spec = request.plan, request.spec
-    generations = [plan.generations[generation_id] for generation_id in unfinished]
-    measured = comparable_trainings(_measured_trainings(request.store), generations) if generations else []
-    data = _size_of(request)
-    storage = TeacherStorage.of_gigabytes(spec.resources.teacher_memory_gb, spec.resources.teacher_disk_gb)
-    begun = request.store.begun()
-    epochs_done = {one: request.store.epochs_done(one) if one in begun else 0 for one in unfinished}
-    costs, share = [], None
-    for placement in placements(spec.resources, measured, request.bf16):
-        known = estimates(plan, epochs_done, placement, data=data, storage=storage, measured=measured)
-        costs.append(total_cost(plan, unfinished, placement, known, spec.resources.precision))
-        if placement.device == "gpu" and spec.resources.precision == "fp32":
-            share = bf16_share(plan, epochs_done, placement, data=data, storage=storage)
-    return SweepCost(
-        unfinished=len(unfinished),
-        costs=tuple(costs),
-        disk_gb=stored_gigabytes(plan, unfinished, data, keep_all=keeping_all_candidates(spec, plan)),
-        at_most=any(chain.stop is not None for chain in spec.chain) or any(map(_may_end_early, generations)),
-        data=spec.data.kind,
-        data_known=data is not None,
-        bf16_share=share,
-    )
-
-
-def _measured_trainings(store: Store) -> list[MeasuredTraining]:
-    """How long the store's finished trainings took. One file is read for each; those that cannot be are passed over."""
-    records = {record.id: record for record in readable_records(store, store.ids())}
-    return [_measured(record, records, _epoch_seconds(store, record)) for record in records.values()]
-
-
-def _epoch_seconds(store: Store, record: GenerationRecord) -> float:
-    """The usual duration of an epoch: the first one of a compiled training also compiled."""
-    if record.compiled_epochs:
-        try:
-            return median(report.seconds for report in store.history(record.id))
-        except StoreError:
-            pass  # the next run notices and repairs what is damaged
-    return record.training_seconds / record.trained.recipe.epochs
-
-
-def _measured(record: GenerationRecord, records: Mapping[str, GenerationRecord], seconds: float) -> MeasuredTraining:
-    trained = record.trained
-    teacher: NetworkSpec | None = None
-    if trained.teacher is not None:
-        # A teacher whose record is gone was, as nearly always, a network like its student.
-        teacher = records[trained.teacher].trained.network if trained.teacher in records else trained.network
-    device: Device = "cpu" if record.device.endswith("CPU") else "gpu"
-    return MeasuredTraining(trained, teacher, device, seconds)
-
-
-def _size_of(request: SweepRequest) -> DataSize | None:
-    generation = next(iter(request.plan.generations.values()))
-    return data_size(request.spec.data, generation.data.fingerprint)
-
-
-def _may_end_early(generation: Generation) -> bool:
-    return generation.search is not None and generation.search.pruner is not None and candidates_of(generation) > 1
-
-
-def _device_time_text(cost: Cost) -> str:
-    cores = cost.placement.cores
-    device = "GPU" if cost.placement.device == "gpu" else "CPU"
-    return f"{_time_text(cost.hours or 0.0)} of {device} time{f' on {cores} cores' * (cores > 1)}"
-
-
-def _time_text(hours: float) -> str:
-    """Counts leave out starting and launching kernels, which is most of a short time."""
-    return duration_text(hours * 3600) if hours >= 1 / 60 else "less than 1 min"
-
-
-def _bf16_text(share: float) -> str:
-    time = "as long" if share > 0.9 else f"about {share:.1g} of that"
-    return f"fp32 on a GPU computes without TF32; bf16 would take {time} (resources.precision, other generations)"
-
-
-def _rate_text(cost: Cost) -> str:
-    operations = cost.rate * _OPERATIONS_OF_A_MULTIPLY_ADD
-    if cost.placement.device == "gpu":
-        return f"{operations / 1e12:.3g} TFLOP/s and {LAUNCH_S * 1e6:g} µs to launch a kernel"
-    return f"{operations / 1e9:.3g} GFLOP/s a core"
-
 
 _MARK = {"finished": "✓", "started": "…", "waiting": "·", "damaged": "!", "not needed": "×"}
 
@@ -294,3 +148,147 @@ def _search_text(generation: Generation) -> str:
         return ""
     pruner = "" if search.pruner is None else f", {search.pruner.kind}"
     return f"  {search.sampling} search among {search.size} candidates{pruner}"
+
+
+@dataclass(frozen=True)
+class SweepCost:
+    """`costs`: one for each possible device, as far as known. `at_most`: searches may prune candidates, and chains may
+    stop. `bf16_share`: of an fp32 sweep on a GPU, the time that bf16 would take over its own."""
+
+    unfinished: int
+    costs: tuple[Cost, ...]
+    disk_gb: float | None
+    at_most: bool
+    data: str
+    data_known: bool
+    bf16_share: float | None = None
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """For `--json`: hours and rates by device, in hours of one GPU or CPU process and multiply-adds a second."""
+        return {
+            "hours": {cost.placement.device: cost.hours for cost in self.costs},
+            "critical_path_hours": {cost.placement.device: cost.critical_path_hours for cost in self.costs},
+            "measured": self.costs[0].measured,
+            "estimated": self.costs[0].estimated,
+            "disk_gb": self.disk_gb,
+            "rate": {cost.placement.device: cost.rate for cost in self.costs},
+            "bf16_share": self.bf16_share,
+        }
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The estimate and its basis as text; empty where nothing is left to train."""
+        if not self.unfinished:
+            return ()
+        known = self.costs[0].measured + self.costs[0].estimated
+        if known < self.unfinished:
+            why = (
+                "what a network of your own takes is known once one of them is trained"
+                if self.data_known
+                else f"how large the {self.data} data are is known once `bansweep run --rehearse` has prepared them"
+            )
+            return (f"estimated: unknown for {self.unfinished - known} of {self.unfinished} generations: {why}",)
+        bound = "at most " if self.at_most else ""
+        devices = " or ".join(_device_time_text(cost) for cost in self.costs)
+        chain = " or ".join(dict.fromkeys(_time_text(cost.critical_path_hours or 0.0) for cost in self.costs))
+        disk = "" if self.disk_gb is None else f"; disk {size_text(self.disk_gb * 1e9)}"
+        estimated = f"estimated: {bound}{devices}; longest chain {chain}{disk}"
+        precision = () if self.bf16_share is None else (f"  {_bf16_text(self.bf16_share)}",)
+        return estimated, f"  {self._basis}", *precision
+
+    @property
+    def _basis(self) -> str:
+        measured = self.costs[0].measured
+        if measured == self.unfinished:
+            return "by times measured in this store"
+        counted = (
+            f"computed from operation counts, not measured: {' or '.join(_rate_text(cost) for cost in self.costs)}"
+        )
+        if not measured:
+            return counted
+        return f"{measured} of {self.unfinished} generations by times measured in this store, the others {counted}"
+
+
+def sweep_cost(request: SweepRequest, unfinished: Sequence[str]) -> SweepCost:
+    """The cost of the rest of a sweep. Reads the store's records and ignores damaged ones."""
+    plan, spec = request.plan, request.spec
+    generations = [plan.generations[generation_id] for generation_id in unfinished]
+    measured = comparable_trainings(_measured_trainings(request.store), generations) if generations else []
+    data = _size_of(request)
+    storage = TeacherStorage.of_gigabytes(spec.resources.teacher_memory_gb, spec.resources.teacher_disk_gb)
+    begun = request.store.begun()
+    epochs_done = {one: request.store.epochs_done(one) if one in begun else 0 for one in unfinished}
+    costs, share = [], None
+    for placement in placements(spec.resources, measured, request.bf16):
+        known = estimates(plan, epochs_done, placement, data=data, storage=storage, measured=measured)
+        costs.append(total_cost(plan, unfinished, placement, known, spec.resources.precision))
+        if placement.device == "gpu" and spec.resources.precision == "fp32":
+            share = bf16_share(plan, epochs_done, placement, data=data, storage=storage)
+    return SweepCost(
+        unfinished=len(unfinished),
+        costs=tuple(costs),
+        disk_gb=stored_gigabytes(plan, unfinished, data, keep_all=keeping_all_candidates(spec, plan)),
+        at_most=any(chain.stop is not None for chain in spec.chain) or any(map(_may_end_early, generations)),
+        data=spec.data.kind,
+        data_known=data is not None,
+        bf16_share=share,
+    )
+
+
+def _measured_trainings(store: Store) -> list[MeasuredTraining]:
+    """The durations of the store's finished trainings. Reads a file for each and skips unreadable ones."""
+    records = {record.id: record for record in readable_records(store, store.ids())}
+    return [_measured(record, records, _epoch_seconds(store, record)) for record in records.values()]
+
+
+def _epoch_seconds(store: Store, record: GenerationRecord) -> float:
+    """The usual duration of an epoch: the first one of a compiled training also compiled."""
+    if record.compiled_epochs:
+        try:
+            return median(report.seconds for report in store.history(record.id))
+        except StoreError:
+            pass  # the next run notices and repairs what is damaged
+    return record.training_seconds / record.trained.recipe.epochs
+
+
+def _measured(record: GenerationRecord, records: Mapping[str, GenerationRecord], seconds: float) -> MeasuredTraining:
+    trained = record.trained
+    teacher: NetworkSpec | None = None
+    if trained.teacher is not None:
+        # If the teacher's record is missing, assume the student's network, as in nearly all sweeps.
+        teacher = records[trained.teacher].trained.network if trained.teacher in records else trained.network
+    device: Device = "cpu" if record.device.endswith("CPU") else "gpu"
+    return MeasuredTraining(trained, teacher, device, seconds)
+
+
+def _size_of(request: SweepRequest) -> DataSize | None:
+    generation = next(iter(request.plan.generations.values()))
+    return data_size(request.spec.data, generation.data.fingerprint)
+
+
+def _may_end_early(generation: Generation) -> bool:
+    return generation.search is not None and generation.search.pruner is not None and candidates_of(generation) > 1
+
+
+def _device_time_text(cost: Cost) -> str:
+    cores = cost.placement.cores
+    device = "GPU" if cost.placement.device == "gpu" else "CPU"
+    return f"{_time_text(cost.hours or 0.0)} of {device} time{f' on {cores} cores' * (cores > 1)}"
+
+
+def _time_text(hours: float) -> str:
+    """Operation counts omit startup and kernel launches, which dominate short times."""
+    return duration_text(hours * 3600) if hours >= 1 / 60 else "less than 1 min"
+
+
+def _bf16_text(share: float) -> str:
+    time = "as long" if share > 0.9 else f"about {share:.1g} of that"
+    return f"fp32 on a GPU computes without TF32; bf16 would take {time} (resources.precision, other generations)"
+
+
+def _rate_text(cost: Cost) -> str:
+    operations = cost.rate * _OPERATIONS_OF_A_MULTIPLY_ADD
+    if cost.placement.device == "gpu":
+        return f"{operations / 1e12:.3g} TFLOP/s and {LAUNCH_S * 1e6:g} µs to launch a kernel"
+    return f"{operations / 1e9:.3g} GFLOP/s a core"

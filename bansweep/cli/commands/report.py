@@ -1,4 +1,4 @@
-"""`bansweep report`: the table, from what the store holds now, and the page that shows all of it."""
+"""`bansweep report`: the table from the store's current content, and the page with all figures."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from bansweep.store.location import DEFAULT_STORE
 if TYPE_CHECKING:
     from bansweep.service.sweep_report import SweepReport
 
+
 PAGE = "report.html"
-# A part of the table is no reason to lose the whole one.
+# A partial table must not replace the whole one.
 _PAGE_OF_A_PART = "report-part.html"
 
 
@@ -114,7 +115,7 @@ def _text(made: SweepReport, form: Format) -> str:
 
 
 def _as_plain_text(made: SweepReport) -> str:
-    """The terminal's table for a file, where there is no terminal whose width it could have."""
+    """The terminal's table for a file, with a fixed width."""
     import io
 
     from rich.console import Console
@@ -127,9 +128,9 @@ def _as_plain_text(made: SweepReport) -> str:
 
 
 def _written_page(request: SweepRequest, made: SweepReport, output: Path | None, *, part: bool) -> Path:
-    """Writes the page, into the sweep's folder in the store unless `output` says otherwise, and returns where it is.
+    """Writes the page to `output`, by default into the sweep's folder in the store, and returns its path.
 
-    For an object store, which no browser opens, it lies in this machine's folder for that store.
+    For an object store, which no browser opens, it is in this machine's folder for that store.
     """
     name = _PAGE_OF_A_PART if part else PAGE
     if output is not None:

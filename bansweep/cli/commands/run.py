@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bansweep.cli.exit_status import ExitStatus
+from bansweep.cli.exit_status import ExitStatus, Interrupted, interruptible
 from bansweep.cli.options import AsJson, Budget, Only, Overrides, Rehearse, StoreLocation, SweepFile
 from bansweep.formatting import duration_text, setting_text
 from bansweep.service.request import SweepRequest, spent_hours, sweep_request
@@ -46,10 +46,9 @@ def run(
     limit = [] if budget is None else [f"budget.gpu_hours={budget}"]
     changes = [*(overrides or ()), *limit]
     request = sweep_request(sweep, store, changes, only, rehearse=rehearse, to_run=True, address=address)
-    # From here on heavier packages are needed; nothing before costs a user with a wrong request seconds.
+    # Import heavier packages only now, so that a wrong request fails fast.
     from rich.console import Console
 
-    from bansweep.cli.exit_status import Interrupted, interruptible
     from bansweep.report.terminal import TerminalReport
     from bansweep.service.display import MessageConsole
     from bansweep.service.event_stream import ENDED_AS, STDOUT, event_stream
@@ -82,7 +81,7 @@ def run(
 
 
 def _spent_text(request: SweepRequest, left: int) -> str | None:
-    """That the budget is spent, where there is one and it is."""
+    """The message that the budget is spent; None if there is none or it is not."""
     if request.spec.budget is None:
         return None
     limit, spent = request.spec.budget.gpu_hours, spent_hours(request)

@@ -1,4 +1,4 @@
-"""`bansweep sync`: send MLflow what it missed."""
+"""`bansweep sync`: send MLflow what it lacks."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def sync(
     report = sweep_report(request, ends, outcome)
     summary = tracker.finish(
         lambda: finished_generations(graph, kept),
-        # A part of the table must not take the place of the whole one.
+        # A partial table must not replace the whole one.
         {} if only else report.files,
         "FINISHED" if graph.generations.keys() == finished | left_out.keys() else "KILLED",
         timeout,

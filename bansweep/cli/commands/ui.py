@@ -25,44 +25,6 @@ from bansweep.tracking.tracking_uri import database_file, tracking_uri, without_
 
 _TRIES = 100
 
-
-def free_port(host: str, wanted: int | None, *, first: int) -> int:
-    """`wanted` if it is free on `host`, else a RequestError; with None the first free one from `first` on."""
-    ports = [wanted] if wanted is not None else list(range(first, first + _TRIES))
-    for port in ports:
-        if (problem := _problem(host, port)) is None:
-            return port
-    asked = f"port {wanted}" if wanted is not None else f"every port from {first} to {ports[-1]}"
-    raise RequestError(
-        f"{asked} of {host} cannot be listened on: {problem}",
-        remedy="--port PORT names another, --host HOST an address of this machine",
-    )
-
-
-def is_answered(host: str, port: int) -> bool:
-    """Whether something accepts connections there."""
-    # What listens on all addresses is asked at one of them.
-    asked = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    try:
-        with socket.create_connection((asked, port), timeout=1):
-            return True
-    except OSError:
-        return False
-
-
-def _problem(host: str, port: int) -> str | None:
-    """Why nobody can listen there; None where somebody can."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as tried:
-            # As servers do: what has just ended there holds no port.
-            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            tried.bind(address)
-    except OSError as error:
-        return error.strerror or str(error)
-    return None
-
-
 _FIRST_PORT = 5000
 _PATIENCE_S = 10.0  # for MLflow to end once it is asked to
 _START_S = 120.0  # a slow disk, a database of an older MLflow
@@ -107,9 +69,9 @@ def ui(
 
 
 def _serve(uri: str, host: str, port: int) -> int:
-    """Run MLflow's server until it ends or somebody ends it; the exit status."""
+    """Runs MLflow's server until it ends or the user ends it; returns the exit status."""
     # The consumers of MLflow's job queue, which nothing here uses, are ten processes.
-    # In the environment, as a command line is everyone's to read (`ps`), and the URI may hold a password.
+    # In the environment, because any user can read a command line (`ps`), and the URI may hold a password.
     environment = {
         **os.environ,
         "MLFLOW_BACKEND_STORE_URI": uri,
@@ -118,9 +80,9 @@ def _serve(uri: str, host: str, port: int) -> int:
         # It starts further processes with `python -m`, which would import from the working directory.
         "PYTHONSAFEPATH": "1",
     }
-    # A session of its own: Ctrl-C in the terminal reaches this process alone, which then ends the server and those
-    # that it has started, and not all of them at once, each with a traceback.
-    previous = {number: signal.signal(number, _leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    # A separate session: Ctrl-C in the terminal reaches only this process, which then ends the server and its children.
+    # Otherwise all of them would end at once, each with a traceback.
+    previous = {number: signal.signal(number, _exit_on_signal) for number in (signal.SIGTERM, signal.SIGHUP)}
     with subprocess.Popen(_command(host, port), env=environment, start_new_session=True) as server:
         threading.Thread(target=_announce, args=(server, host, port), daemon=True).start()
         try:
@@ -139,13 +101,13 @@ def _command(host: str, port: int) -> list[str]:
     return [sys.executable, "-m", "mlflow", "ui", "--host", host, "--port", str(port), "--workers", "1"]
 
 
-def _leave(number: int, _: object) -> None:
-    """End as signals do that end a process, but not before the server has ended."""
+def _exit_on_signal(number: int, _: object) -> None:
+    """Exits as after a fatal signal, but only after the server has ended."""
     raise SystemExit(128 + number)
 
 
 def _announce(server: subprocess.Popen[bytes], host: str, port: int) -> None:
-    """Say where the UI is once it answers, below all that MLflow prints meanwhile."""
+    """Prints the UI's address once it answers, below MLflow's own output."""
     deadline = time.monotonic() + _START_S
     while server.poll() is None and time.monotonic() < deadline:
         if is_answered(host, port):
@@ -156,7 +118,7 @@ def _announce(server: subprocess.Popen[bytes], host: str, port: int) -> None:
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:
-    """End the server and all that it has started, which are in its session."""
+    """Ends the server and its children, which are in its session."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(server.pid, number)
@@ -176,5 +138,42 @@ def _is_loopback(host: str) -> bool:
 
 
 def _exit_status(returncode: int) -> int:
-    """MLflow's own status; a server that ends unasked has failed, though MLflow may say 0."""
+    """MLflow's exit status; FAILED instead of 0, since a server must not end by itself."""
     return 128 - returncode if returncode < 0 else returncode or ExitStatus.FAILED
+
+
+def free_port(host: str, wanted: int | None, *, first: int) -> int:
+    """`wanted` if it is free on `host`, else a RequestError; with None the first free one from `first` on."""
+    ports = [wanted] if wanted is not None else list(range(first, first + _TRIES))
+    for port in ports:
+        if (problem := _problem(host, port)) is None:
+            return port
+    asked = f"port {wanted}" if wanted is not None else f"every port from {first} to {ports[-1]}"
+    raise RequestError(
+        f"{asked} of {host} cannot be listened on: {problem}",
+        remedy="--port PORT names another, --host HOST an address of this machine",
+    )
+
+
+def is_answered(host: str, port: int) -> bool:
+    """Whether something accepts connections there."""
+    # A server on all addresses is asked at one of them.
+    asked = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    try:
+        with socket.create_connection((asked, port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def _problem(host: str, port: int) -> str | None:
+    """Why no server can listen there; None where one can."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as tried:
+            # As servers do: a server that has just ended does not block the port.
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind(address)
+    except OSError as error:
+        return error.strerror or str(error)
+    return None

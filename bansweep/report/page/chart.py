@@ -1,4 +1,4 @@
-"""A chart as a value: what is drawn, what it is called, and the table of its figures for those who cannot see it."""
+"""A chart as a value: what is drawn, its texts, and its figures as a table, for screen readers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Point:
-    """`label` is shown where a pointer rests on it; `low` and `high` are the ends of an error bar."""
+    """`label` is shown under the pointer; `low` and `high` are the ends of an error bar."""
 
     x: float
     y: float
@@ -19,7 +19,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Style:
-    """How a line looks: each number counts around what there is. Marker and dashes tell lines apart without colour."""
+    """How a line looks: numbers repeat cyclically. Marker and dashes distinguish lines without colour."""
 
     colour: int
     marker: int
@@ -27,7 +27,7 @@ class Style:
 
     @classmethod
     def number(cls, number: int) -> Style:
-        """That of the line with this number, unlike those of many before it."""
+        """The style of the line with this number, which differs from many before it."""
         return cls(number, number, number)
 
 
@@ -54,7 +54,7 @@ class Chart:
     """`key` makes its ids unique in the page. `description` is read instead of the picture.
 
     `rows`, where given, are names along the y axis, on which values 0, 1, 2 ... lie from the top. A `diagonal` is where
-    x equals y. `remark` is a sentence beneath, of what was left out.
+    x equals y. `remark` is a sentence below, on omitted data.
     """
 
     key: str

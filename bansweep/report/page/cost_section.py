@@ -1,4 +1,4 @@
-"""What the sweep cost, and what it saved to train each distinct generation once."""
+"""The cost of the sweep, and the savings of training each distinct generation once."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _SECONDS_AN_HOUR = 3600.0
 
 @dataclass(frozen=True)
 class CostSection:
-    """Times as text. `by_device` and `by_row` hold (name, generations, time); `held` is empty where it is not kept.
+    """Times as text. `by_device` and `by_row` hold (name, generations, time); `held` is empty where unknown.
 
-    `alone` is what the same places of the table would have taken had each trained its own teachers, and each ensemble
-    its own members; `saved` the share of it, in percent, that was not spent.
+    `unshared` is the time if each place of the table had trained its own teachers, and each ensemble its own members;
+    `saved` is the share of it, in percent, that was saved.
     """
 
     finished: int
@@ -27,15 +27,15 @@ class CostSection:
     by_device: tuple[tuple[str, int, str], ...]
     by_row: tuple[tuple[str, int, str], ...]
     places: int
-    alone: str
+    unshared: str
     saved: str
     remark: str
 
 
 def cost_section(source: PageSource) -> CostSection:
-    """By what the records say; generations that are not finished count for nothing."""
+    """The cost by the records of finished generations."""
     seconds = {one: training_seconds(record) for one, record in source.records.items()}
-    places, alone = _alone(source, seconds)
+    places, unshared = _unshared(source, seconds)
     by_device: dict[str, list[float]] = {}
     for generation_id, record in source.records.items():
         by_device.setdefault(record.device, []).append(seconds[generation_id])
@@ -54,8 +54,8 @@ def cost_section(source: PageSource) -> CostSection:
         by_device=tuple((device, len(times), duration_text(sum(times))) for device, times in by_device.items()),
         by_row=tuple(rows[:COMMANDS]),
         places=places,
-        alone=duration_text(alone),
-        saved=f"{100 * (1 - total / alone):.0f} %" if alone > total else "",
+        unshared=duration_text(unshared),
+        saved=f"{100 * (1 - total / unshared):.0f} %" if unshared > total else "",
         remark=left_out(COMMANDS, len(rows), "networks", "the records have the others' times"),
     )
 
@@ -65,16 +65,16 @@ def training_seconds(record: GenerationRecord) -> float:
     return sum(one.seconds for one in record.candidates) or record.training_seconds
 
 
-def _alone(source: PageSource, seconds: dict[str, float]) -> tuple[int, float]:
-    """How many finished places the table has, and the seconds had each of them trained all that it rests on."""
+def _unshared(source: PageSource, seconds: dict[str, float]) -> tuple[int, float]:
+    """The number of finished places in the table, and the seconds if each had trained all its ancestors."""
     with_teachers = source.plan.summed_with_teachers(seconds)
     shown = Counter(cell.generation_id for cell in source.plan.cells if cell.generation_id in seconds)
-    alone = sum(with_teachers[one] * count for one, count in shown.items())
+    unshared = sum(with_teachers[one] * count for one, count in shown.items())
     places = shown.total()
     for ensemble in source.plan.ensembles:
         if all(member in seconds for member in ensemble.members):
-            # An ensemble alone would share teachers within itself.
+            # An ensemble unshared would share teachers within itself.
             trained = {one for member in ensemble.members for one in source.plan.lineage(member)}
-            alone += sum(seconds.get(one, 0.0) for one in trained)
+            unshared += sum(seconds.get(one, 0.0) for one in trained)
             places += 1
-    return places, alone
+    return places, unshared

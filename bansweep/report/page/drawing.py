@@ -11,72 +11,10 @@ from bansweep.report.page.chart import Chart, Point, Series, Style
 _TICKS, _FEWEST_TICKS = 6, 3
 _LOGARITHMIC_STEPS = ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 4, 6, 8))
 _MARGIN = 0.04
-# What spans more than this is drawn on a logarithmic scale, where a user of `Scale.of` allows it.
+# Larger ratios are drawn on a logarithmic scale, where the caller of `Scale.of` allows it.
 _LARGE_SPAN = 3.0
 
-
-@dataclass(frozen=True)
-class Scale:
-    """An axis from `low` to `high`, drawn from `start` to `end` (pixels), with `ticks` between."""
-
-    low: float
-    high: float
-    start: float
-    end: float
-    ticks: tuple[float, ...]
-    logarithmic: bool = False
-
-    @classmethod
-    def of(
-        cls,
-        values: Iterable[float],
-        start: float,
-        end: float,
-        *,
-        integer: bool = False,
-        may_be_logarithmic: bool = False,
-    ) -> Scale:
-        """The axis for these values, not empty and finite. A large span of positive ones may become logarithmic."""
-        known = sorted(values)
-        low, high = known[0], known[-1]
-        if may_be_logarithmic and low > 0 and high / low > _LARGE_SPAN:
-            room = (high / low) ** _MARGIN
-            return cls(low / room, high * room, start, end, _logarithmic_ticks(low, high), logarithmic=True)
-        room = (high - low) * _MARGIN or (0.5 if integer else max(abs(low) * 0.05, 1e-3))
-        low, high = low - room, high + room
-        return cls(low, high, start, end, _ticks(low, high, integer=integer))
-
-    def position(self, value: float) -> float:
-        """Pixels, to a tenth."""
-        share = (self._measure(value) - self._measure(self.low)) / (self._measure(self.high) - self._measure(self.low))
-        return round(self.start + share * (self.end - self.start), 1)
-
-    def _measure(self, value: float) -> float:
-        return math.log(value) if self.logarithmic else value
-
-
-def _ticks(low: float, high: float, *, integer: bool) -> tuple[float, ...]:
-    from matplotlib.ticker import MaxNLocator
-
-    # More ticks than there are whole numbers would lie between these.
-    fewest = 1 if integer else _FEWEST_TICKS
-    locator = MaxNLocator(nbins=_TICKS, integer=integer, steps=[1, 2, 5, 10], min_n_ticks=fewest)
-    found = locator.tick_values(low, high)
-    return tuple(float(tick) for tick in found if low <= tick <= high)
-
-
-def _logarithmic_ticks(low: float, high: float) -> tuple[float, ...]:
-    """Powers of ten, and multiples of them where there are few."""
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for steps in _LOGARITHMIC_STEPS:
-        ticks = [float(f"{step}e{decade}") for decade in decades for step in steps]
-        shown = tuple(tick for tick in ticks if low <= tick <= high)
-        if len(shown) >= _FEWEST_TICKS:
-            break
-    return shown
-
-
-# Drawn at about this size on a phone and on a desktop alike, so that its letters are as large as those around it.
+# Shown at about this size on phones and desktops, so that its letters match the text around it.
 WIDTH = 380.0
 _HEIGHT = 260.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, 10.0, 10.0, 42.0
@@ -183,16 +121,16 @@ def drawing(chart: Chart) -> Drawing:
     )
 
 
+def look(style: Style) -> Look:
+    """The look of a style: each number repeats cyclically."""
+    return Look(style.colour % COLOURS, DASHES[style.dash % len(DASHES)], MARKERS[style.marker % len(MARKERS)])
+
+
 def _height(chart: Chart) -> float:
     if chart.rows:
         return _TOP + _BOTTOM + _ROW_HEIGHT * len(chart.rows)
-    # A diagonal is one where both axes are equally long.
+    # A diagonal needs axes of equal length.
     return WIDTH - _LEFT - _RIGHT + _TOP + _BOTTOM if chart.diagonal else _HEIGHT
-
-
-def look(style: Style) -> Look:
-    """What a style comes to: each of its numbers counts around what there is."""
-    return Look(style.colour % COLOURS, DASHES[style.dash % len(DASHES)], MARKERS[style.marker % len(MARKERS)])
 
 
 def _drawn(series: Series, x: Scale, y: Scale, number: int) -> DrawnSeries:
@@ -218,11 +156,11 @@ def _bars(points: Sequence[Point], x: Scale, y: Scale) -> Iterator[tuple[float, 
 
 
 def _marked(points: int, number: int) -> list[int]:
-    """Which points of a line have markers: all of a short one, few of a long one, elsewhere than on its neighbours."""
+    """Which points of a line have markers: all of a short one, few of a long one, shifted from its neighbours'."""
     if points <= 2 * _MARKERS_A_LINE:
         return list(range(points))
     distance = points / _MARKERS_A_LINE
-    shift = (number * 0.381966) % 1  # the golden ratio's: lines that are neighbours come to lie far apart
+    shift = (number * 0.381966) % 1  # the golden ratio: markers of neighbouring lines lie far apart
     return [int((index + shift) * distance) for index in range(_MARKERS_A_LINE)]
 
 
@@ -232,3 +170,64 @@ def _path(places: list[tuple[float, float]]) -> str:
 
 def _shortened(name: str) -> str:
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """An axis from `low` to `high`, drawn from `start` to `end` (pixels), with `ticks` between."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+    ticks: tuple[float, ...]
+    logarithmic: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        values: Iterable[float],
+        start: float,
+        end: float,
+        *,
+        integer: bool = False,
+        may_be_logarithmic: bool = False,
+    ) -> Scale:
+        """The axis for these values, not empty and finite. A large span of positive ones may become logarithmic."""
+        known = sorted(values)
+        low, high = known[0], known[-1]
+        if may_be_logarithmic and low > 0 and high / low > _LARGE_SPAN:
+            margin = (high / low) ** _MARGIN
+            return cls(low / margin, high * margin, start, end, _logarithmic_ticks(low, high), logarithmic=True)
+        margin = (high - low) * _MARGIN or (0.5 if integer else max(abs(low) * 0.05, 1e-3))
+        low, high = low - margin, high + margin
+        return cls(low, high, start, end, _ticks(low, high, integer=integer))
+
+    def position(self, value: float) -> float:
+        """Pixels, to a tenth."""
+        share = (self._measure(value) - self._measure(self.low)) / (self._measure(self.high) - self._measure(self.low))
+        return round(self.start + share * (self.end - self.start), 1)
+
+    def _measure(self, value: float) -> float:
+        return math.log(value) if self.logarithmic else value
+
+
+def _ticks(low: float, high: float, *, integer: bool) -> tuple[float, ...]:
+    from matplotlib.ticker import MaxNLocator
+
+    # More ticks than whole numbers would lie between them.
+    fewest = 1 if integer else _FEWEST_TICKS
+    locator = MaxNLocator(nbins=_TICKS, integer=integer, steps=[1, 2, 5, 10], min_n_ticks=fewest)
+    found = locator.tick_values(low, high)
+    return tuple(float(tick) for tick in found if low <= tick <= high)
+
+
+def _logarithmic_ticks(low: float, high: float) -> tuple[float, ...]:
+    """Powers of ten, and multiples of them where there are few."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for steps in _LOGARITHMIC_STEPS:
+        ticks = [float(f"{step}e{decade}") for decade in decades for step in steps]
+        shown = tuple(tick for tick in ticks if low <= tick <= high)
+        if len(shown) >= _FEWEST_TICKS:
+            break
+    return shown

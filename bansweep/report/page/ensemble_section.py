@@ -1,4 +1,4 @@
-"""Ensembles beside their members: a picture, and a table of the gains with what seeds say of them."""
+"""Ensembles next to their members: a chart, and a table of the gains with their verdicts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page, put together: every part is made from the source, and a template writes it down."""
+"""Assembles the page: every part is made from the source, and a template renders them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ChartSection:
-    """Charts under one heading; `text` says what they show, `remark` what was left out; `large`: two abreast."""
+    """Charts under one heading; `text` explains them, `remark` names omitted ones; `large`: two side by side."""
 
     key: str
     title: str
@@ -33,17 +33,17 @@ class ChartSection:
 
 
 def report_page(source: PageSource) -> str:
-    """One HTML document, equal for equal sources: styles and pictures are part of it, and it loads nothing.
+    """One self-contained HTML document, equal for equal sources: it includes styles and pictures and loads nothing.
 
     Everything that comes from a sweep, a store or a command line is escaped. Of large sweeps the page shows a part (see
-    `limits`), and says so.
+    the limits in `source`), and says so.
     """
     template = _environment().get_template("page.html.jinja")
     return template.render(_parts(source))
 
 
 def _parts(source: PageSource) -> dict[str, Any]:
-    """What the template calls by name."""
+    """The template's variables."""
     graph, table = lineage(source), source.table
     cells = [(row, column) for row in source.plan.rows for column in _columns_of(source, row)]
     return {
@@ -74,7 +74,7 @@ def _parts(source: PageSource) -> dict[str, Any]:
 
 
 def _chart_sections(source: PageSource) -> list[ChartSection]:
-    """Those of which there is something to show."""
+    """The sections that have charts."""
     scatter = teacher_scatter(source)
     sections = [
         ChartSection(

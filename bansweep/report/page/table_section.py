@@ -1,4 +1,4 @@
-"""The table as the page shows it: each figure with its spread, the paper's, and what seeds say of the difference."""
+"""The table on the page: each figure with its spread, the paper's, and the verdict on the difference."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bansweep.report.table import ReportTable
 Tone = Literal["better", "worse", "noise", "unknown"]
 
 SIGNS: dict[Tone, str] = {"better": "▼", "worse": "▲", "noise": "≈", "unknown": ""}
-"""What stands beside a colour, for those who do not see it: down is better throughout."""
+"""Signs next to colours, for readers who do not see them; down is always better."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def cell_views(source: PageSource, linked: Collection[str]) -> list[tuple[str, l
 
 
 def difference_views(table: ReportTable, differences: Sequence[StudentDifference]) -> list[DifferenceView]:
-    """A line for each difference of which a seed is finished."""
+    """A line for each difference with a finished seed."""
     views = []
     for one in differences:
         if one.paired.mean is None:

@@ -26,76 +26,15 @@ from bansweep.report.diagnostics import (
 from bansweep.report.page.chart import Chart, FigureTable, Point, Series, Style
 from bansweep.report.page.source import CHARTS, EPOCHS, LINES, SEEDS, PageSource, left_out
 
-
-@dataclass(frozen=True)
-class NamedCurve:
-    """A line of the chart."""
-
-    name: str
-    curve: Curve
-    style: Style
-
-
-def epoch_chart(
-    key: str,
-    title: str,
-    description: str,
-    y_label: str,
-    curves: Sequence[NamedCurve],
-    *,
-    may_be_logarithmic: bool = False,
-    remark: str = "",
-) -> Chart:
-    """The chart of these curves, at least one. Of long ones every so many-th epoch is drawn, and the last."""
-    last = max(one.curve.epochs[-1] for one in curves)
-    epochs = _drawn_epochs(last)
-    values = [dict(zip(one.curve.epochs, one.curve.values, strict=True)) for one in curves]
-    thinned = "" if len(epochs) == last else f"{len(epochs)} of {last} epochs are drawn and listed."
-    return Chart(
-        key=key,
-        title=title,
-        description=description,
-        x_label="epoch",
-        y_label=y_label,
-        series=[
-            Series(
-                one.name,
-                [
-                    Point(epoch, known[epoch], f"{one.name}, epoch {epoch}: {known[epoch]:.4g}")
-                    for epoch in epochs
-                    if epoch in known
-                ],
-                one.style,
-            )
-            for one, known in zip(curves, values, strict=True)
-        ],
-        table=FigureTable(
-            ("epoch", *(one.name for one in curves)),
-            [
-                (str(epoch), *(f"{known[epoch]:.4g}" if epoch in known else "" for known in values))
-                for epoch in epochs
-                if any(epoch in known for known in values)
-            ],
-        ),
-        x_integer=True,
-        may_be_logarithmic=may_be_logarithmic,
-        remark=" ".join(filter(None, (remark, thinned))),
-    )
-
-
-def _drawn_epochs(last: int) -> list[int]:
-    """1, ..., last: all, or at even distances with both ends."""
-    if last <= EPOCHS:
-        return list(range(1, last + 1))
-    return [1 + round(place * (last - 1) / (EPOCHS - 1)) for place in range(EPOCHS)]
-
-
-# A sweep has one of these, after each epoch: that of the validation split where it has one.
+# A sweep has one of these after each epoch: the validation split's if it has one.
 _EVALUATED = ("validation_error", "test_error", "validation_perplexity", "test_perplexity")
+
+_LINES = LINES // 2  # most panels have two lines for a student
+_ROWS = CHARTS // 2
 
 
 def training_curves(source: PageSource) -> tuple[tuple[Chart, ...], str]:
-    """The charts of rows of which anything is finished, and what was left out."""
+    """The charts of rows with finished generations, and a remark on omitted ones."""
     begun = {cell.row for cell in source.plan.cells if cell.generation_id in source.records}
     rows = [row for row in source.plan.rows if row in begun]
     charts = (_curve_chart(source, row, f"curves-{number}") for number, row in enumerate(rows[:CHARTS]))
@@ -138,13 +77,9 @@ def _evaluated(histories: Sequence[Sequence[EpochReport]]) -> str | None:
     return next((name for name in _EVALUATED if name in known), None)
 
 
-_LINES = LINES // 2  # most panels have two lines for a student
-_ROWS = CHARTS // 2
-
-
 @dataclass(frozen=True)
 class _Panel:
-    """`lines` are metrics with what they are called and their dashes; `subject` names a student, or its teacher."""
+    """`lines` are metrics with names and dashes; `subject` names a student, or its teacher."""
 
     key: str
     title: str
@@ -192,7 +127,7 @@ _PANELS = (
 
 
 def diagnostics_charts(source: PageSource) -> tuple[tuple[Chart, ...], str]:
-    """The charts of rows that have diagnostics, and what was left out."""
+    """The charts of rows that have diagnostics, and a remark on omitted ones."""
     taught: dict[str, list[str]] = {}
     for cell in source.plan.cells:
         if source.plan.generations[cell.generation_id].teacher is not None and cell.generation_id in source.records:
@@ -200,7 +135,7 @@ def diagnostics_charts(source: PageSource) -> tuple[tuple[Chart, ...], str]:
     rows = [row for row in source.plan.rows if row in taught]
     drawn = [generation_id for row in rows[:_ROWS] for generation_id in taught[row]]
     histories = {one: history for one in drawn if has_diagnostics(history := source.history(one))}
-    # Only these: of a large sweep the others' students need not be looked for.
+    # Only the drawn rows: in a large sweep it takes long to find all students.
     plan = replace(source.plan, rows=tuple(rows[:_ROWS]))
     charts = [
         chart
@@ -234,3 +169,66 @@ def _chart(panel: _Panel, students: Sequence[StudentDiagnostics], key: str) -> C
         may_be_logarithmic=panel.may_be_logarithmic,
         remark=left_out(_LINES, len(subjects), "columns", "diagnostics.svg has them all"),
     )
+
+
+@dataclass(frozen=True)
+class NamedCurve:
+    """A line of the chart."""
+
+    name: str
+    curve: Curve
+    style: Style
+
+
+def epoch_chart(
+    key: str,
+    title: str,
+    description: str,
+    y_label: str,
+    curves: Sequence[NamedCurve],
+    *,
+    may_be_logarithmic: bool = False,
+    remark: str = "",
+) -> Chart:
+    """The chart of these curves, at least one. Long curves are thinned evenly."""
+    last = max(one.curve.epochs[-1] for one in curves)
+    epochs = _drawn_epochs(last)
+    values = [dict(zip(one.curve.epochs, one.curve.values, strict=True)) for one in curves]
+    thinned = "" if len(epochs) == last else f"{len(epochs)} of {last} epochs are drawn and listed."
+    return Chart(
+        key=key,
+        title=title,
+        description=description,
+        x_label="epoch",
+        y_label=y_label,
+        series=[
+            Series(
+                one.name,
+                [
+                    Point(epoch, known[epoch], f"{one.name}, epoch {epoch}: {known[epoch]:.4g}")
+                    for epoch in epochs
+                    if epoch in known
+                ],
+                one.style,
+            )
+            for one, known in zip(curves, values, strict=True)
+        ],
+        table=FigureTable(
+            ("epoch", *(one.name for one in curves)),
+            [
+                (str(epoch), *(f"{known[epoch]:.4g}" if epoch in known else "" for known in values))
+                for epoch in epochs
+                if any(epoch in known for known in values)
+            ],
+        ),
+        x_integer=True,
+        may_be_logarithmic=may_be_logarithmic,
+        remark=" ".join(filter(None, (remark, thinned))),
+    )
+
+
+def _drawn_epochs(last: int) -> list[int]:
+    """1, ..., last: all, or at even distances with both ends."""
+    if last <= EPOCHS:
+        return list(range(1, last + 1))
+    return [1 + round(place * (last - 1) / (EPOCHS - 1)) for place in range(EPOCHS)]

@@ -87,10 +87,10 @@ def test_every_cell_has_a_command_that_selects_it(source: PageSource) -> None:
 
 def test_costs_and_what_sharing_saved(source: PageSource) -> None:
     # A chain of 10 minutes each: 3 seeds of (1 + 2 + 3) and (1 + 2) in the cells; the ensemble of ban and ban-2 takes
-    # three trainings alone, that of teacher and ban two. 15 are trained: 1 - 15 / (27 + 15).
+    # three trainings unshared, that of teacher and ban two. 15 are trained: 1 - 15 / (27 + 15).
     cost = cost_section(replace(source, device_hours=dict.fromkeys(source.plan.generations, 0.5) | {"gone": 99.0}))
     assert (cost.finished, cost.planned, cost.places) == (15, 15, 21)
-    assert (cost.trained, cost.alone, cost.saved) == ("2 h 30 min", "7 h", "64 %")
+    assert (cost.trained, cost.unshared, cost.saved) == ("2 h 30 min", "7 h", "64 %")
     assert cost.held == "7 h 30 min"
     assert cost.by_device == (("NVIDIA H200", 15, "2 h 30 min"),)
     assert cost.by_row == (("densenet-80-80", 9, "1 h 30 min"), ("densenet-80-120", 6, "1 h"))

@@ -56,6 +56,19 @@ def test_what_passes(project: Path) -> None:
     ]
 
 
+def test_a_name_that_is_no_check_is_refused_before_any_check(project: Path) -> None:
+    ended = run(project, "lint", "nonsense")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == f"no check nonsense; there are: {' '.join(CHECKS)}\n"
+
+
+def test_a_missing_environment_is_named(project: Path) -> None:
+    shutil.rmtree(project / ".venv")
+    ended = run(project, "lint", "types")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "CONTRIBUTING.md" in ended.stderr
+
+
 @pytest.mark.parametrize(
     ("check", "program", "argument"),
     [
@@ -97,9 +110,3 @@ def test_without_names_all_run(project: Path) -> None:
     assert ended.returncode == 1
     assert ended.stderr.endswith("failed: package\n")
     assert [line.removeprefix("== ") for line in ended.stdout.splitlines() if line.startswith("== ")] == CHECKS
-
-
-def test_a_check_that_there_is_not(project: Path) -> None:
-    ended = run(project, "lint", "typos")
-    assert ended.returncode == 2
-    assert ended.stderr == f"no check typos; there are: {' '.join(CHECKS)}\n"

@@ -50,7 +50,7 @@ def attempt(
 
     try:
         with store.claim(generation_id) as claim:
-            if not claim.acquire(until=lambda: has_waited() or is_superseded()):
+            if not claim.acquire(until=is_superseded, give_up=has_waited):
                 # Either another process finished it, or it still trains and we hold a slot that its owner may need.
                 return Ended(Outcome.REUSED if is_superseded() else Outcome.CLAIMED)
             if store.begin_attempt(generation_id, trial) > job.retries.attempts_per_epoch:

@@ -98,11 +98,12 @@ class Claim:
         poll_s: float = 0.5,
         on_wait: Callable[[], None] | None = None,
         until: Callable[[], bool] = _never,
+        give_up: Callable[[], bool] = _never,
     ) -> bool:
         """Acquires the claim, by default waiting for its owner, and returns whether it did.
 
-        Returns False if `until()` is true (pass "the generation is finished"), or if `wait` is false and another
-        process has the claim. `until` is called before each attempt, `poll_s` seconds apart, and after a successful
+        Returns False if `until()` is true (pass "the generation is finished"), or if another process has the claim and
+        `wait` is false or `give_up()` is true. A free claim is acquired in any case. `until` is called before each attempt, `poll_s` seconds apart, and after a successful
         one. `on_wait` is called once, before the first wait. Missing heartbeats are also noticed across three or more
         calls with `wait` false. Raises StoreError where the store cannot be written.
         """
@@ -115,7 +116,7 @@ class Claim:
                     return True
                 self.release()
                 return False
-            if not wait:
+            if not wait or give_up():
                 return False
             if on_wait is not None and not has_waited:
                 on_wait()

@@ -102,6 +102,12 @@ def test_a_trial_does_not_wait_for_a_lease_without_patience(job: GenerationJob) 
     assert ended == Ended(Outcome.CLAIMED)
 
 
+def test_a_free_lease_is_taken_without_patience_however_slow_the_store_is(job: GenerationJob) -> None:
+    times = iter(float(second) for second in range(100))
+    eager = with_retries(job, lease_wait_s=0.0)
+    assert attempt(eager, "t", lambda: publish(job), clock=lambda: next(times)) == Ended(Outcome.FINISHED)
+
+
 def test_a_trial_trains_what_its_owner_released(job: GenerationJob) -> None:
     claim = Store(job.store).claim(job.generation.id)
     assert claim.acquire()

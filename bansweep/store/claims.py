@@ -103,9 +103,10 @@ class Claim:
         """Acquires the claim, by default waiting for its owner, and returns whether it did.
 
         Returns False if `until()` is true (pass "the generation is finished"), or if another process has the claim and
-        `wait` is false or `give_up()` is true. A free claim is acquired in any case. `until` is called before each attempt, `poll_s` seconds apart, and after a successful
-        one. `on_wait` is called once, before the first wait. Missing heartbeats are also noticed across three or more
-        calls with `wait` false. Raises StoreError where the store cannot be written.
+        `wait` is false or `give_up()` is true. A free claim is acquired in either case. `until` is called before each
+        attempt, `poll_s` seconds apart, and after a successful one. `on_wait` is called once, before the first wait.
+        Missing heartbeats are also noticed across three or more calls with `wait` false. Raises StoreError where the
+        store cannot be written.
         """
         if self.held:
             return True

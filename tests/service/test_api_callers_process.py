@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import textwrap
@@ -33,6 +34,8 @@ def from_python(script: str, tiny: Path, environment: dict[str, str], **env: str
         text=True,
         env={**environment, **env},
         check=False,
+        # Tests that run in the background have Ctrl-C ignored, and ignoring is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert done.returncode == 0, done.stderr
     result: dict[str, object] = json.loads(done.stdout.splitlines()[-1])

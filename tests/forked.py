@@ -32,7 +32,6 @@ IMPORTED = (
     "bansweep.cluster.sweep_run",
     "bansweep.cluster.trial",
     "bansweep.service.running",
-    "bansweep.service.running",
     "bansweep.training.image_run",
     "bansweep.training.language_run",
 )

@@ -20,11 +20,13 @@ def trained_here(sweep_file: Path, folder: Path, columns: Sequence[str], *overri
     """A store in `folder` with the generations of these columns, trained in turn as a trial of one CPU trains them."""
     data, plan, store = read_sweep(sweep_file, overrides).data, plan_of(sweep_file, *overrides), Store(folder / "store")
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("BANSWEEP_CACHE", str(folder / "cache"))
-        for one in dict.fromkeys(cell.generation_id for cell in plan.cells if cell.column in columns):
-            job = GenerationJob(generation=plan.generations[one], label=one, data=data, store=store.location)
-            assert train_and_publish(job, workers=ALONE, device=torch.device("cpu"), on_epoch=lambda _: None)
-    torch.set_num_threads(threads)
+        torch.set_num_threads(1)
+        try:
+            for one in dict.fromkeys(cell.generation_id for cell in plan.cells if cell.column in columns):
+                job = GenerationJob(generation=plan.generations[one], label=one, data=data, store=store.location)
+                assert train_and_publish(job, workers=ALONE, device=torch.device("cpu"), on_epoch=lambda _: None)
+        finally:
+            torch.set_num_threads(threads)
     return store

@@ -43,7 +43,7 @@ FORBIDDEN = {
 UNPICKLER = "data/sources/cifar_archive.py"
 EXTRACTION = "data/sources/cifar_archive.py"
 RUNNER = "user_code.py"
-# Imports of modules of bansweep, by names that it knows itself.
+# Imports of bansweep's own modules, by fixed names.
 OWN_IMPORTS = {"losses/builder.py": "importlib.import_module", "former_modules.py": "__import__"}
 LOADERS = "export/loaders/"  # of weights that were exported to PyTorch's own format, without pickles in it
 

@@ -38,7 +38,7 @@ class RetryPolicy(SpecModel):
     )
     trial_restarts: int = Field(
         default=100,
-        ge=1,  # a process whose GPU has failed ends itself for the next trial to start anew
+        ge=1,  # a process whose GPU has failed ends itself when the next trial begins, and that trial restarts
         le=100_000,
         description="restarts of a trial whose process died, in all",
     )

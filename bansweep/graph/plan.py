@@ -75,6 +75,10 @@ class Plan:
         """The seeds of the replicas that are planned, in the sweep's order."""
         return tuple(dict.fromkeys(cell.replica_seed for cell in self.cells))
 
+    def column_in_row(self, row: str, generation_id: str) -> str:
+        """The first column that shows a generation in a row. Each row has its teachers as columns."""
+        return next(cell.column for cell in self.cells_of[generation_id] if cell.row == row)
+
     def lineage(self, generation_id: str) -> tuple[str, ...]:
         """The ids from the generation that learnt from labels down to this one, as far as the plan has them.
 

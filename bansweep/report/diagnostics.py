@@ -111,16 +111,11 @@ def _student(
     return StudentDiagnostics(
         row=row,
         column=column,
-        teacher=_column_of(plan, row, teacher_id),
+        teacher=plan.column_in_row(row, teacher_id),
         recorded=len(recorded),
         seeds=len(replicas),
         curves={name: curve for name, curve in curves.items() if curve.epochs},
     )
-
-
-def _column_of(plan: Plan, row: str, generation_id: str) -> str:
-    """The first column that shows a generation in a row. There is one: each row has its teachers as columns."""
-    return next(cell.column for cell in plan.cells_of[generation_id] if cell.row == row)
 
 
 def mean_curve(name: str, histories: Iterable[Sequence[EpochReport]]) -> Curve:

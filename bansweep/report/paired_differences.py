@@ -245,7 +245,7 @@ def ensemble_gain(
             average, best, own = [*average, None], [*best, None], [*own, None]
             continue
         for one, member in known.items():
-            by_column.setdefault(_column(plan, cell.row, one), []).append(member)
+            by_column.setdefault(plan.column_in_row(cell.row, one), []).append(member)
         average.append(sum(known.values()) / len(known))
         best.append(min(known.values()))
         own.append(value)
@@ -260,7 +260,3 @@ def ensemble_gain(
         from_average=paired_difference(own, average),
         from_best=paired_difference(own, best),
     )
-
-
-def _column(plan: Plan, row: str, generation_id: str) -> str:
-    return next(cell.column for cell in plan.cells_of[generation_id] if cell.row == row)

@@ -288,6 +288,6 @@ def _teacher_record(job: GenerationJob, store: Store) -> GenerationRecord | None
     if record is None:
         raise StoreError(
             f"the teacher {teacher_id} is not in the store {store.location}",
-            remedy="it was removed while the sweep ran; run the sweep again to train it anew",
+            remedy="it was removed while the sweep ran; run the sweep again to retrain it",
         )
     return record

@@ -139,7 +139,7 @@ class DkppLoss(Loss):
     labels: ClassVar = False
 
     kind: Literal["dkpp"] = "dkpp"
-    permutation: Permutation = Field(default="fresh", description="drawn anew in every step, or once for each sample")
+    permutation: Permutation = Field(default="fresh", description="drawn in every step, or once for each sample")
 
     @property
     def permutation_keys(self) -> Permutation:
@@ -147,7 +147,7 @@ class DkppLoss(Loss):
 
     @property
     def words(self) -> str:
-        drawn = "drawn anew in every step" if self.permutation == "fresh" else "drawn once for each sample"
+        drawn = "drawn in every step" if self.permutation == "fresh" else "drawn once for each sample"
         return (
             "cross-entropy with the teacher's probabilities, those of all but its likeliest class permuted "
             f"(Eq. 11; {drawn})"

@@ -37,7 +37,7 @@ class CandidateFiles:
             self._remove(candidate.id)
             return (), False
         except StoreError as error:
-            _log.warning("candidate %s is trained anew: %s", candidate.id, error.cause)
+            _log.warning("candidate %s is retrained: %s", candidate.id, error.cause)
             return (), False
         return ((), False) if progress is None else (progress.history, False)
 

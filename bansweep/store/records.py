@@ -199,7 +199,7 @@ def check_user_code(record: GenerationRecord, *, planned_id: str | None) -> None
         return
     if planned_id is None:
         raise StoreError(
-            f"the network of {record.id} is code of somebody's own ({network.code.file}:{network.code.name}), "
+            f"the network of {record.id} is user code ({network.code.file}:{network.code.name}), "
             "which is not run because a store holds it",
             remedy="name the sweep file that names it, and the cell: SWEEP ROW/COLUMN",
         )
@@ -207,7 +207,7 @@ def check_user_code(record: GenerationRecord, *, planned_id: str | None) -> None
     if planned.id != planned_id or not same_code:
         raise StoreError(
             f"the record of {record.id} holds other code than the sweep names",
-            remedy="somebody has changed the store: remove that generation, and run the sweep again",
+            remedy="the store was changed: remove that generation, then run the sweep again",
         )
 
 

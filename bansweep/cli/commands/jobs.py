@@ -98,7 +98,7 @@ def logs(job: JobOrSweep, address: Address, follow_it: Follow = False) -> None:
 def stop(job: JobOrSweep, address: Address) -> None:
     """bansweep stop sweeps/table2.yaml --address http://127.0.0.1:8265: end a sweep there.
 
-    What is finished stays, and so does every saved epoch: submitted again, the sweep goes on from there.
+    Finished generations and saved epochs remain in the store. Submit the sweep again to resume it.
 
     Example: bansweep stop bansweep-table2-20261123-101500-3f2a --address http://127.0.0.1:8265
     """

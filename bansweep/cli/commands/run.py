@@ -90,5 +90,5 @@ def _spent_text(request: SweepRequest, left: int) -> str | None:
     return (
         f"the budget of {setting_text(limit)} device hours is spent ({duration_text(spent * 3600)}): {left} of "
         f"{len(request.plan.generations)} generations are left\n"
-        f"  a larger one goes on from here, such as --budget {setting_text(max(2 * limit, 1.0))}"
+        f"  a larger one resumes the sweep, such as --budget {setting_text(max(2 * limit, 1.0))}"
     )
